@@ -1,0 +1,278 @@
+//! What the messages service answers: rooms, membership, the log, retrieval.
+
+use super::call;
+use crate::log::Entry;
+use crate::{Body, Cursor, Limit, Message, Nonce, Page, Room, RoomId, RoomKind, RoomName, User, UserId, UserRef, Username};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Creates a room with the caller in it, or finds the one that is meant: the pair's direct room, or what an earlier call with this
+/// nonce created.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CreateRoom {
+    /// The other members; the caller may be among them. Unknown ones: `not_found`, field `usernames`.
+    pub usernames: Vec<Username>,
+    /// A channel needs one, a direct room may have none.
+    pub name: Option<RoomName>,
+    /// When absent: two people and no name are `direct`, all else is `group`.
+    pub kind: Option<RoomKind>,
+    /// Makes a retry return the first room; with another request it is `nonce_conflict`.
+    pub nonce: Option<Nonce>,
+}
+call!(CreateRoom => Created, "messages.create_room");
+
+/// The room, and whether this call created it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Created {
+    /// The room as the caller sees it.
+    pub room: Room,
+    /// False where it was there before.
+    pub created: bool,
+}
+
+/// One room: the caller's own, or any channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GetRoom {
+    /// Which.
+    pub room: RoomId,
+}
+call!(GetRoom => Room, "messages.get_room");
+
+/// Channels to join, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListChannels {
+    /// From [`Page::next`].
+    pub after: Option<String>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(ListChannels => Page<Room>, "messages.list_channels");
+
+/// The caller's own rooms, newest activity first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MyRooms {
+    /// From [`Page::next`].
+    pub after: Option<String>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(MyRooms => Page<Room>, "messages.my_rooms");
+
+/// Renames a room; its owner's right.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RenameRoom {
+    /// Which.
+    pub room: RoomId,
+    /// The new name. The name that it has already is fine and told to nobody.
+    pub name: RoomName,
+}
+call!(RenameRoom => Room, "messages.rename_room");
+
+/// A room's members, those who have been in the longest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListMembers {
+    /// Which.
+    pub room: RoomId,
+    /// From [`Page::next`].
+    pub after: Option<String>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(ListMembers => Page<User>, "messages.list_members");
+
+/// Makes somebody a member: any member of a group may add, into a channel one goes oneself. Who is in already is fine and told to nobody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddMember {
+    /// Where.
+    pub room: RoomId,
+    /// Who.
+    pub username: Username,
+}
+call!(AddMember => Room, "messages.add_member");
+
+/// Ends a membership: one's own, or as the owner anybody's. Answers the room as it is without that member.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RemoveMember {
+    /// Where.
+    pub room: RoomId,
+    /// Who.
+    pub username: Username,
+}
+call!(RemoveMember => Room, "messages.remove_member");
+
+/// Sends a message. The answer means that it is on disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Send {
+    /// Where.
+    pub room: RoomId,
+    /// The text.
+    pub body: Body,
+    /// The client's key for this send.
+    pub nonce: Option<Nonce>,
+}
+call!(Send => Sent, "messages.send");
+
+/// The message, and whether this call wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// As its sender sees it, with the nonce.
+    pub message: Message,
+    /// False where the nonce had been seen before.
+    pub created: bool,
+}
+
+/// A page of a room's messages, by seq, ascending: the newest; or those just before a seq; or those just after one. Not both.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct History {
+    /// Which room.
+    pub room: RoomId,
+    /// Only messages with a smaller seq, the newest of them.
+    pub before: Option<i64>,
+    /// Only messages with a larger seq, the oldest of them.
+    pub after: Option<i64>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(History => Page<Message>, "messages.history");
+
+/// Messages that others sent to the caller's rooms, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Recent {
+    /// Only from this sender.
+    pub from: Option<Username>,
+    /// How many days back; 1-3650.
+    pub days: u16,
+    /// How many.
+    pub limit: Limit,
+}
+call!(Recent => Vec<Message>, "messages.recent");
+
+/// Moves the caller's read mark, never back; past the head means the head.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MarkRead {
+    /// Where.
+    pub room: RoomId,
+    /// Up to which seq; not negative.
+    pub seq: i64,
+}
+call!(MarkRead => ReadMark, "messages.mark_read");
+
+/// Where the caller's read mark stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReadMark {
+    /// Read up to this seq.
+    #[schema(minimum = 0)]
+    pub read: i64,
+    /// Messages of others past it.
+    #[schema(minimum = 0)]
+    pub unread: i64,
+}
+
+/// Which rooms a user is in, and as of which position of each partition that is so. Services only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoomsOf {
+    /// Who.
+    pub user: UserId,
+}
+call!(RoomsOf => InRooms, "messages.rooms_of");
+
+/// The rooms that a user is in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InRooms {
+    /// The rooms, in no order.
+    pub rooms: Vec<InRoom>,
+    /// Everything up to these positions is counted in, nothing after.
+    pub positions: Vec<i64>,
+}
+
+/// One room that a user is in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InRoom {
+    /// Which.
+    pub room: RoomId,
+    /// Its kind.
+    pub kind: RoomKind,
+    /// How many members it has.
+    pub member_count: i64,
+}
+
+/// Where the log's end is. Services only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Head {}
+call!(Head => Cursor, "messages.head");
+
+/// The log's entries after a position, ascending, for a gateway that has missed hints. Services only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReadLog {
+    /// Which partition.
+    pub partition: u16,
+    /// Only entries after this position.
+    pub after: i64,
+    /// At most so many.
+    pub limit: u16,
+}
+call!(ReadLog => Vec<Entry>, "messages.read_log");
+
+/// What a user has missed since a cursor: one page of the entries that were for this user, ascending. Services only: a gateway asks
+/// for the user whom it has authenticated.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReadMissed {
+    /// Who.
+    pub user: UserRef,
+    /// Since when. Text as the client gave it, so that a bad one is told from a good one in one place.
+    pub cursor: String,
+    /// Only up to here, where the caller gets the rest by other means; to the log's end when absent.
+    pub until: Option<Cursor>,
+    /// At most so many entries.
+    pub limit: u16,
+    /// Whether this goes on with a replay that was begun: then the rule of how far back a cursor may reach does not apply again.
+    pub going_on: bool,
+}
+call!(ReadMissed => Missed, "messages.read_missed");
+
+/// A page of what was missed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missed {
+    /// These entries, in order.
+    Entries {
+        /// Only what is this user's: rooms as the user sees them now, nonces only of own messages.
+        entries: Vec<Entry>,
+        /// Everything up to here has been covered: ask from here for the next page.
+        cursor: Cursor,
+        /// Whether there was more when it was read.
+        more: bool,
+    },
+    /// The cursor is malformed, of another database, past the log's end or further back than is replayed: start anew.
+    TooFar {
+        /// For the log: why.
+        why: String,
+    },
+}
+
+/// Where every room of a user stands: what a client needs who starts anew. Services only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Heads {
+    /// Who.
+    pub user: UserId,
+}
+call!(Heads => RoomHeads, "messages.heads");
+
+/// Every room of a user, and the positions up to which that is so.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoomHeads {
+    /// The rooms, in no order.
+    pub rooms: Vec<RoomHead>,
+    /// The place in the log.
+    pub cursor: Cursor,
+}
+
+/// A room and its newest seq.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RoomHead {
+    /// The room.
+    pub id: RoomId,
+    /// Its newest seq, 0 when it is new.
+    #[schema(minimum = 0)]
+    pub head: i64,
+}

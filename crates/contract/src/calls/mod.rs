@@ -1,0 +1,14 @@
+//! The calls that each service answers. A call that says "services only" is refused to users.
+
+pub mod messages;
+pub mod users;
+
+macro_rules! call {
+    ($call:ty => $reply:ty, $subject:literal) => {
+        impl crate::Call for $call {
+            const SUBJECT: &'static str = $subject;
+            type Reply = $reply;
+        }
+    };
+}
+pub(crate) use call;

@@ -1,0 +1,79 @@
+//! Hints: what services tell whoever listens, best effort. A hint may be lost; what must not be lost is in the database, and who
+//! misses a hint finds out from there.
+
+use crate::{RoomId, TokenId, UserId, UserRef, log};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Something told to whoever listens.
+pub trait Hint: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// What it is called on the bus.
+    const SUBJECT: &'static str;
+}
+
+impl Hint for log::Batch {
+    const SUBJECT: &'static str = "hint.log";
+}
+
+/// Somebody types, or has stopped. For members of the room, the typist left out. Whoever publishes it has made sure that `user` is a
+/// member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typing {
+    /// Where.
+    pub room: RoomId,
+    /// Who.
+    pub user: UserRef,
+    /// Started or stopped.
+    pub typing: bool,
+}
+
+impl Hint for Typing {
+    const SUBJECT: &'static str = "hint.typing";
+}
+
+/// Somebody's read mark has moved by their own word. For members of the room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadMoved {
+    /// Where.
+    pub room: RoomId,
+    /// Who.
+    pub user: UserRef,
+    /// Up to where.
+    pub seq: i64,
+}
+
+impl Hint for ReadMoved {
+    const SUBJECT: &'static str = "hint.read";
+}
+
+/// Somebody came online anywhere, or is offline everywhere. For that user's contacts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceChanged {
+    /// Who.
+    pub user: UserRef,
+    /// Came or went.
+    pub online: bool,
+}
+
+impl Hint for PresenceChanged {
+    const SUBJECT: &'static str = "hint.presence";
+}
+
+/// Tokens are not valid any more: gateways cut the sockets that came with them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Revoked {
+    /// These tokens.
+    Tokens(Vec<TokenId>),
+    /// All of a user's tokens but, perhaps, one.
+    User {
+        /// Whose.
+        user: UserId,
+        /// The one that stays valid.
+        except: Option<TokenId>,
+    },
+    /// Something was changed from outside (`guild user …`): ask again about every token.
+    AskAgain,
+}
+
+impl Hint for Revoked {
+    const SUBJECT: &'static str = "hint.revoked";
+}

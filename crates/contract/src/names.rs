@@ -1,0 +1,206 @@
+//! Texts with rules. A value of one of these types has passed its rules, wherever it came from: reading one from JSON checks it.
+//! The error's text says what is allowed; the edge adds the field's name.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Most characters in a message's body, where the settings do not say otherwise (api.md, "message").
+pub const BODY_CHARS: usize = 8_000;
+
+macro_rules! text {
+    ($(#[doc = $doc:literal])* #[schema($($schema:tt)*)] $name:ident, $check:path) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+        #[schema($($schema)*)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+            fn try_from(text: String) -> Result<Self, String> {
+                $check(text).map(Self)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = String;
+            fn try_from(text: &str) -> Result<Self, String> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> String {
+                text.0
+            }
+        }
+    };
+}
+
+macro_rules! shown {
+    ($($name:ident),*) => {$(
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    )*};
+}
+
+text!(
+    /// 1-32 of `a-z 0-9 . _ -`, starting and ending with a letter or digit; A-Z are lower-cased on the way in.
+    #[schema(value_type = String, min_length = 1, max_length = 32, pattern = "^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$", example = "alice")]
+    Username,
+    username
+);
+text!(
+    /// 1-64 characters, not blank.
+    #[schema(value_type = String, min_length = 1, max_length = 64, example = "Alice")]
+    DisplayName,
+    display_name
+);
+text!(
+    /// 1-100 characters, not blank.
+    #[schema(value_type = String, min_length = 1, max_length = 100, example = "general")]
+    RoomName,
+    room_name
+);
+text!(
+    /// A message's text: at least one character that is not white space, no NUL, kept exactly as sent. How long it may be is a
+    /// setting, so the length is checked where the message is sent.
+    #[schema(value_type = String, min_length = 1, max_length = 8000, example = "hello")]
+    Body,
+    body
+);
+text!(
+    /// A client's own key for one send: 1-64 characters.
+    #[schema(value_type = String, min_length = 1, max_length = 64, example = "c0ffee-1")]
+    Nonce,
+    nonce
+);
+text!(
+    /// 8-128 characters. It is never shown, not even in debug output.
+    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "correct horse battery")]
+    Password,
+    password
+);
+shown!(Username, DisplayName, RoomName, Body, Nonce);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+impl From<&Username> for DisplayName {
+    /// A display name is at first the username, whose rules are the stricter ones.
+    fn from(username: &Username) -> Self {
+        Self(username.0.clone())
+    }
+}
+
+fn username(text: String) -> Result<String, String> {
+    let name = text.to_ascii_lowercase();
+    let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+    let bytes = name.as_bytes();
+    if bytes.len() <= 32 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|b| inner(*b)) {
+        Ok(name)
+    } else {
+        Err("a username is 1-32 characters of a-z 0-9 . _ -, starting and ending with a letter or digit".into())
+    }
+}
+
+fn display_name(text: String) -> Result<String, String> {
+    named(text, 64, "a display name")
+}
+
+fn room_name(text: String) -> Result<String, String> {
+    named(text, 100, "a room's name")
+}
+
+fn named(text: String, most: usize, what: &str) -> Result<String, String> {
+    without_nul(&text)?;
+    if text.trim().is_empty() || text.chars().count() > most {
+        return Err(format!("{what} is 1-{most} characters and not blank"));
+    }
+    Ok(text)
+}
+
+fn body(text: String) -> Result<String, String> {
+    without_nul(&text)?;
+    if text.trim().is_empty() {
+        return Err("a message needs at least one character that is not white space".into());
+    }
+    Ok(text)
+}
+
+fn nonce(text: String) -> Result<String, String> {
+    without_nul(&text)?;
+    if text.is_empty() || text.chars().count() > 64 {
+        return Err("a nonce is 1-64 characters".into());
+    }
+    Ok(text)
+}
+
+fn password(text: String) -> Result<String, String> {
+    without_nul(&text)?;
+    if !(8..=128).contains(&text.chars().count()) {
+        return Err("a password is 8-128 characters".into());
+    }
+    Ok(text)
+}
+
+// PostgreSQL cannot keep a NUL in a text, so no engine does.
+fn without_nul(text: &str) -> Result<(), String> {
+    if text.contains('\0') { Err("a text may not contain the character NUL (U+0000)".into()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames() {
+        assert_eq!(Username::try_from("Al.ice_-9").unwrap().as_str(), "al.ice_-9");
+        assert_eq!(Username::try_from("a").unwrap().as_str(), "a");
+        let long = "a".repeat(33);
+        for wrong in ["", ".a", "a.", "-", "a b", "ä", "İ", &long, "a\0b", "\u{212a}"] {
+            assert!(Username::try_from(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn texts_count_characters_not_bytes() {
+        assert!(DisplayName::try_from("😀".repeat(64)).is_ok());
+        assert!(DisplayName::try_from("😀".repeat(65)).is_err());
+        assert!(DisplayName::try_from(" \t\u{a0}").is_err());
+        assert!(RoomName::try_from("x".repeat(101)).is_err());
+        assert!(Nonce::try_from("").is_err());
+        assert!(Password::try_from("1234567").is_err());
+    }
+
+    #[test]
+    fn a_body_is_kept_exactly() {
+        assert_eq!(Body::try_from(" a \n").unwrap().as_str(), " a \n");
+        assert!(Body::try_from(" \n\u{2003}").is_err());
+        assert!(Body::try_from("a\0").is_err());
+    }
+
+    #[test]
+    fn a_password_does_not_show() {
+        assert!(!format!("{:?}", Password::try_from("hunter2hunter2").unwrap()).contains("hunter2"));
+    }
+}
