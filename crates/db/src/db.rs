@@ -1,0 +1,158 @@
+//! The handle that a service holds, over whichever engine.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::error::{Error, OpenError};
+use crate::migrations::{self, Migrations};
+use crate::postgres::Postgres;
+use crate::sqlite::Sqlite;
+use crate::tx::Tx;
+use crate::url::DatabaseUrl;
+use crate::values;
+
+/// An open database; a clone is the same one.
+#[derive(Clone)]
+pub struct Db {
+    backend: Arc<Backend>,
+}
+
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// What a program opens a database for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To serve it: on SQLite one server at a time, held by the lock file `guild.db.lock`. Brings the schema up to date.
+    Server,
+    /// To administer it, whether or not a server runs. Brings the schema up to date.
+    Tool,
+    /// To look at it: nothing is written, and a schema that is not exactly this program's is refused.
+    ReadOnly,
+}
+
+/// The engine behind a [`Db`], for the few statements that differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite, in this process.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+impl Db {
+    /// Opens a database, makes it if it is absent (not with [`Access::ReadOnly`]), and takes the steps of the schemas
+    /// that are missing. A refusal is one line for an operator.
+    pub async fn open(url: &DatabaseUrl, migrations: &[Migrations], access: Access) -> Result<Db, OpenError> {
+        let backend = match url {
+            DatabaseUrl::Postgres(address) => Backend::Postgres(Postgres::open(address, &url.to_string(), migrations, access).await?),
+            DatabaseUrl::Memory => {
+                let migrations = migrations.to_vec();
+                Backend::Sqlite(off_the_runtime(url, move || Sqlite::open_memory(&migrations)).await?)
+            }
+            DatabaseUrl::File(file) => {
+                let (file, migrations) = (file.clone(), migrations.to_vec());
+                Backend::Sqlite(off_the_runtime(url, move || Sqlite::open_file(&file, &migrations, access)).await?)
+            }
+        };
+        Ok(Db { backend: Arc::new(backend) })
+    }
+
+    /// Runs work that sees one consistent snapshot and may not write; on SQLite on one of a few reader threads.
+    ///
+    /// ```ignore
+    /// db.read(move |tx| Box::pin(async move { tx.row("SELECT ...", &values![id], |row| row.int(0)).await })).await
+    /// ```
+    pub async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read(work).await,
+            Backend::Postgres(postgres) => postgres.read(work).await,
+        }
+    }
+
+    /// Runs work in one transaction: `Ok` means committed and synced to disk, `Err` that nothing of it happened.
+    ///
+    /// On SQLite all writes happen one after the other, in the order in which they were asked for, and a write whose
+    /// caller stops waiting is carried out all the same. On PostgreSQL they happen side by side (`READ COMMITTED`: a
+    /// lock is taken in a statement of its own, and what follows sees what the lock waited for), and such a write is undone.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(work).await,
+            Backend::Postgres(postgres) => postgres.write(work).await,
+        }
+    }
+
+    /// The database's epoch: a random number below 2^63, drawn when the database was made, that marks its cursors.
+    pub fn epoch(&self) -> u64 {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.epoch(),
+            Backend::Postgres(postgres) => postgres.epoch(),
+        }
+    }
+
+    /// Begins a new epoch, as a database needs that was restored from a backup: every cursor given out before is
+    /// refused from now on. A server that runs over the same SQLite file takes it up within a second.
+    pub async fn new_epoch(&self) -> Result<u64, Error> {
+        let epoch = migrations::random_epoch().map_err(Error::Failed)?;
+        let stored = epoch.cast_signed();
+        self.write(move |tx| Box::pin(async move { tx.execute(migrations::WRITE_EPOCH, &values![stored]).await.map(|_| ()) })).await?;
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.set_epoch(epoch),
+            Backend::Postgres(postgres) => postgres.set_epoch(epoch),
+        }
+        Ok(epoch)
+    }
+
+    /// Changes when another process has written to the SQLite file, at the latest half a second after it did. Never
+    /// on PostgreSQL, where other servers are a matter of course, nor in memory.
+    pub fn foreign_writes(&self) -> watch::Receiver<u64> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.foreign_writes(),
+            Backend::Postgres(postgres) => postgres.foreign_writes(),
+        }
+    }
+
+    /// Whether the database answers, for `/readyz`.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.read(|tx| Box::pin(async move { tx.row(migrations::READ_EPOCH, &[], |row| row.int(0)).await.map(|_| ()) })).await
+    }
+
+    /// The engine, for the few statements that differ.
+    pub fn engine(&self) -> Engine {
+        match &*self.backend {
+            Backend::Sqlite(_) => Engine::Sqlite,
+            Backend::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Finishes what was asked for, takes no more (that is [`Error::Busy`]), moves the log into the file and releases
+    /// the lock. The same happens, blocking, when the last handle is dropped.
+    pub async fn close(&self) {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.close().await,
+            Backend::Postgres(postgres) => postgres.close(),
+        }
+    }
+}
+
+/// Opening waits for the disk, so it does not happen on one of the runtime's threads.
+async fn off_the_runtime<T: Send + 'static>(
+    url: &DatabaseUrl,
+    open: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    tokio::task::spawn_blocking(open)
+        .await
+        .unwrap_or_else(|error| Err(OpenError::Unreachable { database: url.to_string(), cause: error.to_string() }))
+}

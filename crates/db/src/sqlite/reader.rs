@@ -1,0 +1,25 @@
+//! A thread that reads: one snapshot after the other.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+
+use super::queue::{Queue, Taken};
+use super::{Session, Shared};
+use crate::tx::{self, Tx};
+
+/// Starts it; it ends once the queue is closed and empty.
+pub(super) fn start(number: usize, connection: Connection, queue: Arc<Queue>, shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(format!("db-reader-{number}")).spawn(move || {
+        let mut tx = Tx::new(tx::Session::Sqlite(Session::new(connection, shared)));
+        loop {
+            match queue.take(None) {
+                Taken::Job(job) => job(&mut tx),
+                Taken::Idle => {}
+                Taken::Closed => return,
+            }
+        }
+    })
+}

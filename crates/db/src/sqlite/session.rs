@@ -1,0 +1,207 @@
+//! A connection as one thread uses it: statements, and the errors they end in.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rusqlite::ffi;
+use rusqlite::types::{Null, ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
+
+use super::{Shared, migrate};
+use crate::error::Error;
+use crate::row::{Row, Source};
+use crate::value::Value;
+
+/// A connection, the statements that it was given, and what it has seen of other writers.
+pub(crate) struct Session {
+    pub(super) connection: Connection,
+    pub(super) shared: Arc<Shared>,
+    /// Each statement with `?n` for `$n`, by the address and length of the text that it was made of.
+    numbered: HashMap<(usize, usize), String>,
+    /// `PRAGMA data_version` as it was last seen, and how often it has changed since the start.
+    version: i64,
+    foreign: u64,
+}
+
+impl Session {
+    /// A session over this connection, which has no transaction open.
+    pub(super) fn new(connection: Connection, shared: Arc<Shared>) -> Session {
+        let mut session = Session { connection, shared, numbered: HashMap::new(), version: 0, foreign: 0 };
+        // A failure here is met again, and told, by the first transaction.
+        session.version = session.data_version().unwrap_or_default();
+        session
+    }
+
+    /// Runs a statement and maps up to `limit` rows of its answer.
+    pub(crate) fn rows<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+        limit: usize,
+        mut map: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let mut statement = self.prepare(sql, values)?;
+        // A statement that writes is stepped to its end whatever happens: its foreign keys are checked there.
+        let reads = statement.readonly();
+        let mut answer = Vec::new();
+        let mut unmapped = None;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(|error| explain(&error))? {
+            if answer.len() < limit && unmapped.is_none() {
+                match map(&Row(Source::Sqlite(row))) {
+                    Ok(mapped) => answer.push(mapped),
+                    Err(error) => unmapped = Some(error),
+                }
+            }
+            if reads && (answer.len() >= limit || unmapped.is_some()) {
+                break;
+            }
+        }
+        unmapped.map_or(Ok(answer), Err)
+    }
+
+    /// Runs a statement that answers no rows; how many it changed.
+    pub(crate) fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, Error> {
+        let changed = self.prepare(sql, values)?.raw_execute().map_err(|error| explain(&error))?;
+        u64::try_from(changed).map_err(|error| Error::Failed(error.to_string()))
+    }
+
+    /// Runs one of this crate's own statements, without values.
+    pub(super) fn run(&self, sql: &'static str) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(|error| explain(&error))?;
+        statement.raw_execute().map(|_| ()).map_err(|error| explain(&error))
+    }
+
+    /// Looks whether another connection has written. If so it is counted and told to who listens, and the epoch is
+    /// read again, because a tool may have begun a new one. Answers the count.
+    pub(super) fn notice_foreign_writes(&mut self) -> Result<u64, Error> {
+        let version = self.data_version()?;
+        if version != self.version {
+            self.version = version;
+            self.foreign += 1;
+            let epoch = migrate::read_epoch(&self.connection).map_err(|error| explain(&error))?;
+            self.shared.epoch.store(epoch, Ordering::Relaxed);
+            self.shared.foreign.send_replace(self.foreign);
+        }
+        Ok(self.foreign)
+    }
+
+    /// Ends whatever transaction is open, undoing it. (After a full disk SQLite has done so itself.)
+    pub(super) fn roll_back(&self) -> Result<(), Error> {
+        if self.connection.is_autocommit() { Ok(()) } else { self.run("ROLLBACK") }
+    }
+
+    fn data_version(&self) -> Result<i64, Error> {
+        let mut statement = self.connection.prepare_cached("PRAGMA data_version").map_err(|error| explain(&error))?;
+        statement.query_row([], |row| row.get(0)).map_err(|error| explain(&error))
+    }
+
+    fn prepare(&mut self, sql: &'static str, values: &[Value]) -> Result<CachedStatement<'_>, Error> {
+        let numbered: &str = match self.numbered.entry((sql.as_ptr().addr(), sql.len())) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(number_parameters(sql)),
+        };
+        let mut statement = self.connection.prepare_cached(numbered).map_err(|error| explain(&error))?;
+        if statement.parameter_count() != values.len() {
+            let wanted = statement.parameter_count();
+            return Err(Error::Failed(format!("{wanted} values are wanted, {} were given", values.len())));
+        }
+        for (index, value) in values.iter().enumerate() {
+            statement.raw_bind_parameter(index + 1, value).map_err(|error| explain(&error))?;
+        }
+        Ok(statement)
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Value::Int(value) => ToSqlOutput::from(*value),
+            Value::Text(text) if text.as_bytes().contains(&0) => {
+                return Err(rusqlite::Error::ToSqlConversionFailure("a text with a NUL character".into()));
+            }
+            Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Value::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            Value::NullInt | Value::NullText | Value::NullBytes => ToSqlOutput::from(Null),
+        })
+    }
+}
+
+/// `?n` for every `$n`, because SQLite numbers `$n` by first appearance. Texts, quoted names and comments stay.
+fn number_parameters(sql: &str) -> String {
+    let mut numbered = String::with_capacity(sql.len());
+    let mut rest = sql.chars().peekable();
+    let mut quote = None;
+    while let Some(character) = rest.next() {
+        match quote {
+            Some(end) => {
+                if character == end {
+                    quote = None;
+                }
+                numbered.push(character);
+            }
+            None => {
+                match character {
+                    '\'' | '"' => quote = Some(character),
+                    '-' if rest.peek() == Some(&'-') => quote = Some('\n'),
+                    _ => {}
+                }
+                let parameter = character == '$' && rest.peek().is_some_and(char::is_ascii_digit);
+                numbered.push(if parameter { '?' } else { character });
+            }
+        }
+    }
+    numbered
+}
+
+/// What an error of SQLite's means to a service.
+pub(super) fn explain(error: &rusqlite::Error) -> Error {
+    let rusqlite::Error::SqliteFailure(code, message) = error else {
+        return Error::Failed(error.to_string());
+    };
+    let said = message.as_deref().unwrap_or_default();
+    match (code.code, code.extended_code) {
+        (ErrorCode::DiskFull, _) => Error::Busy("the disk is full".to_owned()),
+        (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Error::Busy("another process holds it".to_owned()),
+        (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::OutOfMemory, extended) => {
+            Error::Busy(format!("{error} (SQLite's code {extended}): look at the disk"))
+        }
+        // Its file was moved or its folder made read only, while SQLITE_READONLY itself is a write in a read.
+        (ErrorCode::ReadOnly, extended) if extended != ffi::SQLITE_READONLY => {
+            Error::Busy(format!("{error} (SQLite's code {extended}): look at the file"))
+        }
+        (
+            ErrorCode::ConstraintViolation,
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID,
+        ) => Error::Conflict(said.strip_prefix("UNIQUE constraint failed: ").unwrap_or(said).to_owned()),
+        _ => Error::Failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_keep_their_numbers() {
+        assert_eq!(number_parameters("SELECT $2, $1, $10"), "SELECT ?2, ?1, ?10");
+    }
+
+    #[test]
+    fn texts_names_and_comments_stay() {
+        let sql = "SELECT '$1', \"$1\" -- costs $1\n, $1, '-- $1', 'it''s $1'";
+        assert_eq!(number_parameters(sql), "SELECT '$1', \"$1\" -- costs $1\n, ?1, '-- $1', 'it''s $1'");
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_busy() {
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_BUSY_SNAPSHOT] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert!(matches!(explain(&error), Error::Busy(_)), "{code} became {:?}", explain(&error));
+        }
+        let damaged = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None);
+        assert!(matches!(explain(&damaged), Error::Failed(_)));
+    }
+}

@@ -1,0 +1,109 @@
+//! An open transaction: the only way to run a statement.
+
+use std::any::Any;
+
+use crate::error::Error;
+use crate::postgres::Session as PostgresSession;
+use crate::row::Row;
+use crate::sqlite::Session as SqliteSession;
+use crate::value::Value;
+
+/// An open transaction, lent to the work that [`Db::read`](crate::Db::read) or [`Db::write`](crate::Db::write) was
+/// given.
+///
+/// After the first error it can only fail: every later statement and the commit answer that error (see the crate's
+/// page for why). Inside it, wait for nothing but its own statements: on SQLite everybody else's writes wait for it.
+pub struct Tx {
+    pub(crate) session: Session,
+    pub(crate) generation: u64,
+    pub(crate) failed: Option<Error>,
+}
+
+/// The engine's connection, with a transaction open on it.
+pub(crate) enum Session {
+    Sqlite(SqliteSession),
+    Postgres(PostgresSession),
+}
+
+impl Tx {
+    /// A transaction over this connection.
+    pub(crate) fn new(session: Session) -> Tx {
+        Tx { session, generation: 0, failed: None }
+    }
+
+    /// Runs a statement and maps every row of its answer, in order. A statement that writes is complete even if
+    /// `map` fails; the transaction then fails.
+    pub async fn rows<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+        map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
+    ) -> Result<Vec<T>, Error>
+    where
+        T: Send,
+    {
+        self.check()?;
+        let outcome = match &mut self.session {
+            Session::Sqlite(session) => session.rows(sql, values, usize::MAX, map),
+            Session::Postgres(session) => session.rows(sql, values, usize::MAX, map).await,
+        };
+        self.note(sql, outcome)
+    }
+
+    /// Runs a statement and maps the first row of its answer; `None` if it has none.
+    pub async fn row<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+        map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
+    ) -> Result<Option<T>, Error>
+    where
+        T: Send,
+    {
+        self.check()?;
+        let outcome = match &mut self.session {
+            Session::Sqlite(session) => session.rows(sql, values, 1, map),
+            Session::Postgres(session) => session.rows(sql, values, 1, map).await,
+        };
+        Ok(self.note(sql, outcome)?.into_iter().next())
+    }
+
+    /// Runs a statement that answers no rows; how many it changed.
+    pub async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, Error> {
+        self.check()?;
+        let outcome = match &mut self.session {
+            Session::Sqlite(session) => session.execute(sql, values),
+            Session::Postgres(session) => session.execute(sql, values).await,
+        };
+        self.note(sql, outcome)
+    }
+
+    /// Grows whenever somebody else than this handle's writer may have written since: what a service remembers of the
+    /// database from one write transaction to the next is valid only while this stays the same.
+    ///
+    /// On SQLite another process's commit makes it grow (and rarely nothing at all does, such as a checkpoint that
+    /// had to restart the log); on PostgreSQL, which other servers share, it is new in every transaction. In a
+    /// transaction of [`Db::read`](crate::Db::read) it is the last one known and may lag.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    fn note<T>(&mut self, sql: &str, outcome: Result<T, Error>) -> Result<T, Error> {
+        outcome.map_err(|error| {
+            let error = error.in_statement(sql);
+            self.failed = Some(error.clone());
+            error
+        })
+    }
+}
+
+/// What a panic inside a transaction is told as, on both engines.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let said =
+        panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Error::Failed(format!("a panic inside a transaction, which was undone: {said}"))
+}

@@ -1,0 +1,7 @@
+//! The database's tests: `face` over every engine, `sqlite` for what only a file can meet.
+#![cfg(test)]
+
+mod face;
+mod sqlite;
+#[path = "../support/mod.rs"]
+mod support;
