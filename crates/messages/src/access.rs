@@ -1,0 +1,98 @@
+//! Who may do what in a room, as rules over what the room is and whether one is in it. Every operation asks here.
+//!
+//! A room that is not yours does not exist for you (`not_found`); a channel can be looked at by everybody, but not read, paged or
+//! written by who has not joined it (`forbidden`).
+
+use contract::{Refusal, RoomKind};
+
+/// Reading and writing a room: its members.
+pub(crate) fn member_only(kind: RoomKind, is_member: bool) -> Result<(), Refusal> {
+    match (is_member, kind) {
+        (true, _) => Ok(()),
+        (false, RoomKind::Channel) => Err(Refusal::forbidden("join this channel first").about("room")),
+        (false, _) => Err(Refusal::no_room()),
+    }
+}
+
+/// Looking at a room: its members, and everybody at a channel.
+pub(crate) fn look(kind: RoomKind, is_member: bool) -> Result<(), Refusal> {
+    if is_member || kind == RoomKind::Channel { Ok(()) } else { Err(Refusal::no_room()) }
+}
+
+/// Making somebody a member.
+pub(crate) fn add(kind: RoomKind, is_member: bool, is_oneself: bool) -> Result<(), Refusal> {
+    look(kind, is_member)?;
+    match kind {
+        RoomKind::Direct => Err(Refusal::forbidden("a direct room is for two, for ever; create a group instead").about("room")),
+        RoomKind::Channel if !is_oneself => Err(Refusal::forbidden("into a channel everybody goes by themselves").about("username")),
+        RoomKind::Channel | RoomKind::Group => Ok(()),
+    }
+}
+
+/// Ending a membership.
+pub(crate) fn remove(kind: RoomKind, is_member: bool, is_oneself: bool, is_owner: bool) -> Result<(), Refusal> {
+    look(kind, is_member)?;
+    match kind {
+        RoomKind::Direct => Err(Refusal::forbidden("a direct room cannot be left").about("room")),
+        _ if is_oneself => Ok(()),
+        _ if is_owner && is_member => Ok(()),
+        _ => Err(Refusal::forbidden("only the room's owner can remove others").about("username")),
+    }
+}
+
+/// Renaming a room.
+pub(crate) fn rename(kind: RoomKind, is_member: bool, is_owner: bool) -> Result<(), Refusal> {
+    member_only(kind, is_member)?;
+    match kind {
+        RoomKind::Direct => Err(Refusal::forbidden("a direct room has no name").about("room")),
+        _ if is_owner => Ok(()),
+        _ => Err(Refusal::forbidden("only the room's owner can rename it").about("room")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::Code;
+    use contract::RoomKind::{Channel, Direct, Group};
+
+    fn code(outcome: Result<(), Refusal>) -> Option<Code> {
+        outcome.err().map(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn what_is_not_yours_does_not_exist() {
+        for kind in [Direct, Group] {
+            assert_eq!(code(member_only(kind, false)), Some(Code::NotFound));
+            assert_eq!(code(look(kind, false)), Some(Code::NotFound));
+            assert_eq!(code(add(kind, false, true)), Some(Code::NotFound));
+            assert_eq!(code(remove(kind, false, true, false)), Some(Code::NotFound));
+            assert_eq!(code(rename(kind, false, false)), Some(Code::NotFound));
+        }
+    }
+
+    #[test]
+    fn a_channel_can_be_looked_at_and_joined() {
+        assert_eq!(code(look(Channel, false)), None);
+        assert_eq!(code(add(Channel, false, true)), None);
+        assert_eq!(code(add(Channel, true, false)), Some(Code::Forbidden));
+        assert_eq!(code(member_only(Channel, false)), Some(Code::Forbidden));
+        assert_eq!(code(rename(Channel, false, false)), Some(Code::Forbidden));
+    }
+
+    #[test]
+    fn a_direct_room_stays_as_it_is() {
+        assert_eq!(code(add(Direct, true, true)), Some(Code::Forbidden));
+        assert_eq!(code(remove(Direct, true, true, true)), Some(Code::Forbidden));
+        assert_eq!(code(rename(Direct, true, true)), Some(Code::Forbidden));
+    }
+
+    #[test]
+    fn an_owner_removes_others_and_renames() {
+        assert_eq!(code(remove(Group, true, false, true)), None);
+        assert_eq!(code(remove(Group, true, false, false)), Some(Code::Forbidden));
+        assert_eq!(code(remove(Group, true, true, false)), None);
+        assert_eq!(code(rename(Group, true, false)), Some(Code::Forbidden));
+        assert_eq!(code(rename(Group, true, true)), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! `guild check`: reads a database and proves every promise about its log. Each check is one statement that finds what breaks a rule,
+//! recomputing from the log whatever else is stored; none trusts the index that is there to keep the same rule.
+
+use db::{Db, Engine, Error, Row, Tx, values};
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What was read: a name and a count.
+    pub counts: Vec<(&'static str, i64)>,
+    /// The rules that were checked, in words, with how many breaches were seen (at most [`SHOWN`] each are described).
+    pub rules: Vec<(&'static str, usize)>,
+    /// One line for each breach that is described.
+    pub problems: Vec<String>,
+}
+
+/// How many breaches of one rule are described.
+pub const SHOWN: usize = 20;
+
+/// Reads everything in one snapshot; the service may run meanwhile.
+///
+/// # Errors
+/// Where the database cannot be read at all.
+pub async fn check(db: &Db) -> Result<Report, Error> {
+    let sqlite = db.engine() == Engine::Sqlite;
+    db.read(move |tx| Box::pin(inside(tx, sqlite))).await
+}
+
+/// The check inside a transaction; `sqlite` for what only that engine can tell.
+pub(crate) async fn inside(tx: &mut Tx, sqlite: bool) -> Result<Report, Error> {
+    let mut report = Report::default();
+    if sqlite {
+        integrity(tx, &mut report).await?;
+    }
+    for (name, sql) in COUNTS {
+        let count = tx.row(sql, &values![], |row| row.int(0)).await?.unwrap_or(0);
+        report.counts.push((name, count));
+    }
+    for rule in RULES {
+        let broken = tx.rows(rule.finds, &values![], |row| describe(row, rule.columns)).await?;
+        report.rules.push((rule.says, broken.len()));
+        report.problems.extend(broken.into_iter().take(SHOWN).map(|what| format!("{}: {what}", rule.says)));
+    }
+    Ok(report)
+}
+
+async fn integrity(tx: &mut Tx, report: &mut Report) -> Result<(), Error> {
+    let said = tx.rows("PRAGMA integrity_check(20)", &values![], |row| row.text(0)).await?;
+    let broken: Vec<_> = said.into_iter().filter(|line| line != "ok").collect();
+    report.rules.push(("the file is whole", broken.len()));
+    report.problems.extend(broken.into_iter().map(|line| format!("the file is whole: {line}")));
+    Ok(())
+}
+
+const COUNTS: [(&str, &str); 4] = [
+    ("rows of the log", "SELECT COUNT(*) FROM log"),
+    ("messages", "SELECT COUNT(*) FROM log WHERE kind = 2"),
+    ("rooms", "SELECT COUNT(*) FROM rooms"),
+    ("members", "SELECT COUNT(*) FROM members WHERE state = 'active'"),
+];
+
+struct Rule {
+    says: &'static str,
+    /// A statement whose rows are the breaches.
+    finds: &'static str,
+    /// What its columns are: ids in hexadecimal, numbers.
+    columns: &'static [Column],
+}
+
+enum Column {
+    Id(&'static str),
+    Number(&'static str),
+}
+
+use Column::{Id, Number};
+
+const RULES: [Rule; 14] = [
+    Rule {
+        says: "positions count 1, 2, 3, … without a gap",
+        finds: "SELECT part, MIN(position), MAX(position), COUNT(*) FROM log GROUP BY part
+            HAVING MIN(position) <> 1 OR COUNT(*) <> MAX(position)",
+        columns: &[Number("partition"), Number("first"), Number("last"), Number("rows")],
+    },
+    Rule {
+        says: "seqs count 1, 2, 3, … in every room without a gap or a double",
+        finds: "SELECT room, MIN(seq), MAX(seq), COUNT(*) FROM log WHERE kind <> 1 GROUP BY room
+            HAVING MIN(seq) <> 1 OR COUNT(*) <> MAX(seq) OR COUNT(DISTINCT seq) <> COUNT(*)",
+        columns: &[Id("room"), Number("first"), Number("last"), Number("rows")],
+    },
+    Rule {
+        says: "seqs rise with positions in every room",
+        finds: "SELECT room, position, seq FROM (SELECT room, position, seq, LAG(seq) OVER (PARTITION BY room ORDER BY position) AS before
+            FROM log WHERE kind <> 1) AS l WHERE before >= seq",
+        columns: &[Id("room"), Number("position"), Number("seq")],
+    },
+    Rule {
+        says: "times never fall from one position to the next",
+        finds: "SELECT part, position FROM (SELECT part, position, created_at, LAG(created_at) OVER (PARTITION BY part ORDER BY position) AS before
+            FROM log) AS l WHERE before > created_at",
+        columns: &[Number("partition"), Number("position")],
+    },
+    Rule {
+        says: "a nonce stands once for a sender in a room",
+        finds: "SELECT room, actor, COUNT(*) FROM log WHERE nonce IS NOT NULL GROUP BY room, actor, nonce HAVING COUNT(*) > 1",
+        columns: &[Id("room"), Id("sender"), Number("times")],
+    },
+    Rule {
+        says: "a message's id stands once",
+        finds: "SELECT id, COUNT(*) FROM log WHERE id IS NOT NULL GROUP BY id HAVING COUNT(*) > 1",
+        columns: &[Id("message"), Number("times")],
+    },
+    Rule {
+        says: "every row carries its room's count of messages and newest message",
+        finds: "SELECT room, position, messages, newest FROM (SELECT room, position, messages, newest,
+                SUM(CASE WHEN kind = 2 THEN 1 ELSE 0 END) OVER earlier AS counted,
+                MAX(CASE WHEN kind = 2 THEN seq ELSE 0 END) OVER earlier AS last
+            FROM log WINDOW earlier AS (PARTITION BY room ORDER BY position)) AS l WHERE counted <> messages OR last <> newest",
+        columns: &[Id("room"), Number("position"), Number("messages"), Number("newest")],
+    },
+    Rule {
+        says: "every row carries its room's count of members",
+        finds: "SELECT room, position, member_count FROM (SELECT room, position, kind, member_count,
+                SUM(CASE kind WHEN 1 THEN 1 WHEN 4 THEN -1 ELSE 0 END) OVER (PARTITION BY room ORDER BY position) AS counted
+            FROM log) AS l WHERE counted <> member_count",
+        columns: &[Id("room"), Number("position"), Number("members")],
+    },
+    Rule {
+        says: "a room counts its members",
+        finds: "SELECT id, member_count, (SELECT COUNT(*) FROM members m WHERE m.room = r.id AND m.state = 'active') FROM rooms r
+            WHERE member_count <> (SELECT COUNT(*) FROM members m WHERE m.room = r.id AND m.state = 'active')",
+        columns: &[Id("room"), Number("counted"), Number("members")],
+    },
+    Rule {
+        says: "a room's owner is one of its members",
+        finds: "SELECT r.id, r.owner FROM rooms r WHERE r.member_count > 0
+            AND NOT EXISTS (SELECT 1 FROM members m WHERE m.room = r.id AND m.member = r.owner AND m.state = 'active')",
+        columns: &[Id("room"), Id("owner")],
+    },
+    Rule {
+        says: "a direct room is for two, once a pair",
+        finds: "SELECT id, member_count FROM rooms WHERE (kind = 'direct') <> (pair IS NOT NULL) OR (kind = 'direct' AND member_count <> 2)
+            OR pair IN (SELECT pair FROM rooms WHERE pair IS NOT NULL GROUP BY pair HAVING COUNT(*) > 1)",
+        columns: &[Id("room"), Number("members")],
+    },
+    Rule {
+        says: "memberships are what the log says: each begins and ends with its rows, and none overlaps",
+        finds: "SELECT s.room, s.member, s.from_position FROM stays s WHERE
+                NOT EXISTS (SELECT 1 FROM log l WHERE l.position = s.from_position AND l.kind = 1 AND l.room = s.room AND l.subject = s.member)
+                OR (s.to_position IS NOT NULL AND NOT EXISTS (SELECT 1 FROM log l WHERE l.position = s.to_position AND l.kind = 4
+                    AND l.room = s.room AND l.subject = s.member AND l.seq = s.to_seq))
+                OR EXISTS (SELECT 1 FROM stays o WHERE o.member = s.member AND o.room = s.room AND o.from_position > s.from_position
+                    AND (s.to_position IS NULL OR o.from_position <= s.to_position))
+                OR (s.to_position IS NULL) <> EXISTS (SELECT 1 FROM members m WHERE m.room = s.room AND m.member = s.member
+                    AND m.state = 'active' AND m.since = s.from_position)
+            UNION ALL SELECT l.room, l.subject, l.position FROM log l WHERE l.kind = 1
+                AND NOT EXISTS (SELECT 1 FROM stays s WHERE s.member = l.subject AND s.room = l.room AND s.from_position = l.position)",
+        columns: &[Id("room"), Id("member"), Number("from position")],
+    },
+    Rule {
+        says: "whoever sent a message was a member then",
+        finds: "SELECT l.room, l.actor, l.seq FROM log l WHERE l.kind = 2 AND NOT EXISTS (SELECT 1 FROM stays s WHERE s.member = l.actor
+            AND s.room = l.room AND s.from_position < l.position AND (s.to_position IS NULL OR s.to_position > l.position))",
+        columns: &[Id("room"), Id("sender"), Number("seq")],
+    },
+    Rule {
+        says: "nobody has read past a room's head",
+        finds: "SELECT m.room, m.member, m.read FROM members m WHERE m.read < 0
+            OR m.read > COALESCE((SELECT MAX(l.seq) FROM log l WHERE l.room = m.room), 0)",
+        columns: &[Id("room"), Id("member"), Number("read")],
+    },
+];
+
+fn describe(row: &Row<'_>, columns: &[Column]) -> Result<String, Error> {
+    let parts: Result<Vec<String>, Error> = columns
+        .iter()
+        .enumerate()
+        .map(|(i, column)| match column {
+            Id(name) => Ok(format!("{name} {}", contract::RoomId::from_bytes(row.id(i)?))),
+            Number(name) => Ok(format!("{name} {}", row.maybe_int(i)?.map_or_else(|| "none".to_owned(), |n| n.to_string()))),
+        })
+        .collect();
+    Ok(parts?.join(", "))
+}

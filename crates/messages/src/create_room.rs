@@ -1,0 +1,178 @@
+//! Creating a room. The pair's direct room, and a retry with the same nonce, find the room that is there.
+
+use crate::service::{Limits, Messages};
+use crate::store::rooms::{self, NewRoom, RoomRow, pair};
+use crate::writer::{Batch, Denied, Operation};
+use contract::calls::messages::{CreateRoom, Created};
+use contract::calls::users::UsersByName;
+use contract::{Answer, Caller, Code, Refusal, RoomId, RoomKind, UserCaller, UserId, Username};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Answer<CreateRoom> for Messages {
+    async fn answer(&self, who: &Caller, call: CreateRoom) -> Result<Created, Refusal> {
+        let who = who.user()?;
+        self.names.learn(who.id, &who.username);
+        let most = self.settings.room_usernames;
+        if most > 0 && call.usernames.len() > most {
+            return Err(Refusal::invalid(
+                "usernames",
+                format!("a room is created with at most {most} usernames; add the others afterwards"),
+            ));
+        }
+        let others: BTreeSet<Username> = call.usernames.iter().filter(|name| **name != who.username).cloned().collect();
+        let kind = kind_of(&call, &others)?;
+        let most = self.settings.room_members;
+        if most > 0 && i64::try_from(others.len()).unwrap_or(i64::MAX) >= most {
+            return Err(Refusal::invalid("usernames", format!("a room has at most {most} members")));
+        }
+        let operation = Create {
+            id: RoomId::new(),
+            creator: who.id,
+            kind,
+            request: request(kind, &call, &others),
+            others: self.ids(who, others).await?,
+            name: call.name.map(String::from),
+            nonce: call.nonce.map(String::from),
+            limits: Arc::clone(&self.limits),
+        };
+        let (room, created) = self.writer()?.write(operation).await?;
+        Ok(Created { room: self.room_for(who, room).await?, created })
+    }
+}
+
+impl Messages {
+    /// The ids of these users, in the order of their names.
+    async fn ids(&self, who: &UserCaller, usernames: BTreeSet<Username>) -> Result<Vec<UserId>, Refusal> {
+        if usernames.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut missing = usernames.clone();
+        let mut found = self.bus.ask(&Caller::service("messages"), UsersByName { usernames: usernames.into_iter().collect() }).await?;
+        found.sort_by(|a, b| a.username.cmp(&b.username));
+        for user in &found {
+            missing.remove(&user.username);
+            self.names.learn(user.id, &user.username);
+        }
+        if missing.is_empty() {
+            return Ok(found.into_iter().map(|user| user.id).filter(|id| *id != who.id).collect());
+        }
+        let missing: Vec<_> = missing.iter().map(Username::as_str).collect();
+        Err(Refusal::not_found(format!("no such user: {}", missing.join(", "))).about("usernames"))
+    }
+}
+
+/// Which kind of room is meant, and whether it can be.
+fn kind_of(call: &CreateRoom, others: &BTreeSet<Username>) -> Result<RoomKind, Refusal> {
+    let implied = if others.len() == 1 && call.name.is_none() { RoomKind::Direct } else { RoomKind::Group };
+    let kind = call.kind.unwrap_or(implied);
+    match kind {
+        RoomKind::Direct if others.len() != 1 => Err(Refusal::invalid("usernames", "a direct room is for you and exactly one other user")),
+        RoomKind::Direct if call.name.is_some() => Err(Refusal::invalid("name", "a direct room has no name; a named room is a group")),
+        RoomKind::Channel if call.name.is_none() => Err(Refusal::invalid("name", "a channel needs a name")),
+        RoomKind::Group if call.name.is_none() && others.is_empty() => {
+            Err(Refusal::invalid("usernames", "name somebody else, or give the room a name"))
+        }
+        _ => Ok(kind),
+    }
+}
+
+/// Stands for what was asked for, to tell a retry from another request with the same nonce.
+fn request(kind: RoomKind, call: &CreateRoom, others: &BTreeSet<Username>) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    hash.update(kind.as_str());
+    // No username and no name holds a NUL, so the parts cannot run into one another.
+    for part in std::iter::once(call.name.as_ref().map_or("", |name| name.as_str())).chain(others.iter().map(Username::as_str)) {
+        hash.update([0]);
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
+}
+
+struct Create {
+    id: RoomId,
+    creator: UserId,
+    kind: RoomKind,
+    /// The other members, at first.
+    others: Vec<UserId>,
+    name: Option<String>,
+    nonce: Option<String>,
+    request: Vec<u8>,
+    limits: Arc<Limits>,
+}
+
+impl Operation for Create {
+    /// The room, and whether this created it.
+    type Done = (RoomId, bool);
+
+    async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
+        if let Some(nonce) = &self.nonce
+            && let Some((room, request)) = rooms::find_nonce(batch.tx, self.creator, nonce).await?
+        {
+            if request == self.request {
+                return Ok((room, false));
+            }
+            let detail = "this nonce created another room; use a new one for a new room";
+            return Err(Refusal::new(Code::NonceConflict, detail).about("nonce").into());
+        }
+        let pair = match (self.kind, self.others.first()) {
+            (RoomKind::Direct, Some(other)) => Some(pair(self.creator, *other)),
+            _ => None,
+        };
+        if let Some(pair) = &pair
+            && let Some(room) = rooms::find_pair(batch.tx, pair).await?
+        {
+            return Ok((room, false));
+        }
+        if let Err(wait) = self.limits.rooms.take(&self.creator) {
+            metrics::counter!("guild_rate_limited_total", "what" => "create_room").increment(1);
+            return Err(Refusal::rate_limited("you create rooms too fast; wait a little", wait).into());
+        }
+        let room = RoomRow {
+            id: self.id,
+            kind: self.kind,
+            name: self.name.clone(),
+            owner: self.creator,
+            created_at: batch.now(),
+            member_count: 0,
+        };
+        let request = self.nonce.is_some().then(|| self.request.clone());
+        batch.create(&NewRoom { room, pair, nonce: self.nonce.clone(), request }).await?;
+        for member in std::iter::once(&self.creator).chain(&self.others) {
+            batch.enter(self.id, self.creator, *member, false).await?;
+        }
+        batch.save(self.id).await?;
+        Ok((self.id, true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(usernames: &[&str], name: Option<&str>, kind: Option<RoomKind>) -> Result<RoomKind, Option<String>> {
+        let usernames: Vec<Username> = usernames.iter().map(|name| (*name).try_into().unwrap()).collect();
+        let others = usernames.iter().cloned().collect();
+        let call = CreateRoom { usernames, name: name.map(|name| name.try_into().unwrap()), kind, nonce: None };
+        kind_of(&call, &others).map_err(|refusal| refusal.field)
+    }
+
+    #[test]
+    fn the_kind_follows_from_who_and_what() {
+        use RoomKind::{Channel, Direct, Group};
+        let field = |name: &str| Err(Some(name.to_owned()));
+        assert_eq!(call(&["b"], None, None), Ok(Direct));
+        assert_eq!(call(&["b"], Some("x"), None), Ok(Group));
+        assert_eq!(call(&["b"], None, Some(Group)), Ok(Group));
+        assert_eq!(call(&["b", "c"], None, None), Ok(Group));
+        assert_eq!(call(&[], Some("x"), None), Ok(Group));
+        assert_eq!(call(&[], Some("x"), Some(Channel)), Ok(Channel));
+        assert_eq!(call(&["b"], Some("x"), Some(Channel)), Ok(Channel));
+        assert_eq!(call(&[], None, None), field("usernames"));
+        assert_eq!(call(&[], None, Some(Direct)), field("usernames"));
+        assert_eq!(call(&["b", "c"], None, Some(Direct)), field("usernames"));
+        assert_eq!(call(&["b"], Some("x"), Some(Direct)), field("name"));
+        assert_eq!(call(&[], None, Some(Channel)), field("name"));
+    }
+}

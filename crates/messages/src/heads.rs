@@ -1,0 +1,34 @@
+//! Where the log's end is, and where every room of a user stands.
+
+use crate::service::Messages;
+use crate::store::{log, members};
+use contract::calls::messages::{Head, Heads, RoomHead, RoomHeads};
+use contract::{Answer, Caller, Cursor, Refusal};
+
+impl Answer<Head> for Messages {
+    async fn answer(&self, who: &Caller, _: Head) -> Result<Cursor, Refusal> {
+        who.must_be_service()?;
+        let (position, _) = self.db.read(|tx| Box::pin(log::end(tx))).await?;
+        Ok(Cursor::new(self.db.epoch(), vec![position]))
+    }
+}
+
+impl Answer<Heads> for Messages {
+    async fn answer(&self, who: &Caller, call: Heads) -> Result<RoomHeads, Refusal> {
+        who.must_be_service()?;
+        let (rooms, position) = self
+            .db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let mut heads = Vec::new();
+                    for (id, _, _) in members::rooms_of(tx, call.user).await? {
+                        let head = log::head(tx, id).await?.and_then(|row| row.seq).unwrap_or(0);
+                        heads.push(RoomHead { id, head });
+                    }
+                    Ok((heads, log::end(tx).await?.0))
+                })
+            })
+            .await?;
+        Ok(RoomHeads { rooms, cursor: Cursor::new(self.db.epoch(), vec![position]) })
+    }
+}

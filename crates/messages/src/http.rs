@@ -1,0 +1,239 @@
+//! The REST calls about rooms and messages: every route stands on this page. A handler reads the request, asks the service, and
+//! answers what it gets; it decides nothing.
+
+use crate::service::Messages;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Json as Answered, extract::FromRef};
+use bus::Bus;
+use contract::calls::messages as calls;
+use contract::{Answer, Body, Limit, Message, Nonce, Page, Room, RoomName, User, Username, wire};
+use edge::{Json, Path, Problem, Query, Refuses, Who, room_id, username};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Shared {
+    messages: Arc<Messages>,
+    bus: Bus,
+}
+
+impl FromRef<Shared> for Bus {
+    fn from_ref(shared: &Shared) -> Bus {
+        shared.bus.clone()
+    }
+}
+
+/// Every route of this service.
+pub fn routes(messages: Arc<Messages>, bus: Bus) -> OpenApiRouter {
+    OpenApiRouter::with_openapi(edge::document())
+        .routes(routes!(list_channels, create_room))
+        .routes(routes!(get_room, rename_room))
+        .routes(routes!(list_members))
+        .routes(routes!(add_member, remove_member))
+        .routes(routes!(history, send))
+        .routes(routes!(mark_read))
+        .routes(routes!(recent))
+        .with_state(Shared { messages, bus })
+}
+
+type Reply<T> = Result<Answered<T>, Problem>;
+
+/// Which page of a list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Paging {
+    /// The `next` of an earlier page.
+    after: Option<String>,
+    /// How many, 1-100.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<i64>,
+}
+
+fn limit(limit: Option<i64>) -> Result<Limit, Problem> {
+    Ok(limit.map(Limit::try_from).transpose()?.unwrap_or_default())
+}
+
+/// Channels to join, newest first.
+#[utoipa::path(get, path = "/rooms", tag = "rooms", params(Paging), security(("token" = [])),
+    responses((status = 200, body = Page<Room>), Refuses<400>))]
+async fn list_channels(State(s): State<Shared>, Who(who): Who, Query(page): Query<Paging>) -> Reply<Page<Room>> {
+    let call = calls::ListChannels { after: page.after, limit: limit(page.limit)? };
+    Ok(Answered(s.messages.answer(&who, call).await?))
+}
+
+/// Create a room, or find the pair's direct room.
+///
+/// Two people and no name are a `direct` room, of which there is one for each pair: a second call finds it (200). A `nonce` makes a retry
+/// return the first room. An unknown user is `not_found`, field `usernames`.
+#[utoipa::path(post, path = "/rooms", tag = "rooms", request_body = wire::CreateRoom, security(("token" = [])),
+    responses((status = 201, body = Room, description = "Created."), (status = 200, body = Room, description = "It was there before."),
+        Refuses<400, 404, 409, 429>, Refuses<413, 415>))]
+async fn create_room(
+    State(s): State<Shared>,
+    Who(who): Who,
+    Json(body): Json<wire::CreateRoom>,
+) -> Result<(StatusCode, Answered<Room>), Problem> {
+    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
+    let call = calls::CreateRoom { usernames: body.usernames, name: body.name, kind: body.kind, nonce: body.nonce };
+    let created = s.messages.answer(&who, call).await?;
+    let status = if created.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Answered(created.room)))
+}
+
+/// One room: your own, or any channel.
+#[utoipa::path(get, path = "/rooms/{id}", tag = "rooms", params(("id" = String, Path)), security(("token" = [])),
+    responses((status = 200, body = Room), Refuses<404>))]
+async fn get_room(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>) -> Reply<Room> {
+    Ok(Answered(s.messages.answer(&who, calls::GetRoom { room: room_id(&id)? }).await?))
+}
+
+/// A room's new name.
+#[derive(Deserialize, ToSchema)]
+struct NewName {
+    name: RoomName,
+}
+
+/// Rename a room; its owner's right.
+#[utoipa::path(patch, path = "/rooms/{id}", tag = "rooms", params(("id" = String, Path)), request_body = NewName, security(("token" = [])),
+    responses((status = 200, body = Room), Refuses<400, 404, 413, 415>))]
+async fn rename_room(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Json(body): Json<NewName>) -> Reply<Room> {
+    Ok(Answered(s.messages.answer(&who, calls::RenameRoom { room: room_id(&id)?, name: body.name }).await?))
+}
+
+/// A room's members, those who have been in the longest first.
+#[utoipa::path(get, path = "/rooms/{id}/members", tag = "rooms", params(("id" = String, Path), Paging), security(("token" = [])),
+    responses((status = 200, body = Page<User>), Refuses<400, 404>))]
+async fn list_members(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Query(page): Query<Paging>) -> Reply<Page<User>> {
+    let call = calls::ListMembers { room: room_id(&id)?, after: page.after, limit: limit(page.limit)? };
+    Ok(Answered(s.messages.answer(&who, call).await?))
+}
+
+/// Make somebody a member.
+///
+/// Any member of a group may add; into a channel everybody goes by themselves. Who is in already is fine.
+#[utoipa::path(put, path = "/rooms/{id}/members/{username}", tag = "rooms", security(("token" = [])),
+    params(("id" = String, Path), ("username" = String, Path)),
+    responses((status = 204, description = "A member now."), Refuses<404, 409>))]
+async fn add_member(State(s): State<Shared>, Who(who): Who, Path((id, name)): Path<(String, String)>) -> Result<StatusCode, Problem> {
+    let call = calls::AddMember { room: room_id(&id)?, username: username(&name)? };
+    s.messages.answer(&who, call).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Leave a room, or as its owner remove somebody.
+#[utoipa::path(delete, path = "/rooms/{id}/members/{username}", tag = "rooms", security(("token" = [])),
+    params(("id" = String, Path), ("username" = String, Path)),
+    responses((status = 204, description = "Not a member any more."), Refuses<404>))]
+async fn remove_member(State(s): State<Shared>, Who(who): Who, Path((id, name)): Path<(String, String)>) -> Result<StatusCode, Problem> {
+    let call = calls::RemoveMember { room: room_id(&id)?, username: username(&name)? };
+    s.messages.answer(&who, call).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which messages of a room.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Only messages just before this seq.
+    #[param(minimum = 0)]
+    before: Option<i64>,
+    /// Only messages just after this seq.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+    /// How many, 1-100.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<i64>,
+}
+
+/// A page of a room's messages, always ascending.
+///
+/// The newest ones; or those just before a seq (page back with the first item's); or those just after one. `next` is given where
+/// `after=next` brings more.
+#[utoipa::path(get, path = "/rooms/{id}/messages", tag = "messages", params(("id" = String, Path), Which), security(("token" = [])),
+    responses((status = 200, body = Page<Message>), Refuses<400, 404>))]
+async fn history(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Query(which): Query<Which>) -> Reply<Page<Message>> {
+    let call = calls::History { room: room_id(&id)?, before: which.before, after: which.after, limit: limit(which.limit)? };
+    Ok(Answered(s.messages.answer(&who, call).await?))
+}
+
+/// A message to send.
+#[derive(Deserialize, ToSchema)]
+struct NewMessage {
+    body: Body,
+    /// Your key for this send: the same send again returns the first message.
+    nonce: Option<Nonce>,
+    /// Your own username, if anything.
+    sender: Option<String>,
+    /// Your own username, if anything.
+    username: Option<String>,
+}
+
+/// Send a message. The answer means that it is on disk.
+#[utoipa::path(post, path = "/rooms/{id}/messages", tag = "messages", params(("id" = String, Path)), request_body = NewMessage,
+    security(("token" = [])),
+    responses((status = 201, body = Message, description = "Sent."), (status = 200, body = Message, description = "The nonce had been seen: the first message."),
+        Refuses<400, 404, 409, 429>, Refuses<413, 415>))]
+async fn send(
+    State(s): State<Shared>,
+    Who(who): Who,
+    Path(id): Path<String>,
+    Json(body): Json<NewMessage>,
+) -> Result<(StatusCode, Answered<Message>), Problem> {
+    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
+    let sent = s.messages.answer(&who, calls::Send { room: room_id(&id)?, body: body.body, nonce: body.nonce }).await?;
+    let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Answered(sent.message)))
+}
+
+/// A read mark.
+#[derive(Deserialize, ToSchema)]
+struct NewMark {
+    /// Read up to here; past the head means the head.
+    #[schema(minimum = 0)]
+    seq: i64,
+}
+
+/// Move your read mark; never back.
+#[utoipa::path(put, path = "/rooms/{id}/read", tag = "messages", params(("id" = String, Path)), request_body = NewMark, security(("token" = [])),
+    responses((status = 200, body = calls::ReadMark), Refuses<400, 404, 413, 415>))]
+async fn mark_read(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Json(body): Json<NewMark>) -> Reply<calls::ReadMark> {
+    Ok(Answered(s.messages.answer(&who, calls::MarkRead { room: room_id(&id)?, seq: body.seq }).await?))
+}
+
+/// Which recent messages.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Lately {
+    /// Only from this sender.
+    #[param(value_type = Option<String>)]
+    from: Option<Username>,
+    /// How many days back, 1-3650.
+    #[param(minimum = 1, maximum = 3650, default = 30)]
+    days: Option<i64>,
+    /// How many, 1-100.
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<i64>,
+}
+
+/// Messages that others sent to you, newest first.
+#[utoipa::path(get, path = "/messages/recent", tag = "messages", params(Lately), security(("token" = [])),
+    responses((status = 200, body = Page<Message>), Refuses<400, 404>))]
+async fn recent(State(s): State<Shared>, Who(who): Who, Query(lately): Query<Lately>) -> Reply<Page<Message>> {
+    let limit = lately.limit.map(Limit::try_from).transpose()?.unwrap_or(Limit::MOST);
+    // What is no such number of days is refused by the service, in its words.
+    let days = u16::try_from(lately.days.unwrap_or(30)).unwrap_or(0);
+    let items = s.messages.answer(&who, calls::Recent { from: lately.from, days, limit }).await?;
+    Ok(Answered(Page { items, next: None }))
+}
+
+/// A name in a request that is not the caller's own is refused.
+fn claims(who: &contract::Caller, sender: Option<&str>, username: Option<&str>) -> Result<(), Problem> {
+    let user = who.user()?;
+    user.must_match("sender", sender)?;
+    Ok(user.must_match("username", username)?)
+}

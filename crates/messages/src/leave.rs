@@ -1,0 +1,50 @@
+//! Ceasing to be a member: one leaves, or is removed by the room's owner. When the owner leaves, the longest-standing member owns the
+//! room.
+
+use crate::access;
+use crate::service::Messages;
+use crate::store::members;
+use crate::writer::{Batch, Denied, Operation};
+use contract::calls::messages::RemoveMember;
+use contract::{Answer, Caller, Refusal, Room, RoomId, UserId};
+
+impl Answer<RemoveMember> for Messages {
+    async fn answer(&self, who: &Caller, call: RemoveMember) -> Result<Room, Refusal> {
+        let who = who.user()?;
+        self.names.learn(who.id, &who.username);
+        let subject = if call.username == who.username { Some(who.id) } else { self.user(&call.username).await?.map(|user| user.id) };
+        self.writer()?.write(Leave { room: call.room, actor: who.id, subject }).await?;
+        self.room_for(who, call.room).await
+    }
+}
+
+struct Leave {
+    room: RoomId,
+    actor: UserId,
+    /// Who leaves; `None` for a name that nobody has.
+    subject: Option<UserId>,
+}
+
+impl Operation for Leave {
+    type Done = ();
+
+    async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
+        let (kind, owner) = batch.room(self.room).await?.map(|room| (room.kind, room.owner)).ok_or_else(Refusal::no_room)?;
+        let is_member = batch.member(self.room, self.actor).await?.is_some_and(|member| member.active);
+        access::remove(kind, is_member, self.subject == Some(self.actor), owner == self.actor)?;
+        let nobody = || Refusal::not_found("no member of this room has that name").about("username");
+        let subject = self.subject.ok_or_else(nobody)?;
+        if !batch.member(self.room, subject).await?.is_some_and(|member| member.active) {
+            return Err(nobody().into());
+        }
+        batch.leave(self.room, self.actor, subject).await?;
+        if subject == owner
+            && let Some(heir) = members::oldest(batch.tx, self.room).await?
+            && let Some(room) = batch.room(self.room).await?
+        {
+            room.owner = heir;
+        }
+        batch.save(self.room).await?;
+        Ok(())
+    }
+}

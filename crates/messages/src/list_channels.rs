@@ -1,0 +1,34 @@
+//! Channels to join, newest first.
+
+use crate::service::Messages;
+use crate::store::rooms;
+use crate::view;
+use contract::calls::messages::ListChannels;
+use contract::{Answer, Caller, Page, Refusal, Room, RoomId};
+
+impl Answer<ListChannels> for Messages {
+    async fn answer(&self, who: &Caller, call: ListChannels) -> Result<Page<Room>, Refusal> {
+        let reader = who.user()?.id;
+        let before = call.after.map(|text| RoomId::parse(&text).ok_or_else(bad_after)).transpose()?;
+        let limit = call.limit;
+        let page = self
+            .db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let page = Page::cut(rooms::channels(tx, before, limit.and_one()).await?, limit, |row| row.id.to_string());
+                    let mut items = Vec::with_capacity(page.items.len());
+                    for row in page.items {
+                        items.push(view::of(tx, row, reader).await?);
+                    }
+                    Ok(Page { items, next: page.next })
+                })
+            })
+            .await?;
+        Ok(Page { items: self.resolver.rooms(page.items).await?, next: page.next })
+    }
+}
+
+/// An `after` that no page has given.
+pub(crate) fn bad_after() -> Refusal {
+    Refusal::invalid("after", "after is the next of an earlier page; leave it out for the first page")
+}

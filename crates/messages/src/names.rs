@@ -1,0 +1,82 @@
+//! Usernames of user ids. The log knows ids; people know names. A username never changes, so what is known once is known for good,
+//! in bounded memory.
+
+use bus::Bus;
+use contract::calls::users::UsersById;
+use contract::{Caller, Refusal, UserId, UserRef, Username};
+use lru::LruCache;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Names remembered; some 150 bytes each.
+const ENTRIES: usize = 100_000;
+
+/// How many users one call asks for (the call's own bound).
+const AT_ONCE: usize = 1_000;
+
+/// Usernames by id.
+#[derive(Clone)]
+pub(crate) struct Names {
+    bus: Bus,
+    known: Arc<Mutex<LruCache<UserId, Username>>>,
+}
+
+impl Names {
+    pub(crate) fn new(bus: Bus) -> Self {
+        Self { bus, known: Arc::new(Mutex::new(LruCache::unbounded())) }
+    }
+
+    /// Remembers a name that came along with a request.
+    pub(crate) fn learn(&self, id: UserId, username: &Username) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(&id).is_none() {
+            known.put(id, username.clone());
+            if known.len() > ENTRIES {
+                known.pop_lru();
+            }
+        }
+    }
+
+    /// The names of these users.
+    ///
+    /// # Errors
+    /// The users service's refusal; `internal` where an id is nobody's.
+    pub(crate) async fn of(&self, ids: HashSet<UserId>) -> Result<Found, Refusal> {
+        let mut found = HashMap::with_capacity(ids.len());
+        let mut missing = Vec::new();
+        {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            for id in ids {
+                match known.get(&id) {
+                    Some(username) => _ = found.insert(id, username.clone()),
+                    None => missing.push(id),
+                }
+            }
+        }
+        for ids in missing.chunks(AT_ONCE) {
+            for user in self.bus.ask(&Caller::service("messages"), UsersById { ids: ids.to_vec() }).await? {
+                self.learn(user.id, &user.username);
+                found.insert(user.id, user.username);
+            }
+        }
+        Ok(Found(found))
+    }
+}
+
+/// Names that were found.
+pub(crate) struct Found(HashMap<UserId, Username>);
+
+impl Found {
+    /// The name of one of those who were asked for.
+    ///
+    /// # Errors
+    /// `internal`: the log names a user whom the users service does not know.
+    pub(crate) fn name(&self, id: UserId) -> Result<Username, Refusal> {
+        self.0.get(&id).cloned().ok_or_else(|| edge::incident(&format!("user {id} is in the log and unknown to the users service")))
+    }
+
+    /// The same with the id.
+    pub(crate) fn user(&self, id: UserId) -> Result<UserRef, Refusal> {
+        Ok(UserRef { id, username: self.name(id)? })
+    }
+}

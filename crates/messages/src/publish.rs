@@ -1,0 +1,43 @@
+//! After the commit: what was appended goes out as one hint a batch, in order, best effort. It never delays whoever sent: this only
+//! enters a queue, and a task of its own finds the names that gateways need. A hint that cannot be made is dropped; gateways notice
+//! the missing positions and read them from the log.
+
+use crate::resolve::Resolver;
+use crate::store::log::{LogRow, PART};
+use bus::Bus;
+use contract::log::Batch;
+use tokio::sync::mpsc;
+
+/// Batches that may wait. A batch holds up to some thousand rows, so this is seconds of the fullest load.
+const QUEUE: usize = 256;
+
+/// A handle to the task that publishes.
+#[derive(Clone)]
+pub(crate) struct Publisher(mpsc::Sender<Vec<LogRow>>);
+
+impl Publisher {
+    pub(crate) fn start(resolver: Resolver, bus: Bus) -> Self {
+        let (queue, committed) = mpsc::channel(QUEUE);
+        tokio::spawn(run(committed, resolver, bus));
+        Self(queue)
+    }
+
+    /// Hands over what one commit appended. Called in the order of commits.
+    pub(crate) fn committed(&self, rows: Vec<LogRow>) {
+        if !rows.is_empty() && self.0.try_send(rows).is_err() {
+            tracing::warn!("a batch of the log was not published: publishing is behind; gateways will read it from the log");
+        }
+    }
+}
+
+async fn run(mut committed: mpsc::Receiver<Vec<LogRow>>, resolver: Resolver, bus: Bus) {
+    while let Some(rows) = committed.recv().await {
+        let (Some(first), Some(last)) = (rows.first().map(|row| row.position), rows.last().map(|row| row.position)) else { continue };
+        match resolver.entries(rows).await {
+            Ok(entries) => bus.publish(Batch { partition: PART as u16, first, last, entries }),
+            Err(refusal) => {
+                tracing::warn!(%refusal, first, last, "a batch of the log was not published; gateways will read it from the log")
+            }
+        }
+    }
+}

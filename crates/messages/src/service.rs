@@ -1,0 +1,94 @@
+//! The service: what all its operations share, and what it answers on the bus.
+
+use crate::names::Names;
+use crate::publish::Publisher;
+use crate::resolve::Resolver;
+use crate::writer::Writer;
+use crate::{Settings, view};
+use bus::Bus;
+use contract::calls::messages as calls;
+use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
+use db::Db;
+use edge::Buckets;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::JoinHandle;
+
+/// The messages service. Answers the calls of [`contract::calls::messages`].
+pub struct Messages {
+    pub(crate) db: Db,
+    pub(crate) bus: Bus,
+    pub(crate) clock: Clock,
+    pub(crate) names: Names,
+    pub(crate) resolver: Resolver,
+    pub(crate) settings: Settings,
+    pub(crate) limits: Arc<Limits>,
+    writer: Mutex<Option<Writer>>,
+    writing: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How often users may do things; shared with operations that decide in the writer.
+pub(crate) struct Limits {
+    pub sends: Buckets<UserId>,
+    pub rooms: Buckets<UserId>,
+}
+
+impl Messages {
+    /// Starts the service on a database that has its tables ([`crate::MIGRATIONS`]). Needs a tokio runtime.
+    pub fn new(db: Db, bus: Bus, settings: Settings, clock: Clock) -> Arc<Self> {
+        let names = Names::new(bus.clone());
+        let resolver = Resolver { db: db.clone(), names: names.clone() };
+        let publisher = Publisher::start(resolver.clone(), bus.clone());
+        let (writer, writing) = Writer::start(db.clone(), clock.clone(), publisher);
+        let limits = Arc::new(Limits {
+            sends: Buckets::new(f64::from(settings.sends_per_second), settings.sends_burst, clock.clone()),
+            rooms: Buckets::new(f64::from(settings.rooms_per_minute) / 60.0, settings.rooms_per_minute, clock.clone()),
+        });
+        let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(Some(writing)));
+        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, writer, writing })
+    }
+
+    /// Registers what this service answers.
+    pub fn serve(this: &Arc<Self>, bus: &Bus) {
+        bus.serve::<calls::CreateRoom, _>(this)
+            .serve::<calls::GetRoom, _>(this)
+            .serve::<calls::ListChannels, _>(this)
+            .serve::<calls::MyRooms, _>(this)
+            .serve::<calls::RenameRoom, _>(this)
+            .serve::<calls::ListMembers, _>(this)
+            .serve::<calls::AddMember, _>(this)
+            .serve::<calls::RemoveMember, _>(this)
+            .serve::<calls::Send, _>(this)
+            .serve::<calls::History, _>(this)
+            .serve::<calls::Recent, _>(this)
+            .serve::<calls::MarkRead, _>(this)
+            .serve::<calls::RoomsOf, _>(this)
+            .serve::<calls::Head, _>(this)
+            .serve::<calls::ReadLog, _>(this)
+            .serve::<calls::ReadMissed, _>(this)
+            .serve::<calls::Heads, _>(this);
+    }
+
+    /// Takes nothing more to write, and waits until what was taken is on disk and answered.
+    pub async fn close(&self) {
+        drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writing) = writing
+            && let Err(error) = writing.await
+        {
+            tracing::error!(%error, "the writer ended with an error");
+        }
+    }
+
+    /// The writer, while the service has not been closed.
+    pub(crate) fn writer(&self) -> Result<Writer, Refusal> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        writer.ok_or_else(|| Refusal::busy("the server is stopping; try again when it is back"))
+    }
+
+    /// A room as the caller sees it, after something was done to it.
+    pub(crate) async fn room_for(&self, who: &UserCaller, room: RoomId) -> Result<Room, Refusal> {
+        let reader = who.id;
+        let raw = self.db.read(move |tx| Box::pin(view::one(tx, room, reader))).await?.ok_or_else(Refusal::no_room)?;
+        self.resolver.rooms(vec![raw]).await?.pop().ok_or_else(Refusal::no_room)
+    }
+}

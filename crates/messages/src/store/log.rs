@@ -1,0 +1,224 @@
+//! The table `log`: appending a row, and finding rows by position, by seq and by nonce.
+
+use contract::{MessageId, RoomId, Time, UserId};
+use db::{Error, Row, Tx, values};
+
+/// The only partition that SQLite has (design.md, "The log is the truth").
+pub(crate) const PART: i64 = 0;
+
+/// The version of every payload that is written today.
+const VERSION: i64 = 1;
+
+/// What a row of the log is about. The numbers are in every database: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Addressed to one user, without a seq: this room is yours from here on.
+    RoomCreated = 1,
+    Message = 2,
+    MemberJoined = 3,
+    MemberLeft = 4,
+    RoomUpdated = 5,
+}
+
+impl Kind {
+    fn from_number(number: i64) -> Result<Self, Error> {
+        [Self::RoomCreated, Self::Message, Self::MemberJoined, Self::MemberLeft, Self::RoomUpdated]
+            .into_iter()
+            .find(|kind| *kind as i64 == number)
+            .ok_or_else(|| Error::Failed(format!("the log holds a row of kind {number}, which this version does not know")))
+    }
+}
+
+/// A row of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct LogRow {
+    pub position: i64,
+    pub room: RoomId,
+    /// None for what is addressed to one user.
+    pub seq: Option<i64>,
+    pub kind: Kind,
+    /// Who did it.
+    pub actor: UserId,
+    /// Whom it was done to, or who alone hears of it.
+    pub subject: Option<UserId>,
+    /// How many messages the room holds up to and including this row.
+    pub messages: i64,
+    /// The seq of the newest message up to and including this row; 0 for none.
+    pub newest: i64,
+    /// How many members the room has after this row.
+    pub member_count: i64,
+    /// A message's id.
+    pub id: Option<MessageId>,
+    pub nonce: Option<String>,
+    /// A message's body, a room's new name.
+    pub payload: Option<String>,
+    pub created_at: Time,
+}
+
+macro_rules! columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT position, room, seq, kind, actor, subject, messages, newest, member_count, id, nonce, payload, created_at FROM log ",
+            $rest
+        )
+    };
+}
+
+fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
+    Ok(LogRow {
+        position: row.int(0)?,
+        room: RoomId::from_bytes(row.id(1)?),
+        seq: row.maybe_int(2)?,
+        kind: Kind::from_number(row.int(3)?)?,
+        actor: UserId::from_bytes(row.id(4)?),
+        subject: row.maybe_id(5)?.map(UserId::from_bytes),
+        messages: row.int(6)?,
+        newest: row.int(7)?,
+        member_count: row.int(8)?,
+        id: row.maybe_id(9)?.map(MessageId::from_bytes),
+        nonce: row.maybe_text(10)?,
+        payload: row.maybe_text(11)?,
+        created_at: Time(row.int(12)?),
+    })
+}
+
+/// Appends the row; false, and nothing written, if its (room, actor, nonce) is there already.
+pub(crate) async fn append(tx: &mut Tx, row: &LogRow) -> Result<bool, Error> {
+    let sql = "INSERT INTO log (position, part, room, seq, kind, version, actor, subject, messages, newest, member_count, id, nonce, payload, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        ON CONFLICT (room, actor, nonce) WHERE nonce IS NOT NULL DO NOTHING";
+    let values = values![
+        row.position,
+        PART,
+        row.room.bytes(),
+        row.seq,
+        row.kind as i64,
+        VERSION,
+        row.actor.bytes(),
+        row.subject.map(UserId::bytes),
+        row.messages,
+        row.newest,
+        row.member_count,
+        row.id.map(MessageId::bytes),
+        row.nonce.clone(),
+        row.payload.clone(),
+        row.created_at.0
+    ];
+    Ok(tx.execute(sql, &values).await? == 1)
+}
+
+/// The last position and the time of its row; (0, 1970) for an empty log.
+pub(crate) async fn end(tx: &mut Tx) -> Result<(i64, Time), Error> {
+    let sql = "SELECT position, created_at FROM log WHERE part = $1 ORDER BY position DESC LIMIT 1";
+    Ok(tx.row(sql, &values![PART], |row| Ok((row.int(0)?, Time(row.int(1)?)))).await?.unwrap_or((0, Time(0))))
+}
+
+/// The rows after a position, ascending.
+pub(crate) async fn after(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
+    let sql = columns!("WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3");
+    tx.rows(sql, &values![PART, position, limit], log_row).await
+}
+
+/// The row at a position.
+pub(crate) async fn at(tx: &mut Tx, position: i64) -> Result<Option<LogRow>, Error> {
+    tx.row(columns!("WHERE part = $1 AND position = $2"), &values![PART, position], log_row).await
+}
+
+/// A room's newest row.
+pub(crate) async fn head(tx: &mut Tx, room: RoomId) -> Result<Option<LogRow>, Error> {
+    tx.row(columns!("WHERE room = $1 AND seq > 0 ORDER BY seq DESC LIMIT 1"), &values![room.bytes()], log_row).await
+}
+
+/// The row with this seq in this room.
+pub(crate) async fn by_seq(tx: &mut Tx, room: RoomId, seq: i64) -> Result<Option<LogRow>, Error> {
+    tx.row(columns!("WHERE room = $1 AND seq = $2"), &values![room.bytes(), seq], log_row).await
+}
+
+/// How many messages a room holds up to and including this seq.
+pub(crate) async fn messages_up_to(tx: &mut Tx, room: RoomId, seq: i64) -> Result<i64, Error> {
+    if seq == 0 {
+        return Ok(0);
+    }
+    let sql = "SELECT messages FROM log WHERE room = $1 AND seq = $2";
+    Ok(tx.row(sql, &values![room.bytes(), seq], |row| row.int(0)).await?.unwrap_or(0))
+}
+
+/// What an earlier send with this nonce wrote.
+pub(crate) async fn by_nonce(tx: &mut Tx, room: RoomId, actor: UserId, nonce: &str) -> Result<Option<LogRow>, Error> {
+    tx.row(columns!("WHERE room = $1 AND actor = $2 AND nonce = $3"), &values![room.bytes(), actor.bytes(), nonce], log_row).await
+}
+
+/// Messages with a smaller seq, the newest first.
+pub(crate) async fn messages_before(tx: &mut Tx, room: RoomId, seq: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
+    let sql = columns!("WHERE room = $1 AND seq > 0 AND seq < $2 AND kind = 2 ORDER BY seq DESC LIMIT $3");
+    tx.rows(sql, &values![room.bytes(), seq, limit], log_row).await
+}
+
+/// Messages with a larger seq, the oldest first.
+pub(crate) async fn messages_after(tx: &mut Tx, room: RoomId, seq: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
+    let sql = columns!("WHERE room = $1 AND seq > $2 AND kind = 2 ORDER BY seq LIMIT $3");
+    tx.rows(sql, &values![room.bytes(), seq, limit], log_row).await
+}
+
+/// Messages of others with at least this seq, the newest first; of one sender, or of all but `reader`.
+pub(crate) async fn messages_of_others(
+    tx: &mut Tx,
+    room: RoomId,
+    from_seq: i64,
+    reader: UserId,
+    sender: Option<UserId>,
+    limit: i64,
+) -> Result<Vec<LogRow>, Error> {
+    let room = room.bytes();
+    match sender {
+        Some(sender) => {
+            let sql = columns!("WHERE room = $1 AND seq >= $2 AND kind = 2 AND actor = $3 ORDER BY seq DESC LIMIT $4");
+            tx.rows(sql, &values![room, from_seq, sender.bytes(), limit], log_row).await
+        }
+        None => {
+            let sql = columns!("WHERE room = $1 AND seq >= $2 AND kind = 2 AND actor <> $3 ORDER BY seq DESC LIMIT $4");
+            tx.rows(sql, &values![room, from_seq, reader.bytes(), limit], log_row).await
+        }
+    }
+}
+
+/// The positions of a room's rows within a span of seqs, with the seqs, ascending. Read from the index alone.
+pub(crate) async fn positions(tx: &mut Tx, room: RoomId, from_seq: i64, to_seq: i64) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT position FROM log WHERE room = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq";
+    tx.rows(sql, &values![room.bytes(), from_seq, to_seq], |row| row.int(0)).await
+}
+
+/// The positions after `position` of what is addressed to this user alone, ascending.
+pub(crate) async fn positions_to_one(tx: &mut Tx, user: UserId, position: i64, limit: i64) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT position FROM log WHERE subject = $1 AND part = $2 AND position > $3 AND seq IS NULL ORDER BY position LIMIT $4";
+    tx.rows(sql, &values![user.bytes(), PART, position, limit], |row| row.int(0)).await
+}
+
+/// The first seq of a room, from `from` to `to`, whose row lies after a position; `to + 1` if none does. Within a room seq and position
+/// rise together, so this halves the span: some 20 look-ups in a room of a million rows.
+pub(crate) async fn first_seq_after(tx: &mut Tx, room: RoomId, from: i64, to: i64, position: i64) -> Result<i64, Error> {
+    let sql = "SELECT position FROM log WHERE room = $1 AND seq = $2";
+    first_seq_past(tx, sql, room, from, to, position).await
+}
+
+/// The first seq of a room, from `from` to `to`, that was written at or after a time; `to + 1` if none was. Times never fall within the
+/// log (the writer sees to it).
+pub(crate) async fn first_seq_since(tx: &mut Tx, room: RoomId, from: i64, to: i64, since: Time) -> Result<i64, Error> {
+    let sql = "SELECT created_at FROM log WHERE room = $1 AND seq = $2";
+    first_seq_past(tx, sql, room, from, to, since.0.saturating_sub(1)).await
+}
+
+async fn first_seq_past(tx: &mut Tx, sql: &'static str, room: RoomId, from: i64, to: i64, bound: i64) -> Result<i64, Error> {
+    let (mut low, mut high) = (from, to + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let value = tx.row(sql, &values![room.bytes(), middle], |row| row.int(0)).await?;
+        // A seq that is not there is one from before the room's first.
+        if value.is_some_and(|value| value > bound) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(low)
+}

@@ -1,0 +1,100 @@
+//! The tables `members` (what belongs to a member of a room) and `stays` (when somebody was one).
+
+use contract::{RoomId, RoomKind, Time, UserId};
+use db::{Error, Tx, values};
+
+/// A row of `members`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemberRow {
+    /// Whether the member is in now; the row stays behind when somebody leaves.
+    pub active: bool,
+    /// Read up to this seq.
+    pub read: i64,
+}
+
+/// A time of membership: from and to, including, in positions and in seqs; no end while it lasts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stay {
+    pub room: RoomId,
+    pub from_seq: i64,
+    pub to_seq: Option<i64>,
+}
+
+pub(crate) async fn find(tx: &mut Tx, room: RoomId, member: UserId) -> Result<Option<MemberRow>, Error> {
+    let sql = "SELECT state, read FROM members WHERE room = $1 AND member = $2";
+    tx.row(sql, &values![room.bytes(), member.bytes()], |row| Ok(MemberRow { active: row.text(0)? == "active", read: row.int(1)? })).await
+}
+
+/// Makes somebody a member from `position` and `seq` on.
+pub(crate) async fn join(tx: &mut Tx, room: RoomId, member: UserId, position: i64, seq: i64) -> Result<(), Error> {
+    let sql = "INSERT INTO members (room, member, role, state, since, read) VALUES ($1, $2, 'member', 'active', $3, $4)
+        ON CONFLICT (room, member) DO UPDATE SET state = 'active', since = $3, read = $4";
+    tx.execute(sql, &values![room.bytes(), member.bytes(), position, seq]).await?;
+    let sql = "INSERT INTO stays (member, room, from_position, from_seq) VALUES ($1, $2, $3, $4)";
+    tx.execute(sql, &values![member.bytes(), room.bytes(), position, seq]).await.map(|_| ())
+}
+
+/// Ends a membership with `position` and `seq`.
+pub(crate) async fn leave(tx: &mut Tx, room: RoomId, member: UserId, position: i64, seq: i64) -> Result<(), Error> {
+    let sql = "UPDATE members SET state = 'left' WHERE room = $1 AND member = $2";
+    tx.execute(sql, &values![room.bytes(), member.bytes()]).await?;
+    let sql = "UPDATE stays SET to_position = $3, to_seq = $4 WHERE member = $1 AND room = $2 AND to_position IS NULL";
+    tx.execute(sql, &values![member.bytes(), room.bytes(), position, seq]).await.map(|_| ())
+}
+
+/// Who has been a member of the room the longest.
+pub(crate) async fn oldest(tx: &mut Tx, room: RoomId) -> Result<Option<UserId>, Error> {
+    Ok(by_age(tx, room, None, 1).await?.first().map(|(_, member)| *member))
+}
+
+/// Members with the position since which they are in, those who have been in the longest first, after the given one.
+pub(crate) async fn by_age(tx: &mut Tx, room: RoomId, after: Option<(i64, UserId)>, limit: i64) -> Result<Vec<(i64, UserId)>, Error> {
+    let sql = "SELECT since, member FROM members WHERE room = $1 AND state = 'active' AND (since, member) > ($2, $3)
+        ORDER BY since, member LIMIT $4";
+    let (since, member) = after.map_or((0, [0; 16]), |(since, member)| (since, member.bytes()));
+    tx.rows(sql, &values![room.bytes(), since, member, limit], |row| Ok((row.int(0)?, UserId::from_bytes(row.id(1)?)))).await
+}
+
+/// Moves a read mark; the caller knows that it moves forward.
+pub(crate) async fn mark_read(tx: &mut Tx, room: RoomId, member: UserId, seq: i64) -> Result<(), Error> {
+    let sql = "UPDATE members SET read = $3 WHERE room = $1 AND member = $2";
+    tx.execute(sql, &values![room.bytes(), member.bytes(), seq]).await.map(|_| ())
+}
+
+/// The rooms that somebody is in now.
+pub(crate) async fn rooms_of(tx: &mut Tx, member: UserId) -> Result<Vec<(RoomId, RoomKind, i64)>, Error> {
+    let sql =
+        "SELECT r.id, r.kind, r.member_count FROM stays s JOIN rooms r ON r.id = s.room WHERE s.member = $1 AND s.to_position IS NULL";
+    tx.rows(sql, &values![member.bytes()], |row| {
+        let kind = row.text(1)?;
+        let kind = RoomKind::parse(&kind).ok_or_else(|| Error::Failed(format!("a room of the unknown kind {kind:?}")))?;
+        Ok((RoomId::from_bytes(row.id(0)?), kind, row.int(2)?))
+    })
+    .await
+}
+
+/// The rooms that somebody is in now with the time of the last thing that happened in each, latest first, after the given one.
+pub(crate) async fn rooms_by_activity(
+    tx: &mut Tx,
+    member: UserId,
+    after: Option<(Time, RoomId)>,
+    limit: i64,
+) -> Result<Vec<(Time, RoomId)>, Error> {
+    let sql = "SELECT active_at, room FROM (
+            SELECT s.room AS room, COALESCE(
+                (SELECT l.created_at FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1),
+                (SELECT r.created_at FROM rooms r WHERE r.id = s.room)) AS active_at
+            FROM stays s WHERE s.member = $1 AND s.to_position IS NULL) AS mine
+        WHERE (active_at, room) < ($2, $3) ORDER BY active_at DESC, room DESC LIMIT $4";
+    let (time, room) = after.map_or((i64::MAX, [0xff; 16]), |(time, room)| (time.0, room.bytes()));
+    tx.rows(sql, &values![member.bytes(), time, room, limit], |row| Ok((Time(row.int(0)?), RoomId::from_bytes(row.id(1)?)))).await
+}
+
+/// When somebody was a member of anything at or after a position: the stays that had not ended there.
+pub(crate) async fn stays_after(tx: &mut Tx, member: UserId, position: i64) -> Result<Vec<Stay>, Error> {
+    let sql = "SELECT room, from_seq, to_seq FROM stays WHERE member = $1 AND (to_position IS NULL OR to_position > $2)";
+    tx.rows(sql, &values![member.bytes(), position], |row| {
+        Ok(Stay { room: RoomId::from_bytes(row.id(0)?), from_seq: row.int(1)?, to_seq: row.maybe_int(2)? })
+    })
+    .await
+}

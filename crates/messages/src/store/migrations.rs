@@ -1,0 +1,137 @@
+//! The tables.
+//!
+//! `log` is append-only with the position as its key, which is what makes appends fast on SQLite (design.md, "SQLite's layout decides
+//! its speed"); everything else about a room's present can be recomputed from it, and `guild check` does. `stays` holds when somebody
+//! was a member: from (including) and to (including) which position and seq. `members` holds what belongs to a member beyond that.
+//! Ids of users have no foreign key: users are another service's.
+
+use db::{Migration, Migrations};
+
+/// The schema of the messages service.
+pub const MIGRATIONS: Migrations = Migrations {
+    service: "messages",
+    steps: &[Migration { number: 1, name: "rooms, members, stays, log", sqlite: SQLITE, postgres: POSTGRES }],
+};
+
+const SQLITE: &str = "
+CREATE TABLE rooms (
+    id BLOB NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    name TEXT,
+    owner BLOB NOT NULL,
+    creator BLOB NOT NULL,
+    created_at BIGINT NOT NULL,
+    member_count BIGINT NOT NULL,
+    pair BLOB UNIQUE,
+    nonce TEXT,
+    request BLOB
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX rooms_nonce ON rooms (creator, nonce) WHERE nonce IS NOT NULL;
+CREATE INDEX rooms_channels ON rooms (id) WHERE kind = 'channel';
+
+CREATE TABLE members (
+    room BLOB NOT NULL REFERENCES rooms (id),
+    member BLOB NOT NULL,
+    role TEXT NOT NULL,
+    state TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    read BIGINT NOT NULL,
+    PRIMARY KEY (room, member)
+) WITHOUT ROWID;
+CREATE INDEX members_by_age ON members (room, since, member) WHERE state = 'active';
+
+CREATE TABLE stays (
+    member BLOB NOT NULL,
+    room BLOB NOT NULL REFERENCES rooms (id),
+    from_position BIGINT NOT NULL,
+    from_seq BIGINT NOT NULL,
+    to_position BIGINT,
+    to_seq BIGINT,
+    PRIMARY KEY (member, room, from_position)
+) WITHOUT ROWID;
+CREATE INDEX stays_open ON stays (member, room) WHERE to_position IS NULL;
+
+CREATE TABLE log (
+    position INTEGER PRIMARY KEY,
+    part BIGINT NOT NULL,
+    room BLOB NOT NULL REFERENCES rooms (id),
+    seq BIGINT,
+    kind BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    actor BLOB NOT NULL,
+    subject BLOB,
+    ref_seq BIGINT,
+    messages BIGINT NOT NULL,
+    newest BIGINT NOT NULL,
+    member_count BIGINT NOT NULL,
+    id BLOB,
+    nonce TEXT,
+    payload TEXT,
+    created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX log_seq ON log (room, seq);
+CREATE UNIQUE INDEX log_nonce ON log (room, actor, nonce) WHERE nonce IS NOT NULL;
+CREATE INDEX log_to_one ON log (subject, part, position) WHERE seq IS NULL;
+";
+
+const POSTGRES: &str = "
+CREATE TABLE rooms (
+    id BYTEA NOT NULL PRIMARY KEY,
+    kind TEXT COLLATE \"C\" NOT NULL,
+    name TEXT COLLATE \"C\",
+    owner BYTEA NOT NULL,
+    creator BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    member_count BIGINT NOT NULL,
+    pair BYTEA UNIQUE,
+    nonce TEXT COLLATE \"C\",
+    request BYTEA
+);
+CREATE UNIQUE INDEX rooms_nonce ON rooms (creator, nonce) WHERE nonce IS NOT NULL;
+CREATE INDEX rooms_channels ON rooms (id) WHERE kind = 'channel';
+
+CREATE TABLE members (
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    member BYTEA NOT NULL,
+    role TEXT COLLATE \"C\" NOT NULL,
+    state TEXT COLLATE \"C\" NOT NULL,
+    since BIGINT NOT NULL,
+    read BIGINT NOT NULL,
+    PRIMARY KEY (room, member)
+);
+CREATE INDEX members_by_age ON members (room, since, member) WHERE state = 'active';
+
+CREATE TABLE stays (
+    member BYTEA NOT NULL,
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    from_position BIGINT NOT NULL,
+    from_seq BIGINT NOT NULL,
+    to_position BIGINT,
+    to_seq BIGINT,
+    PRIMARY KEY (member, room, from_position)
+);
+CREATE INDEX stays_open ON stays (member, room) WHERE to_position IS NULL;
+
+CREATE TABLE log (
+    position BIGINT NOT NULL,
+    part BIGINT NOT NULL,
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    seq BIGINT,
+    kind BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    actor BYTEA NOT NULL,
+    subject BYTEA,
+    ref_seq BIGINT,
+    messages BIGINT NOT NULL,
+    newest BIGINT NOT NULL,
+    member_count BIGINT NOT NULL,
+    id BYTEA,
+    nonce TEXT COLLATE \"C\",
+    payload TEXT,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (part, position)
+);
+CREATE UNIQUE INDEX log_seq ON log (room, seq) INCLUDE (position);
+CREATE UNIQUE INDEX log_nonce ON log (room, actor, nonce) WHERE nonce IS NOT NULL;
+CREATE INDEX log_to_one ON log (subject, part, position) WHERE seq IS NULL;
+";

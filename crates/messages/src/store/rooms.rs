@@ -1,0 +1,94 @@
+//! The table `rooms`.
+
+use contract::{RoomId, RoomKind, Time, UserId};
+use db::{Error, Row, Tx, values};
+
+/// A row of `rooms`.
+#[derive(Clone, Debug)]
+pub(crate) struct RoomRow {
+    pub id: RoomId,
+    pub kind: RoomKind,
+    pub name: Option<String>,
+    pub owner: UserId,
+    pub created_at: Time,
+    pub member_count: i64,
+}
+
+/// What is written once, when a room is created.
+pub(crate) struct NewRoom {
+    pub room: RoomRow,
+    /// A direct room's two people, see [`pair`].
+    pub pair: Option<Vec<u8>>,
+    pub nonce: Option<String>,
+    /// A hash of the request, to tell a retry from another request with the same nonce.
+    pub request: Option<Vec<u8>>,
+}
+
+/// What stands for two people, whoever of them comes first.
+pub(crate) fn pair(a: UserId, b: UserId) -> Vec<u8> {
+    let (first, second) = if a <= b { (a, b) } else { (b, a) };
+    [first.bytes(), second.bytes()].concat()
+}
+
+macro_rules! columns {
+    ($rest:literal) => {
+        concat!("SELECT id, kind, name, owner, created_at, member_count FROM rooms ", $rest)
+    };
+}
+
+fn room_row(row: &Row<'_>) -> Result<RoomRow, Error> {
+    let kind = row.text(1)?;
+    Ok(RoomRow {
+        id: RoomId::from_bytes(row.id(0)?),
+        kind: RoomKind::parse(&kind).ok_or_else(|| Error::Failed(format!("a room of the unknown kind {kind:?}")))?,
+        name: row.maybe_text(2)?,
+        owner: UserId::from_bytes(row.id(3)?),
+        created_at: Time(row.int(4)?),
+        member_count: row.int(5)?,
+    })
+}
+
+pub(crate) async fn find(tx: &mut Tx, id: RoomId) -> Result<Option<RoomRow>, Error> {
+    tx.row(columns!("WHERE id = $1"), &values![id.bytes()], room_row).await
+}
+
+pub(crate) async fn find_pair(tx: &mut Tx, pair: &[u8]) -> Result<Option<RoomId>, Error> {
+    tx.row("SELECT id FROM rooms WHERE pair = $1", &values![pair], |row| row.id(0).map(RoomId::from_bytes)).await
+}
+
+/// The room that this creator made with this nonce, and the hash of that request.
+pub(crate) async fn find_nonce(tx: &mut Tx, creator: UserId, nonce: &str) -> Result<Option<(RoomId, Vec<u8>)>, Error> {
+    let sql = "SELECT id, request FROM rooms WHERE creator = $1 AND nonce = $2";
+    tx.row(sql, &values![creator.bytes(), nonce], |row| Ok((RoomId::from_bytes(row.id(0)?), row.maybe_bytes(1)?.unwrap_or_default()))).await
+}
+
+/// Channels with smaller ids than `before`, newest first.
+pub(crate) async fn channels(tx: &mut Tx, before: Option<RoomId>, limit: i64) -> Result<Vec<RoomRow>, Error> {
+    let sql = columns!("WHERE kind = 'channel' AND id < $1 ORDER BY id DESC LIMIT $2");
+    let before = before.map_or([0xff; 16], RoomId::bytes);
+    tx.rows(sql, &values![before, limit], room_row).await
+}
+
+pub(crate) async fn insert(tx: &mut Tx, new: &NewRoom) -> Result<(), Error> {
+    let sql = "INSERT INTO rooms (id, kind, name, owner, creator, created_at, member_count, pair, nonce, request)
+        VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9)";
+    let room = &new.room;
+    let values = values![
+        room.id.bytes(),
+        room.kind.as_str(),
+        room.name.clone(),
+        room.owner.bytes(),
+        room.created_at.0,
+        room.member_count,
+        new.pair.clone(),
+        new.nonce.clone(),
+        new.request.clone()
+    ];
+    tx.execute(sql, &values).await.map(|_| ())
+}
+
+/// Writes what can change about a room.
+pub(crate) async fn update(tx: &mut Tx, id: RoomId, name: Option<&str>, owner: UserId, member_count: i64) -> Result<(), Error> {
+    let sql = "UPDATE rooms SET name = $2, owner = $3, member_count = $4 WHERE id = $1";
+    tx.execute(sql, &values![id.bytes(), name.map(str::to_owned), owner.bytes(), member_count]).await.map(|_| ())
+}

@@ -1,0 +1,151 @@
+//! A messages service with a users service that knows everybody.
+
+use crate::{MIGRATIONS, Messages, Settings};
+use bus::Bus;
+use contract::calls::messages as calls;
+use contract::calls::users::{UsersById, UsersByName};
+use contract::{
+    Answer, Caller, Clock, DisplayName, Message, Nonce, Refusal, Room, RoomId, RoomKind, Time, TokenId, User, UserCaller, UserId, UserRef,
+    Username,
+};
+use db::{Access, Db};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+#[path = "../../../db/tests/support/postgres.rs"]
+pub mod postgres;
+
+/// The service under test, on the encoding bus, so that every call and hint goes through its bytes.
+pub struct House {
+    pub bus: Bus,
+    pub db: Db,
+    now: Arc<AtomicI64>,
+}
+
+/// Users whose id is made of their name: `u` and a number. Only those exist.
+struct Everybody;
+
+fn id_of(username: &Username) -> Option<UserId> {
+    let number: u64 = username.as_str().strip_prefix('u')?.parse().ok()?;
+    Some(UserId(uuid::Uuid::from_u64_pair(0x0190_0000_0000_7000, 0x8000_0000_0000_0000 | number)))
+}
+
+fn name_of(id: UserId) -> Username {
+    format!("u{}", id.0.as_u64_pair().1 & 0xffff_ffff).as_str().try_into().unwrap()
+}
+
+impl Answer<UsersByName> for Everybody {
+    async fn answer(&self, _: &Caller, call: UsersByName) -> Result<Vec<UserRef>, Refusal> {
+        Ok(call.usernames.into_iter().filter_map(|username| Some(UserRef { id: id_of(&username)?, username })).collect())
+    }
+}
+
+impl Answer<UsersById> for Everybody {
+    async fn answer(&self, _: &Caller, call: UsersById) -> Result<Vec<User>, Refusal> {
+        let user = |id| {
+            let username = name_of(id);
+            User { id, display_name: DisplayName::from(&username), username, created_at: Time(0), online: None }
+        };
+        Ok(call.ids.into_iter().map(user).collect())
+    }
+}
+
+pub fn user(number: u64) -> UserRef {
+    let username: Username = format!("u{number}").as_str().try_into().unwrap();
+    UserRef { id: id_of(&username).unwrap(), username }
+}
+
+pub fn caller(number: u64) -> Caller {
+    let UserRef { id, username } = user(number);
+    Caller::User(UserCaller { id, username, token: TokenId(uuid::Uuid::nil()) })
+}
+
+pub fn service() -> Caller {
+    Caller::service("test")
+}
+
+pub fn unlimited() -> Settings {
+    Settings { sends_per_second: 0, rooms_per_minute: 0, ..Settings::default() }
+}
+
+impl House {
+    pub async fn on_sqlite() -> Self {
+        Self::on(Db::open(&"sqlite::memory:".parse().unwrap(), &[MIGRATIONS], Access::Server).await.unwrap())
+    }
+
+    pub async fn on_postgres(url: &str, database: &str) -> Self {
+        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+        let running = tokio::spawn(connection);
+        client.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
+        drop(client);
+        running.await.unwrap().unwrap();
+        let url = format!("{}/{database}", url.strip_suffix("/postgres").unwrap());
+        Self::on(Db::open(&url.parse().unwrap(), &[MIGRATIONS], Access::Server).await.unwrap())
+    }
+
+    fn on(db: Db) -> Self {
+        let now = Arc::new(AtomicI64::new(1_000_000_000_000));
+        let told = Arc::clone(&now);
+        let bus = Bus::encoding();
+        let everybody = Arc::new(Everybody);
+        bus.serve::<UsersByName, _>(&everybody).serve::<UsersById, _>(&everybody);
+        let clock = Clock::from_fn(move || Time(told.load(Ordering::SeqCst)));
+        let messages = Messages::new(db.clone(), bus.clone(), unlimited(), clock);
+        Messages::serve(&messages, &bus);
+        Self { bus, db, now }
+    }
+
+    /// The same database with other settings.
+    pub fn with(&self, settings: Settings) -> Self {
+        let now = Arc::clone(&self.now);
+        let told = Arc::clone(&now);
+        let messages =
+            Messages::new(self.db.clone(), self.bus.clone(), settings, Clock::from_fn(move || Time(told.load(Ordering::SeqCst))));
+        Messages::serve(&messages, &self.bus);
+        Self { bus: self.bus.clone(), db: self.db.clone(), now }
+    }
+
+    pub fn turn_clock(&self, ms: i64) {
+        self.now.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    pub async fn ask<C: contract::Call>(&self, who: &Caller, call: C) -> Result<C::Reply, Refusal> {
+        self.bus.ask(who, call).await
+    }
+
+    pub async fn room(&self, by: u64, kind: RoomKind, name: Option<&str>, others: &[u64]) -> Room {
+        let call = calls::CreateRoom {
+            usernames: others.iter().map(|number| user(*number).username).collect(),
+            name: name.map(|name| name.try_into().unwrap()),
+            kind: Some(kind),
+            nonce: None,
+        };
+        self.ask(&caller(by), call).await.unwrap().room
+    }
+
+    pub async fn try_send(&self, by: u64, room: RoomId, body: &str, nonce: Option<&str>) -> Result<calls::Sent, Refusal> {
+        let nonce = nonce.map(|nonce| Nonce::try_from(nonce).unwrap());
+        self.ask(&caller(by), calls::Send { room, body: body.try_into().unwrap(), nonce }).await
+    }
+
+    pub async fn send(&self, by: u64, room: RoomId, body: &str) -> Message {
+        self.try_send(by, room, body, None).await.unwrap().message
+    }
+
+    pub async fn add(&self, by: u64, room: RoomId, who: u64) -> Result<Room, Refusal> {
+        self.ask(&caller(by), calls::AddMember { room, username: user(who).username }).await
+    }
+
+    pub async fn remove(&self, by: u64, room: RoomId, who: u64) -> Result<Room, Refusal> {
+        self.ask(&caller(by), calls::RemoveMember { room, username: user(who).username }).await
+    }
+
+    pub async fn see(&self, by: u64, room: RoomId) -> Result<Room, Refusal> {
+        self.ask(&caller(by), calls::GetRoom { room }).await
+    }
+
+    /// Every promise about the log holds.
+    pub async fn must_be_sound(&self) {
+        assert_eq!(crate::check(&self.db).await.unwrap().problems, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,180 @@
+//! Resuming: what was missed since a cursor, exactly.
+
+use super::house::{House, caller, service, user};
+use contract::RoomKind::{Channel, Direct, Group};
+use contract::calls::messages::{self as calls, Missed, ReadMissed};
+use contract::log::{Entry, Event};
+use contract::{Cursor, RoomId};
+use std::collections::HashMap;
+
+impl House {
+    async fn cursor(&self) -> Cursor {
+        self.ask(&service(), calls::Head {}).await.unwrap()
+    }
+
+    /// Everything that a user has missed, in pages.
+    async fn missed(&self, number: u64, cursor: &Cursor, limit: u16) -> Vec<Entry> {
+        let mut all = Vec::new();
+        let mut cursor = cursor.clone();
+        let mut going_on = false;
+        loop {
+            let call = ReadMissed { user: user(number), cursor: cursor.to_string(), until: None, limit, going_on };
+            match self.ask(&service(), call).await.unwrap() {
+                Missed::TooFar { why } => panic!("{why}"),
+                Missed::Entries { entries, cursor: next, more } => {
+                    assert!(entries.len() <= usize::from(limit));
+                    assert!(next.positions[0] >= cursor.positions[0]);
+                    all.extend(entries);
+                    cursor = next;
+                    going_on = true;
+                    if !more {
+                        return all;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn brief(entry: &Entry) -> String {
+    match &entry.event {
+        Event::RoomCreated { reader, .. } => format!("room for {}", reader.username),
+        Event::NewMessage { message, .. } => format!("{} {}", message.seq, message.body),
+        Event::MemberJoined(m) => format!("{} {} joined", m.seq, m.user.username),
+        Event::MemberLeft(m) => format!("{} {} left", m.seq, m.user.username),
+        Event::RoomUpdated { seq, name, .. } => format!("{seq} named {name}"),
+    }
+}
+
+pub async fn a_replay_holds_what_was_missed_and_nothing_else(house: House) {
+    let start = house.cursor().await;
+    let group = house.room(1, Group, Some("g"), &[2]).await.id;
+    let direct = house.room(1, Direct, None, &[3]).await.id;
+    house.send(1, group, "before").await;
+    house.try_send(1, direct, "private", Some("secret")).await.unwrap();
+    house.add(1, group, 3).await.unwrap();
+    house.send(2, group, "with 3").await;
+    house.remove(3, group, 3).await.unwrap();
+    house.send(2, group, "without 3").await;
+    house.add(1, group, 3).await.unwrap();
+    house.send(2, group, "with 3 again").await;
+
+    let three: Vec<_> = house.missed(3, &start, 2).await.iter().map(brief).collect();
+    let expected =
+        ["room for u3", "1 private", "room for u3", "2 u3 joined", "3 with 3", "4 u3 left", "room for u3", "6 u3 joined", "7 with 3 again"];
+    assert_eq!(three, expected);
+    assert_eq!(house.missed(3, &start, 200).await.iter().map(brief).collect::<Vec<_>>(), expected);
+    assert!(house.missed(4, &start, 200).await.is_empty(), "a cursor names nobody; who was in no room gets nothing");
+
+    // Nonces are their sender's alone.
+    let nonce = async |number| {
+        let entries = house.missed(number, &start, 200).await;
+        entries.into_iter().find_map(|entry| match entry.event {
+            Event::NewMessage { message, .. } if message.room == direct => Some(message.nonce.map(String::from)),
+            _ => None,
+        })
+    };
+    assert_eq!(nonce(1).await, Some(Some("secret".into())));
+    assert_eq!(nonce(3).await, Some(None));
+
+    // Up to a place, and from there on.
+    let middle = house.missed(3, &start, 200).await[3].position;
+    let until = Some(Cursor::new(start.epoch, vec![middle]));
+    let call = ReadMissed { user: user(3), cursor: start.to_string(), until, limit: 200, going_on: false };
+    let Missed::Entries { entries, cursor, more } = house.ask(&service(), call).await.unwrap() else { panic!() };
+    assert_eq!((entries.len(), cursor.positions[0], more), (4, middle, false));
+    assert_eq!(house.missed(3, &cursor, 200).await.iter().map(brief).collect::<Vec<_>>(), expected[4..]);
+    assert!(house.missed(3, &house.cursor().await, 200).await.is_empty());
+}
+
+pub async fn a_cursor_that_cannot_be_taken_up_is_said(house: House) {
+    let start = house.cursor().await;
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    let why = async |cursor: String, going_on| {
+        let call = ReadMissed { user: user(2), cursor, until: None, limit: 10, going_on };
+        match house.ask(&service(), call).await.unwrap() {
+            Missed::TooFar { why } => Some(why),
+            Missed::Entries { .. } => None,
+        }
+    };
+    let at = |epoch, positions| Cursor::new(epoch, positions).to_string();
+    assert!(why("nonsense".into(), false).await.is_some());
+    assert!(why(at(start.epoch ^ 1, vec![0]), false).await.is_some());
+    assert!(why(at(start.epoch, vec![999]), false).await.is_some());
+    assert!(why(at(start.epoch, vec![0, 0]), false).await.is_some());
+    assert!(why(at(start.epoch, vec![0]), false).await.is_none());
+    // 1 room created and 4,999 messages are 5,000 events of this user; one more is too many.
+    for chunk in 0..5 {
+        let count = if chunk == 4 { 999 } else { 1_000 };
+        futures_util::future::join_all((0..count).map(|_| house.send(1, room, "x"))).await;
+    }
+    assert!(why(start.to_string(), false).await.is_none());
+    house.send(1, room, "x").await;
+    assert!(why(start.to_string(), false).await.is_some());
+    assert!(why(start.to_string(), true).await.is_none(), "a replay that was begun goes on");
+    let heads = house.ask(&service(), calls::Heads { user: user(2).id }).await.unwrap();
+    assert_eq!((heads.rooms.len(), heads.rooms[0].head, heads.cursor), (1, 5_000, house.cursor().await));
+}
+
+/// Random joins, leaves, renames and messages; then every user's replay from every place is what the log says that user lived through.
+pub async fn random_histories_are_replayed_exactly(house: House) {
+    let mut random = Random(7);
+    let mut rooms: Vec<RoomId> = Vec::new();
+    for n in 0..4 {
+        rooms.push(house.room(1 + n % 3, Channel, Some("c"), &[]).await.id);
+    }
+    let start = Cursor::new(house.cursor().await.epoch, vec![0]);
+    for n in 0..250 {
+        let (room, number) = (rooms[random.below(4)], 1 + random.below(5) as u64);
+        house.turn_clock(1);
+        // Whatever is refused (a leave of who is not in) changes nothing, which is part of the test.
+        match random.below(6) {
+            0 | 1 => _ = house.add(number, room, number).await,
+            2 => _ = house.remove(number, room, number).await,
+            3 => _ = house.ask(&caller(number), calls::RenameRoom { room, name: format!("n{n}").try_into().unwrap() }).await,
+            _ => _ = house.try_send(number, room, &format!("m{n}"), None).await,
+        }
+    }
+    house.must_be_sound().await;
+    let log = house.ask(&service(), calls::ReadLog { partition: 0, after: 0, limit: 10_000 }).await.unwrap();
+    for number in 1..=5 {
+        let me = user(number);
+        // What this user lived through, by the log alone.
+        let mut inside: HashMap<RoomId, bool> = HashMap::new();
+        let mut lived = Vec::new();
+        for entry in &log {
+            let room = entry.event.room();
+            let mine = match &entry.event {
+                Event::RoomCreated { reader, .. } => {
+                    if *reader == me {
+                        inside.insert(room, true);
+                    }
+                    *reader == me
+                }
+                Event::MemberLeft(membership) if membership.user == me => inside.insert(room, false) == Some(true),
+                _ => inside.get(&room) == Some(&true),
+            };
+            if mine {
+                lived.push((entry.position, brief(entry)));
+            }
+        }
+        for from in (0..=log.len() as i64).step_by(17) {
+            let cursor = Cursor::new(start.epoch, vec![from]);
+            let replay: Vec<_> = house.missed(number, &cursor, 7).await.iter().map(|entry| (entry.position, brief(entry))).collect();
+            let expected: Vec<_> = lived.iter().filter(|(position, _)| *position > from).cloned().collect();
+            assert_eq!(replay, expected, "user {number} from {from}");
+        }
+    }
+}
+
+/// A small generator of our own, so that a failure can be run again as it was (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize) % most
+    }
+}

@@ -1,0 +1,52 @@
+//! The service over real engines: each scenario runs on SQLite in memory and on PostgreSQL.
+
+mod house;
+mod log_rules;
+mod missed;
+mod rooms;
+mod sends;
+
+use house::House;
+
+/// A test for each scenario on SQLite, and one that runs them all on PostgreSQL (one server, a database each).
+macro_rules! scenarios {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                $module::$name(House::on_sqlite().await).await;
+            }
+        )*
+
+        #[tokio::test]
+        async fn everything_holds_on_postgres_too() {
+            let server = house::postgres::Server::start();
+            $(
+                println!("{}", stringify!($name));
+                $module::$name(House::on_postgres(&server.url(), stringify!($name)).await).await;
+            )*
+        }
+    };
+}
+
+scenarios![
+    sends::seqs_count_from_one_in_every_room,
+    sends::a_nonce_returns_the_first_message,
+    sends::concurrent_sends_with_one_nonce_are_one_message,
+    sends::a_refusal_fails_no_neighbour,
+    sends::too_many_sends_are_refused_but_a_repeated_one_is_found,
+    sends::a_body_has_a_longest_length,
+    rooms::a_pair_has_one_direct_room,
+    rooms::a_room_nonce_returns_the_first_room,
+    rooms::members_come_and_go,
+    rooms::the_longest_standing_member_inherits,
+    rooms::everybody_sees_the_room_with_their_own_marks,
+    rooms::lists_are_paged,
+    rooms::recent_messages_are_those_of_others,
+    missed::a_replay_holds_what_was_missed_and_nothing_else,
+    missed::a_cursor_that_cannot_be_taken_up_is_said,
+    missed::random_histories_are_replayed_exactly,
+    log_rules::hints_follow_the_log_without_a_gap,
+    log_rules::check_passes_and_finds_what_is_broken,
+    log_rules::history_pages_both_ways,
+];

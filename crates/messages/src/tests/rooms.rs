@@ -1,0 +1,168 @@
+//! Rooms, members, and how each sees them.
+
+use super::house::{House, caller, user};
+use contract::RoomKind::{Channel, Direct, Group};
+use contract::calls::messages as calls;
+use contract::{Code, Limit, Nonce, Username};
+use futures_util::future::join_all;
+
+fn names(numbers: &[u64]) -> Vec<Username> {
+    numbers.iter().map(|number| user(*number).username).collect()
+}
+
+fn create(others: &[u64], nonce: Option<&str>) -> calls::CreateRoom {
+    let nonce = nonce.map(|nonce| Nonce::try_from(nonce).unwrap());
+    calls::CreateRoom { usernames: names(others), name: None, kind: None, nonce }
+}
+
+pub async fn a_pair_has_one_direct_room(house: House) {
+    let (one, two) = (caller(1), caller(2));
+    let created = join_all((0..20).map(|n| {
+        let (who, others) = if n % 2 == 0 { (&one, [1, 2]) } else { (&two, [1, 2]) };
+        house.ask(who, create(&others, None))
+    }))
+    .await;
+    let created: Vec<_> = created.into_iter().map(Result::unwrap).collect();
+    assert_eq!(created.iter().filter(|created| created.created).count(), 1);
+    assert!(created.iter().all(|one| one.room.id == created[0].room.id && one.room.kind == Direct && one.room.name.is_none()));
+    let room = created[0].room.id;
+    assert_eq!(house.add(1, room, 3).await.unwrap_err().code, Code::Forbidden);
+    assert_eq!(house.remove(1, room, 1).await.unwrap_err().code, Code::Forbidden);
+    assert_eq!(house.add(3, room, 3).await.unwrap_err().code, Code::NotFound);
+    let unknown = house.ask(&caller(1), calls::CreateRoom { usernames: vec!["nobody".try_into().unwrap()], ..create(&[], None) }).await;
+    let unknown = unknown.unwrap_err();
+    assert_eq!((unknown.code, unknown.field.as_deref()), (Code::NotFound, Some("usernames")));
+    house.must_be_sound().await;
+}
+
+pub async fn a_room_nonce_returns_the_first_room(house: House) {
+    let first = house.ask(&caller(1), create(&[2, 3], Some("n"))).await.unwrap();
+    let again = house.ask(&caller(1), create(&[3, 2, 1], Some("n"))).await.unwrap();
+    assert_eq!((first.created, again.created, &again.room), (true, false, &first.room));
+    let other = house.ask(&caller(1), create(&[2, 4], Some("n"))).await.unwrap_err();
+    assert_eq!((other.code, other.field.as_deref()), (Code::NonceConflict, Some("nonce")));
+    assert!(house.ask(&caller(2), create(&[1, 3], Some("n"))).await.unwrap().created);
+    house.must_be_sound().await;
+}
+
+pub async fn members_come_and_go(house: House) {
+    let group = house.room(1, Group, Some("g"), &[2]).await;
+    assert_eq!((group.member_count, group.usernames.clone(), group.head), (2, names(&[1, 2]), 0));
+    assert_eq!(house.add(3, group.id, 3).await.unwrap_err().code, Code::NotFound);
+    let after = house.add(2, group.id, 3).await.unwrap();
+    assert_eq!((after.member_count, after.head), (3, 1));
+    assert_eq!(house.add(2, group.id, 3).await.unwrap().head, 1, "who is in already is told to nobody");
+    assert_eq!(house.see(3, group.id).await.unwrap().read, 1, "who is added later starts at the head");
+    assert_eq!(house.remove(2, group.id, 3).await.unwrap_err().code, Code::Forbidden);
+    assert_eq!(house.remove(1, group.id, 4).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(house.remove(1, group.id, 3).await.unwrap().member_count, 2);
+    assert_eq!(house.see(3, group.id).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(house.try_send(3, group.id, "x", None).await.unwrap_err().code, Code::NotFound);
+
+    let channel = house.room(1, Channel, Some("c"), &[]).await.id;
+    assert_eq!(house.see(4, channel).await.unwrap().member_count, 1);
+    assert_eq!(house.add(1, channel, 4).await.unwrap_err().code, Code::Forbidden);
+    assert_eq!(house.add(4, channel, 4).await.unwrap().member_count, 2);
+    house.remove(4, channel, 4).await.unwrap();
+    house.add(4, channel, 4).await.unwrap();
+    assert_eq!(house.see(4, channel).await.unwrap().head, 3);
+    let rename = |name: &str| calls::RenameRoom { room: channel, name: name.try_into().unwrap() };
+    assert_eq!(house.ask(&caller(4), rename("d")).await.unwrap_err().code, Code::Forbidden);
+    assert_eq!(house.ask(&caller(1), rename("d")).await.unwrap().head, 4);
+    assert_eq!(house.ask(&caller(1), rename("d")).await.unwrap().head, 4, "the same name is told to nobody");
+    house.must_be_sound().await;
+}
+
+pub async fn the_longest_standing_member_inherits(house: House) {
+    let room = house.room(1, Channel, Some("c"), &[]).await.id;
+    for number in [3, 2, 4] {
+        house.add(number, room, number).await.unwrap();
+    }
+    house.remove(1, room, 1).await.unwrap();
+    assert_eq!(house.see(2, room).await.unwrap().created_by, user(3).username);
+    for number in [3, 2, 4] {
+        house.remove(number, room, number).await.unwrap();
+    }
+    let empty = house.see(1, room).await.unwrap();
+    assert_eq!((empty.member_count, empty.created_by), (0, user(4).username));
+    house.add(2, room, 2).await.unwrap();
+    assert_eq!(house.see(1, room).await.unwrap().created_by, user(2).username);
+    house.must_be_sound().await;
+}
+
+pub async fn everybody_sees_the_room_with_their_own_marks(house: House) {
+    let room = house.room(1, Group, Some("g"), &[2, 3]).await.id;
+    house.send(1, room, "one").await;
+    house.send(2, room, "two").await;
+    house.add(1, room, 4).await.unwrap();
+    let marks = async |number| house.see(number, room).await.map(|room| (room.read, room.unread)).unwrap();
+    assert_eq!(marks(1).await, (1, 1), "sending moves one's own mark");
+    assert_eq!(marks(2).await, (2, 0));
+    assert_eq!(marks(3).await, (0, 2));
+    assert_eq!(marks(4).await, (3, 0));
+    let read = async |seq| house.ask(&caller(3), calls::MarkRead { room, seq }).await.map(|mark| (mark.read, mark.unread));
+    assert_eq!(read(1).await, Ok((1, 1)));
+    assert_eq!(read(0).await, Ok((1, 1)), "never back");
+    assert_eq!(read(99).await, Ok((3, 0)), "past the head is the head");
+    assert_eq!(read(-1).await.unwrap_err().code, Code::InvalidRequest);
+    let last = house.see(3, room).await.unwrap().last_message.unwrap();
+    assert_eq!((last.seq, last.body.as_str()), (2, "two"), "a join is no message");
+    house.must_be_sound().await;
+}
+
+pub async fn lists_are_paged(house: House) {
+    let rooms = join_all((0..5).map(|n| house.room(1, Channel, Some("c"), if n % 2 == 0 { &[2, 3, 4] } else { &[] }))).await;
+    house.turn_clock(10);
+    house.send(1, rooms[2].id, "newest activity").await;
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = house.ask(&caller(1), calls::MyRooms { after, limit: Limit::try_from(2).unwrap() }).await.unwrap();
+        seen.extend(page.items.iter().map(|room| room.id));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((seen.len(), seen[0]), (5, rooms[2].id));
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 5);
+    let mine = house.ask(&caller(2), calls::MyRooms { after: None, limit: Limit::MOST }).await.unwrap();
+    assert_eq!(mine.items.len(), 3);
+    let channels = house.ask(&caller(9), calls::ListChannels { after: None, limit: Limit::try_from(3).unwrap() }).await.unwrap();
+    let rest = house.ask(&caller(9), calls::ListChannels { after: channels.next, limit: Limit::MOST }).await.unwrap();
+    assert_eq!((channels.items.len(), rest.items.len(), rest.next), (3, 2, None));
+    let members = calls::ListMembers { room: rooms[0].id, after: None, limit: Limit::try_from(3).unwrap() };
+    let page = house.ask(&caller(2), members.clone()).await.unwrap();
+    let rest = house.ask(&caller(2), calls::ListMembers { after: page.next, ..members.clone() }).await.unwrap();
+    let all: Vec<_> = page.items.into_iter().chain(rest.items).map(|user| user.username).collect();
+    assert_eq!(all, names(&[1, 2, 3, 4]));
+    assert_eq!(house.ask(&caller(9), members).await.unwrap_err().code, Code::Forbidden);
+    let wrong = house.ask(&caller(1), calls::MyRooms { after: Some("x".into()), limit: Limit::MOST }).await.unwrap_err();
+    assert_eq!((wrong.code, wrong.field.as_deref()), (Code::InvalidRequest, Some("after")));
+}
+
+pub async fn recent_messages_are_those_of_others(house: House) {
+    let direct = house.room(1, Direct, None, &[2]).await.id;
+    let group = house.room(2, Group, Some("g"), &[3]).await.id;
+    house.send(2, direct, "old").await;
+    house.turn_clock(3 * 24 * 60 * 60 * 1_000);
+    house.send(2, group, "before 1 came").await;
+    house.add(2, group, 1).await.unwrap();
+    house.send(2, direct, "a").await;
+    house.send(1, direct, "own").await;
+    house.send(3, group, "b").await;
+    house.send(2, group, "c").await;
+    let recent = async |from: Option<u64>, days, limit| {
+        let call = calls::Recent { from: from.map(|n| user(n).username), days, limit: Limit::try_from(limit).unwrap() };
+        let found = house.ask(&caller(1), call).await.unwrap();
+        found.into_iter().map(|message| message.body.into()).collect::<Vec<String>>()
+    };
+    assert_eq!(recent(None, 30, 100).await, ["c", "b", "a", "old"]);
+    assert_eq!(recent(None, 30, 2).await, ["c", "b"]);
+    assert_eq!(recent(None, 1, 100).await, ["c", "b", "a"]);
+    assert_eq!(recent(Some(2), 30, 100).await, ["c", "a", "old"]);
+    assert_eq!(recent(Some(3), 30, 100).await, ["b"]);
+    assert_eq!(recent(Some(1), 30, 100).await, Vec::<String>::new());
+}

@@ -1,0 +1,70 @@
+//! A room as one reader sees it, still in ids.
+
+use crate::store::log::{self, LogRow};
+use crate::store::members;
+use crate::store::rooms::{self, RoomRow};
+use contract::room::LISTED_MEMBERS;
+use contract::{RoomId, UserId};
+use db::{Error, Tx};
+use std::collections::HashSet;
+
+/// See the module.
+pub(crate) struct RawRoom {
+    pub row: RoomRow,
+    /// Who reads it.
+    pub reader: UserId,
+    /// Whether the reader is a member now.
+    pub is_member: bool,
+    /// The first members, the longest-standing first.
+    pub members: Vec<UserId>,
+    pub head: i64,
+    /// The reader's mark and what lies past it; 0 for who is not a member.
+    pub read: i64,
+    pub unread: i64,
+    /// The newest message, for a member.
+    pub last: Option<LogRow>,
+}
+
+impl RawRoom {
+    /// Adds everybody whose name is needed to show it.
+    pub(crate) fn people(&self, ids: &mut HashSet<UserId>) {
+        ids.extend(&self.members);
+        ids.insert(self.row.owner);
+        ids.extend(self.last.as_ref().map(|row| row.actor));
+    }
+}
+
+/// One room as `reader` sees it; `None` if there is no such room. Whether the reader may see it is the caller's to decide.
+pub(crate) async fn one(tx: &mut Tx, id: RoomId, reader: UserId) -> Result<Option<RawRoom>, Error> {
+    match rooms::find(tx, id).await? {
+        Some(row) => of(tx, row, reader).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// These rooms for these readers, in the same order.
+pub(crate) async fn some(tx: &mut Tx, wanted: Vec<(RoomId, UserId)>) -> Result<Vec<RawRoom>, Error> {
+    let mut views = Vec::with_capacity(wanted.len());
+    for (id, reader) in wanted {
+        views.push(one(tx, id, reader).await?.ok_or_else(|| Error::Failed(format!("the log names room {id}, which does not exist")))?);
+    }
+    Ok(views)
+}
+
+/// A room whose row is known.
+pub(crate) async fn of(tx: &mut Tx, row: RoomRow, reader: UserId) -> Result<RawRoom, Error> {
+    let id = row.id;
+    let member = members::find(tx, id, reader).await?.filter(|member| member.active);
+    let head = log::head(tx, id).await?;
+    let members = members::by_age(tx, id, None, LISTED_MEMBERS as i64).await?.into_iter().map(|(_, member)| member).collect();
+    let mut view = RawRoom { row, reader, is_member: member.is_some(), members, head: 0, read: 0, unread: 0, last: None };
+    if let Some(head) = head {
+        view.head = head.seq.unwrap_or(0);
+        if let Some(member) = member {
+            view.read = member.read;
+            view.unread = head.messages - log::messages_up_to(tx, id, member.read).await?;
+            view.last = if head.newest == view.head { Some(head) } else { log::by_seq(tx, id, head.newest).await? };
+        }
+    }
+    Ok(view)
+}
