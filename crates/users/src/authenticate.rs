@@ -1,0 +1,83 @@
+//! `Authenticate`: whose token is this? Every REST call and every socket asks, so good answers are remembered.
+
+use crate::service::Known;
+use crate::store::NewUser;
+use crate::token::{self, Hash};
+use crate::{Mode, Users};
+use contract::calls::users::{Authenticate, Session};
+use contract::{Answer, Caller, Code, Refusal, User};
+
+impl Answer<Authenticate> for Users {
+    async fn answer(&self, _who: &Caller, call: Authenticate) -> Result<Session, Refusal> {
+        let (whole, hash) = (token::whole(&call.token), token::hash(&call.token));
+        let name = token::name(&hash);
+        let now = self.clock.now();
+        if let Some(known) = self.sessions.get(&name).filter(|known| known.whole == whole && known.session.expires_at > now) {
+            return Ok(known.session);
+        }
+        let ticket = self.sessions.ticket();
+        let session = if token::is_jwt(&call.token) { self.by_jwt(&call.token, &hash).await } else { self.by_token(&hash).await }?;
+        self.sessions.insert(ticket, name, Known { whole, session: session.clone() });
+        Ok(session)
+    }
+}
+
+impl Users {
+    /// One of our own tokens.
+    async fn by_token(&self, hash: &Hash) -> Result<Session, Refusal> {
+        let held = match self.settings.mode {
+            Mode::Jwt => None,
+            Mode::Password | Mode::PasswordAndJwt | Mode::Open => self.store.token(hash).await?,
+        };
+        let now = self.clock.now();
+        // A token of `open` mode is nobody's proof where passwords are asked for.
+        let taken = |has_password: bool| has_password || self.settings.mode == Mode::Open;
+        match held {
+            Some(held) if held.expires_at > now && taken(held.has_password) => {
+                Ok(Session { user: held.user, token: token::name(hash), expires_at: held.expires_at })
+            }
+            _ => Err(not_valid()),
+        }
+    }
+
+    /// A token of the host application; its user appears on first sight.
+    async fn by_jwt(&self, text: &str, hash: &Hash) -> Result<Session, Refusal> {
+        let jwt = self.jwt.as_ref().ok_or_else(not_valid)?;
+        let bearer = jwt.bearer(text, self.clock.now())?;
+        let name = token::name(hash);
+        if self.store.is_denied(name).await? {
+            return Err(not_valid());
+        }
+        let user = match self.store.account_by_origin(&bearer.origin).await? {
+            Some(account) if account.disabled => return Err(not_valid()),
+            Some(account) => account.user,
+            None => {
+                let new = NewUser { origin: Some(bearer.origin.clone()), ..NewUser::new(bearer.username.clone(), self.clock.now()) };
+                self.first_seen(new, &bearer.origin).await?
+            }
+        };
+        Ok(Session { user, token: name, expires_at: bearer.expires_at })
+    }
+
+    async fn first_seen(&self, new: NewUser, origin: &str) -> Result<User, Refusal> {
+        let user = User::from(&new);
+        if self.store.create(new, None).await? {
+            tracing::info!(user = %user.username, id = %user.id, "a user of the host application was seen for the first time");
+            return Ok(user);
+        }
+        // Either the username is taken, or the same user came in twice at once.
+        match self.store.account_by_origin(origin).await? {
+            Some(account) if account.disabled => Err(not_valid()),
+            Some(account) => Ok(account.user),
+            None => {
+                let taken = format!("the username {} belongs to another user already", user.username);
+                Err(Refusal::conflict(taken).about("username"))
+            }
+        }
+    }
+}
+
+/// What is said of every token that is not valid (any more).
+pub(crate) fn not_valid() -> Refusal {
+    Refusal::new(Code::Unauthenticated, "this token is not valid (any more): log in again")
+}

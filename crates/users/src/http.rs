@@ -1,0 +1,238 @@
+//! The REST edge: every route of `/users` on one page. Each handler reads the request, asks the bus, and answers; the OpenAPI document is
+//! made of what stands here.
+
+use crate::Users;
+use axum::extract::{FromRef, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bus::Bus;
+use contract::calls::messages::MyRooms;
+use contract::calls::users::{ChangeDisplayName, ChangePassword, GetUser, ListOnline, ListUsers, Login, LoginAnswer, Logout, Me};
+use contract::{Caller, DisplayName, Limit, Page, Password, Refusal, Room, User, UserId, Username};
+use edge::{Buckets, Json, Path, Peer, Problem, Query, Refuses, Who};
+use serde::Deserialize;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Every route of this service, with its part of the OpenAPI document.
+pub fn routes(users: &Arc<Users>, bus: Bus) -> OpenApiRouter {
+    let limit = users.settings.logins_per_minute;
+    let by_address = Arc::new(Buckets::new(f64::from(limit) / 60.0, limit, users.clock.clone()));
+    let by_user = Arc::new(Buckets::new(f64::from(limit) / 60.0, limit, users.clock.clone()));
+    OpenApiRouter::with_openapi(edge::document())
+        .routes(routes!(log_in))
+        .routes(routes!(log_out))
+        .routes(routes!(me, change_display_name))
+        .routes(routes!(change_password))
+        .routes(routes!(online))
+        .routes(routes!(directory))
+        .routes(routes!(user))
+        .routes(routes!(rooms))
+        .with_state(Edge { bus, by_address, by_user })
+}
+
+#[derive(Clone)]
+struct Edge {
+    bus: Bus,
+    /// Logins.
+    by_address: Arc<Buckets<IpAddr>>,
+    /// Password changes: each tries a password too.
+    by_user: Arc<Buckets<UserId>>,
+}
+
+impl FromRef<Edge> for Bus {
+    fn from_ref(edge: &Edge) -> Bus {
+        edge.bus.clone()
+    }
+}
+
+/// Counts a try at a password, before anything is hashed for it.
+fn count<K: Hash + Eq + Clone>(buckets: &Buckets<K>, key: &K, what: &'static str) -> Result<(), Refusal> {
+    buckets.take(key).map_err(|wait| {
+        metrics::counter!("guild_rate_limited_total", "what" => what).increment(1);
+        Refusal::rate_limited("too many passwords tried; wait before the next", wait)
+    })
+}
+
+/// Who logs in.
+#[derive(Deserialize, ToSchema)]
+struct LoginBody {
+    username: Username,
+    /// Needed but in `open` mode.
+    password: Option<Password>,
+}
+
+/// Log in
+///
+/// Creates the user who does not exist yet, where registration is open. In `open` mode a username is enough; in `jwt` mode there are no
+/// logins. One address may log in a limited number of times a minute.
+#[utoipa::path(
+    post, path = "/users/login", operation_id = "logIn", tag = "users", request_body = LoginBody,
+    responses(
+        (status = 200, description = "Logged in.", body = LoginAnswer),
+        (status = 201, description = "Created and logged in.", body = LoginAnswer),
+        Refuses<400, 413, 415, 429>,
+    ),
+    security(()),
+)]
+async fn log_in(State(edge): State<Edge>, peer: Peer, Json(body): Json<LoginBody>) -> Result<Response, Problem> {
+    count(&edge.by_address, &peer.key(), "logins")?;
+    let call = Login { username: body.username, password: body.password };
+    let answer = edge.bus.ask(&Caller::Anonymous, call).await?;
+    let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, axum::Json(answer.login)).into_response())
+}
+
+/// Log out
+///
+/// Revokes the token of this request and cuts the sockets that came with it.
+#[utoipa::path(
+    post, path = "/users/logout", operation_id = "logOut", tag = "users",
+    responses((status = 204, description = "The token is revoked."), Refuses),
+    security(("token" = [])),
+)]
+async fn log_out(State(edge): State<Edge>, Who(who): Who) -> Result<StatusCode, Problem> {
+    edge.bus.ask(&who, Logout {}).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Yourself
+#[utoipa::path(
+    get, path = "/users/me", operation_id = "getMe", tag = "users",
+    responses((status = 200, description = "Your user.", body = User), Refuses),
+    security(("token" = [])),
+)]
+async fn me(State(edge): State<Edge>, Who(who): Who) -> Result<axum::Json<User>, Problem> {
+    Ok(axum::Json(edge.bus.ask(&who, Me {}).await?))
+}
+
+/// What changes.
+#[derive(Deserialize, ToSchema)]
+struct ChangeDisplayNameBody {
+    display_name: DisplayName,
+    /// Your own username, if anything: it never changes.
+    username: Option<String>,
+}
+
+/// Change your display name
+#[utoipa::path(
+    patch, path = "/users/me", operation_id = "changeDisplayName", tag = "users", request_body = ChangeDisplayNameBody,
+    responses((status = 200, description = "Your user as it is now.", body = User), Refuses<400, 413, 415>),
+    security(("token" = [])),
+)]
+async fn change_display_name(
+    State(edge): State<Edge>,
+    Who(who): Who,
+    Json(body): Json<ChangeDisplayNameBody>,
+) -> Result<axum::Json<User>, Problem> {
+    who.user()?.must_match("username", body.username.as_deref())?;
+    Ok(axum::Json(edge.bus.ask(&who, ChangeDisplayName { display_name: body.display_name }).await?))
+}
+
+/// Change your password
+///
+/// Revokes all of your other tokens and cuts their sockets. A wrong current password is `invalid_credentials`.
+#[utoipa::path(
+    put, path = "/users/me/password", operation_id = "changePassword", tag = "users", request_body = ChangePassword,
+    responses((status = 204, description = "The password is changed."), Refuses<400, 413, 415, 429>),
+    security(("token" = [])),
+)]
+async fn change_password(State(edge): State<Edge>, Who(who): Who, Json(call): Json<ChangePassword>) -> Result<StatusCode, Problem> {
+    count(&edge.by_user, &who.user()?.id, "password changes")?;
+    edge.bus.ask(&who, call).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which part of a list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct PageQuery {
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// How many items.
+    #[serde(default)]
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
+}
+
+/// Who is online
+///
+/// Everyone with a live, authenticated socket anywhere, by username.
+#[utoipa::path(
+    get, path = "/users/online", operation_id = "listOnline", tag = "users", params(PageQuery),
+    responses((status = 200, description = "A page of users.", body = Page<User>), Refuses<400>),
+    security(("token" = [])),
+)]
+async fn online(State(edge): State<Edge>, Who(who): Who, Query(page): Query<PageQuery>) -> Result<axum::Json<Page<User>>, Problem> {
+    Ok(axum::Json(edge.bus.ask(&who, ListOnline { after: page.after, limit: page.limit }).await?))
+}
+
+/// Which part of the directory.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct DirectoryQuery {
+    /// Only usernames that begin so.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    prefix: String,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// How many items.
+    #[serde(default)]
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
+}
+
+/// The directory
+///
+/// Users by username, with whether they are online.
+#[utoipa::path(
+    get, path = "/users", operation_id = "listUsers", tag = "users", params(DirectoryQuery),
+    responses((status = 200, description = "A page of users.", body = Page<User>), Refuses<400>),
+    security(("token" = [])),
+)]
+async fn directory(
+    State(edge): State<Edge>,
+    Who(who): Who,
+    Query(query): Query<DirectoryQuery>,
+) -> Result<axum::Json<Page<User>>, Problem> {
+    // Usernames are lower-case, whatever is typed.
+    let call = ListUsers { prefix: query.prefix.to_ascii_lowercase(), after: query.after, limit: query.limit };
+    Ok(axum::Json(edge.bus.ask(&who, call).await?))
+}
+
+/// One user
+#[utoipa::path(
+    get, path = "/users/{username}", operation_id = "getUser", tag = "users",
+    params(("username" = Username, Path, description = "Whose.")),
+    responses((status = 200, description = "The user, with whether they are online.", body = User), Refuses<404>),
+    security(("token" = [])),
+)]
+async fn user(State(edge): State<Edge>, Who(who): Who, Path(username): Path<String>) -> Result<axum::Json<User>, Problem> {
+    let username = edge::username(&username)?;
+    Ok(axum::Json(edge.bus.ask(&who, GetUser { username }).await?))
+}
+
+/// Your rooms
+///
+/// Newest activity first. Only your own: `me` stands for yourself, somebody else's are `forbidden`.
+#[utoipa::path(
+    get, path = "/users/{username}/rooms", operation_id = "listMyRooms", tag = "users",
+    params(("username" = Username, Path, description = "Yourself, by name or as `me`."), PageQuery),
+    responses((status = 200, description = "A page of rooms.", body = Page<Room>), Refuses<400, 404>),
+    security(("token" = [])),
+)]
+async fn rooms(
+    State(edge): State<Edge>,
+    Who(who): Who,
+    Path(username): Path<String>,
+    Query(page): Query<PageQuery>,
+) -> Result<axum::Json<Page<Room>>, Problem> {
+    if username != "me" && edge::username(&username)? != who.user()?.username {
+        return Err(Refusal::forbidden("only your own rooms can be listed").about("username").into());
+    }
+    Ok(axum::Json(edge.bus.ask(&who, MyRooms { after: page.after, limit: page.limit }).await?))
+}

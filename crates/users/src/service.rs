@@ -1,0 +1,142 @@
+//! The service itself: what it holds, how it starts, and which calls it answers.
+
+use crate::cache::Cache;
+use crate::hashing::Hashing;
+use crate::jwt::Jwt;
+use crate::presence::Presence;
+use crate::settings::{CannotStart, Mode, Registration, Settings};
+use crate::store::Store;
+use crate::token::Hash;
+use crate::{sweep, watch};
+use bus::Bus;
+use contract::calls::users as calls;
+use contract::calls::users::Session;
+use contract::{Clock, Refusal, TokenId, User, UserId};
+use db::Db;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Sessions and users that are remembered (about 3 MB each at most): every REST call authenticates, every page of messages names senders.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// The users service.
+pub struct Users {
+    pub(crate) store: Store,
+    pub(crate) db: Db,
+    pub(crate) bus: Bus,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) hashing: Hashing,
+    pub(crate) jwt: Option<Jwt>,
+    pub(crate) sessions: Cache<TokenId, Known>,
+    pub(crate) known: Cache<UserId, User>,
+    pub(crate) presence: Presence,
+}
+
+/// A session that is remembered, with the hash of the text that was found valid, signature and all.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) whole: Hash,
+    pub(crate) session: Session,
+}
+
+impl Users {
+    /// Makes the service over a database that has [`crate::MIGRATIONS`]. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// A setting that cannot be, a key file that cannot be read, a mode that lacks its keys: a line that names the setting.
+    pub fn new(db: Db, bus: Bus, settings: Settings, clock: Clock) -> Result<Arc<Self>, CannotStart> {
+        if !(1..=3_650).contains(&settings.token_days) {
+            return Err(CannotStart(format!("auth.token_days is {}: it must be a number of days from 1 to 3650", settings.token_days)));
+        }
+        let jwt = settings.mode.takes_jwt().then(|| Jwt::new(&settings.jwt)).transpose()?;
+        let hashing = Hashing::start(settings.hashing).map_err(CannotStart)?;
+        let store = Store::new(db.clone());
+        let presence = Presence::start(store.clone(), bus.clone(), clock.clone());
+        let (sessions, known) = (Cache::new(REMEMBERED), Cache::new(REMEMBERED));
+        Ok(Arc::new(Self { store, db, bus, settings, clock, hashing, jwt, sessions, known, presence }))
+    }
+
+    /// Whether this database may be served in this mode: `open` never serves one that holds passwords, because anybody could be anybody.
+    ///
+    /// # Errors
+    /// Why not, for the operator.
+    pub async fn start_check(&self) -> Result<(), CannotStart> {
+        if self.settings.mode != Mode::Open {
+            return Ok(());
+        }
+        match self.store.holds_passwords().await {
+            Ok(false) => {
+                tracing::warn!("auth.mode is open: everybody can be anybody here. For demos and tests only");
+                Ok(())
+            }
+            Ok(true) => Err(CannotStart(
+                "auth.mode is open, but this database holds users with passwords, and anybody could log in as them: use mode password, \
+                 or another database (database.url)"
+                    .into(),
+            )),
+            Err(error) => Err(CannotStart(format!("the users cannot be read: {error}"))),
+        }
+    }
+
+    /// Registers every call that the service answers.
+    pub fn serve(self: &Arc<Self>, bus: &Bus) {
+        bus.serve::<calls::Login, _>(self)
+            .serve::<calls::Logout, _>(self)
+            .serve::<calls::Authenticate, _>(self)
+            .serve::<calls::AuthenticateOpen, _>(self)
+            .serve::<calls::WhichEnded, _>(self)
+            .serve::<calls::Me, _>(self)
+            .serve::<calls::ChangeDisplayName, _>(self)
+            .serve::<calls::ChangePassword, _>(self)
+            .serve::<calls::GetUser, _>(self)
+            .serve::<calls::ListUsers, _>(self)
+            .serve::<calls::ListOnline, _>(self)
+            .serve::<calls::UsersById, _>(self)
+            .serve::<calls::UsersByName, _>(self)
+            .serve::<calls::SetPresence, _>(self)
+            .serve::<calls::RenewLease, _>(self)
+            .serve::<calls::EndLease, _>(self);
+    }
+
+    /// Starts what runs beside the calls: noticing changes from outside, ending dead gateways, removing expired tokens. It runs until
+    /// the set is dropped.
+    pub fn start(self: &Arc<Self>) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch::foreign_writes(Arc::clone(self)));
+        tasks.spawn(sweep::dead_gateways(Arc::clone(self)));
+        tasks.spawn(sweep::expired_tokens(Arc::clone(self)));
+        tasks
+    }
+
+    /// How long a token is valid that a login gives.
+    pub(crate) fn token_lifetime(&self) -> Duration {
+        Duration::from_secs(u64::from(self.settings.token_days) * 86_400)
+    }
+
+    pub(crate) fn may_register(&self) -> bool {
+        self.settings.registration == Registration::Open
+    }
+
+    /// Forgets what is remembered of a user, after they have changed; `keep` is a session that is as before.
+    pub(crate) fn forget_user(&self, user: UserId, keep: Option<TokenId>) {
+        self.known.forget(&user);
+        self.sessions.forget_where(|token, known| known.session.user.id == user && Some(*token) != keep);
+    }
+}
+
+/// What a list is given as `after`: the username that was its `next`.
+///
+/// # Errors
+/// `invalid_request` for anything else.
+pub(crate) fn after(after: Option<String>) -> Result<String, Refusal> {
+    match after {
+        None => Ok(String::new()),
+        Some(text) => match contract::Username::try_from(text) {
+            Ok(username) => Ok(username.into()),
+            Err(_) => Err(Refusal::invalid("after", "after: pass the `next` of the page before")),
+        },
+    }
+}

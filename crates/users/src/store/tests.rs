@@ -1,0 +1,168 @@
+//! The same promises on both engines.
+
+#[path = "../../../db/tests/support/postgres.rs"]
+mod postgres;
+
+use super::*;
+use crate::token;
+use contract::{GatewayId, TokenId, UserRef};
+use db::Access;
+use std::time::Duration;
+
+const NOW: Time = Time(1_800_000_000_000);
+
+async fn sqlite() -> Store {
+    Store::new(Db::open(&"sqlite::memory:".parse().unwrap(), &[MIGRATIONS], Access::Server).await.unwrap())
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_promises() {
+    promises(&sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_keeps_the_promises() {
+    let server = postgres::Server::start();
+    let db = Db::open(&server.url().parse().unwrap(), &[MIGRATIONS], Access::Server).await.unwrap();
+    promises(&Store::new(db.clone())).await;
+    db.close().await;
+}
+
+async fn promises(store: &Store) {
+    accounts(store).await;
+    order(store).await;
+    tokens(store).await;
+    presence(store).await;
+}
+
+fn new(username: &str) -> NewUser {
+    NewUser::new(Username::try_from(username).unwrap(), NOW)
+}
+
+fn minted(text: &str) -> NewToken {
+    NewToken { hash: token::hash(text), created_at: NOW, expires_at: NOW.plus(Duration::from_secs(60)) }
+}
+
+async fn accounts(store: &Store) {
+    assert!(!store.holds_passwords().await.unwrap());
+    let alice = NewUser { password: Some("one".into()), ..new("alice") };
+    assert!(store.create(alice.clone(), Some(minted("first"))).await.unwrap());
+    assert!(!store.create(NewUser { id: UserId::new(), ..alice.clone() }, Some(minted("lost"))).await.unwrap(), "the name is taken");
+    assert!(store.token(&token::hash("lost")).await.unwrap().is_none(), "and nothing else happened");
+    let host = NewUser { origin: Some("[null,\"bob\"]".into()), ..new("bob") };
+    assert!(store.create(host.clone(), None).await.unwrap());
+    assert!(!store.create(NewUser { origin: host.origin.clone(), ..new("bob2") }, None).await.unwrap(), "the origin is taken");
+    assert!(store.holds_passwords().await.unwrap());
+
+    let found = store.account_by_name(&alice.username).await.unwrap().unwrap();
+    assert_eq!((found.user.clone(), found.password.as_deref(), found.disabled), (User::from(&alice), Some("one"), false));
+    assert_eq!(store.account_by_id(alice.id).await.unwrap().unwrap().user, found.user);
+    assert_eq!(store.account_by_origin("[null,\"bob\"]").await.unwrap().unwrap().user.id, host.id);
+    assert!(store.account_by_origin("[null,\"alice\"]").await.unwrap().is_none());
+
+    assert!(!store.set_password(alice.id, Some("wrong".into()), "two".into(), None).await.unwrap());
+    assert!(store.token(&token::hash("first")).await.unwrap().is_some());
+    assert!(store.set_password(alice.id, Some("one".into()), "two".into(), None).await.unwrap());
+    assert!(store.token(&token::hash("first")).await.unwrap().is_none());
+    assert!(!store.set_password(UserId::new(), None, "x".into(), None).await.unwrap());
+
+    let shown = DisplayName::try_from("Ä\u{1f600}").unwrap();
+    let changed = store.set_display_name(alice.id, &shown, NOW).await.unwrap().unwrap();
+    assert_eq!((changed.display_name, changed.online), (shown, Some(false)));
+    assert!(store.set_display_name(UserId::new(), &DisplayName::try_from("x").unwrap(), NOW).await.unwrap().is_none());
+    assert!(!store.set_disabled(UserId::new(), Some(NOW)).await.unwrap());
+}
+
+async fn order(store: &Store) {
+    for username in ["o-1", "o.1", "o1", "o_1", "oa"] {
+        store.create(new(username), None).await.unwrap();
+    }
+    let names = |users: Vec<User>| users.into_iter().map(|user| String::from(user.username)).collect::<Vec<_>>();
+    assert_eq!(names(store.directory("o", "", 9, NOW).await.unwrap()), ["o-1", "o.1", "o1", "o_1", "oa"], "bytewise");
+    assert_eq!(names(store.directory("o", "o1", 1, NOW).await.unwrap()), ["o_1"]);
+    let all: Vec<String> = store.accounts("bob", 2).await.unwrap().into_iter().map(|account| account.user.username.into()).collect();
+    assert_eq!(all, ["o-1", "o.1"]);
+    let names = ["oa", "nobody", "o1"].map(|name| Username::try_from(name).unwrap()).to_vec();
+    let found = store.users_by_name(names).await.unwrap();
+    assert_eq!(found.len(), 2);
+    let ids = found.iter().map(|user| user.id).chain([UserId::new()]).collect();
+    assert_eq!(store.users_by_id(ids).await.unwrap(), found);
+}
+
+async fn tokens(store: &Store) {
+    let user = NewUser { password: Some("pw".into()), ..new("tess") };
+    store.create(user.clone(), None).await.unwrap();
+    assert!(store.add_token(user.id, Some("pw".into()), minted("a")).await.unwrap());
+    assert!(store.add_token(user.id, Some("pw".into()), minted("b")).await.unwrap());
+    assert!(!store.add_token(user.id, Some("old".into()), minted("c")).await.unwrap(), "the password has changed meanwhile");
+    assert!(!store.add_token(user.id, None, minted("c")).await.unwrap());
+    let held = store.token(&token::hash("a")).await.unwrap().unwrap();
+    assert_eq!((held.user, held.expires_at, held.has_password), (User::from(&user), minted("a").expires_at, true));
+
+    let (a, b) = (token::name(&token::hash("a")), token::name(&token::hash("b")));
+    let ended = |standing: super::tokens::Standing| !standing.stored;
+    let ask = || vec![(a, user.id), (b, user.id), (b, UserId::new())];
+    assert_eq!(store.standings(ask()).await.unwrap().into_iter().map(ended).collect::<Vec<_>>(), [false, false, true]);
+    assert!(store.remove_token(a).await.unwrap());
+    assert!(!store.remove_token(a).await.unwrap());
+    assert_eq!(store.standings(ask()).await.unwrap().into_iter().map(ended).collect::<Vec<_>>(), [true, false, true]);
+
+    assert!(store.set_disabled(user.id, Some(NOW)).await.unwrap());
+    assert!(store.token(&token::hash("b")).await.unwrap().is_none());
+    assert!(store.account_by_id(user.id).await.unwrap().unwrap().disabled);
+    assert!(!store.add_token(user.id, Some("pw".into()), minted("d")).await.unwrap());
+    assert!(!store.set_password(user.id, Some("pw".into()), "new".into(), None).await.unwrap());
+    assert!(store.set_disabled(user.id, None).await.unwrap());
+    assert!(store.add_token(user.id, Some("pw".into()), minted("d")).await.unwrap());
+    assert!(store.add_token(user.id, Some("pw".into()), minted("e")).await.unwrap());
+    let keep = token::name(&token::hash("d"));
+    assert!(store.set_password(user.id, Some("pw".into()), "new".into(), Some(keep)).await.unwrap());
+    assert!(store.token(&token::hash("d")).await.unwrap().is_some());
+    assert!(store.token(&token::hash("e")).await.unwrap().is_none());
+
+    let jwt = TokenId::from_bytes([9; 16]);
+    assert!(!store.is_denied(jwt).await.unwrap());
+    store.deny_jwt(jwt, Time(NOW.0 + 5)).await.unwrap();
+    store.deny_jwt(jwt, Time(NOW.0 + 5)).await.unwrap();
+    assert!(store.is_denied(jwt).await.unwrap());
+    assert_eq!(store.remove_expired(Time(NOW.0 + 4)).await.unwrap(), 0);
+    assert_eq!(store.remove_expired(Time(NOW.0 + 60_000)).await.unwrap(), 2, "the token d and the denial");
+}
+
+async fn presence(store: &Store) {
+    let (a, b) = (GatewayId::new(), GatewayId::new());
+    let mut users = Vec::new();
+    for username in ["pia", "pol"] {
+        let user = new(username);
+        store.create(user.clone(), None).await.unwrap();
+        users.push(UserRef { id: user.id, username: user.username });
+    }
+    let change = |gateway, user: &UserRef, online| Change { gateway, user: user.clone(), online };
+    let until = Time(NOW.0 + 15_000);
+    let batch = vec![change(a, &users[0], true), change(b, &users[0], true), change(a, &users[1], true), change(a, &users[1], false)];
+    assert_eq!(store.set_presence(batch, NOW, until).await.unwrap(), [(users[0].clone(), true)], "who came and went was not there");
+    assert_eq!(store.count_online(NOW).await.unwrap(), 1);
+    let online = store.online("", 9, NOW).await.unwrap();
+    assert_eq!((online.len(), online[0].online), (1, Some(true)));
+    assert!(store.online("pia", 9, NOW).await.unwrap().is_empty());
+    assert_eq!(store.user(&users[0].username, NOW).await.unwrap().unwrap().online, Some(true));
+    assert_eq!(store.user(&users[0].username, until).await.unwrap().unwrap().online, Some(false), "a lease ends by the clock");
+
+    assert_eq!(store.set_presence(vec![change(a, &users[0], false)], NOW, until).await.unwrap(), []);
+    assert_eq!(store.set_presence(vec![change(b, &users[0], false)], NOW, until).await.unwrap(), [(users[0].clone(), false)]);
+
+    store.set_presence(vec![change(a, &users[0], true), change(a, &users[1], true), change(b, &users[1], true)], NOW, until).await.unwrap();
+    assert!(store.renew_lease(b, Time(until.0 + 15_000)).await.unwrap());
+    assert!(!store.renew_lease(GatewayId::new(), until).await.unwrap());
+    assert_eq!(store.end_dead_gateways(Time(until.0 - 1)).await.unwrap(), []);
+    assert_eq!(store.end_dead_gateways(until).await.unwrap(), [users[0].clone()]);
+    assert!(!store.renew_lease(a, until).await.unwrap());
+    assert_eq!(store.end_gateway(b, until).await.unwrap(), [users[1].clone()]);
+    assert_eq!(store.count_online(NOW).await.unwrap(), 0);
+
+    // Whose gateway's lease had run out was nowhere, though nobody has swept it yet.
+    store.set_presence(vec![change(a, &users[0], true)], NOW, until).await.unwrap();
+    let later = Time(until.0 + 1);
+    let again = store.set_presence(vec![change(a, &users[0], true)], later, Time(later.0 + 15_000)).await.unwrap();
+    assert_eq!(again, [(users[0].clone(), true)]);
+}

@@ -1,0 +1,154 @@
+//! Tokens: ours, by hash; and those of a host application that were logged out.
+
+use super::{Store, user, user_columns};
+use crate::token::{Hash, name};
+use contract::{Time, TokenId, User, UserId};
+use db::{Error, Tx, values};
+
+/// A token to be stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewToken {
+    pub(crate) hash: Hash,
+    pub(crate) created_at: Time,
+    pub(crate) expires_at: Time,
+}
+
+/// A stored token's owner.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) user: User,
+    pub(crate) expires_at: Time,
+    pub(crate) has_password: bool,
+}
+
+/// What is to be known of a session to tell whether it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The user exists and is not disabled.
+    pub(crate) welcome: bool,
+    /// The user is a host application's.
+    pub(crate) foreign: bool,
+    /// The token is one of ours and was not revoked.
+    pub(crate) stored: bool,
+    /// The token is a host application's and was logged out.
+    pub(crate) denied: bool,
+}
+
+impl Store {
+    /// Gives a user a token, provided that the password is still `password` and the user not disabled; else false.
+    pub(crate) async fn add_token(&self, id: UserId, password: Option<String>, token: NewToken) -> Result<bool, Error> {
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    // Changing nothing, this locks the row: a password that is changed meanwhile revokes this token too.
+                    let same = match password {
+                        Some(password) => {
+                            const SQL: &str =
+                                "UPDATE users SET password = password WHERE id = $1 AND password = $2 AND disabled_at IS NULL";
+                            tx.execute(SQL, &values![id.bytes(), password]).await?
+                        }
+                        None => {
+                            const SQL: &str =
+                                "UPDATE users SET password = password WHERE id = $1 AND password IS NULL AND disabled_at IS NULL";
+                            tx.execute(SQL, &values![id.bytes()]).await?
+                        }
+                    };
+                    if same > 0 {
+                        insert_token(tx, id, &token).await?;
+                    }
+                    Ok(same > 0)
+                })
+            })
+            .await
+    }
+
+    /// Whose token this is, unless the user is disabled.
+    pub(crate) async fn token(&self, hash: &Hash) -> Result<Option<Held>, Error> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            user_columns!(),
+            ", t.expires_at, CAST(CASE WHEN u.password IS NULL THEN 0 ELSE 1 END AS BIGINT)
+            FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1 AND u.disabled_at IS NULL"
+        );
+        let values = values![hash];
+        self.db
+            .read(|tx| {
+                Box::pin(async move {
+                    tx.row(SQL, &values, |row| Ok(Held { user: user(row)?, expires_at: Time(row.int(4)?), has_password: row.int(5)? != 0 }))
+                        .await
+                })
+            })
+            .await
+    }
+
+    /// Revokes one of our tokens; false where it is none.
+    pub(crate) async fn remove_token(&self, id: TokenId) -> Result<bool, Error> {
+        let values = values![id.bytes()];
+        self.db.write(|tx| Box::pin(async move { Ok(tx.execute("DELETE FROM tokens WHERE id = $1", &values).await? > 0) })).await
+    }
+
+    /// Denies a host application's token until it expires.
+    pub(crate) async fn deny_jwt(&self, id: TokenId, expires_at: Time) -> Result<(), Error> {
+        const SQL: &str = "INSERT INTO revoked_jwts (id, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        let values = values![id.bytes(), expires_at.0];
+        self.db.write(|tx| Box::pin(async move { tx.execute(SQL, &values).await.map(|_| ()) })).await
+    }
+
+    /// Whether a host application's token was logged out.
+    pub(crate) async fn is_denied(&self, id: TokenId) -> Result<bool, Error> {
+        let values = values![id.bytes()];
+        self.db.read(|tx| Box::pin(async move { denied(tx, &values).await })).await
+    }
+
+    /// How each of these sessions stands, in their order.
+    pub(crate) async fn standings(&self, sessions: Vec<(TokenId, UserId)>) -> Result<Vec<Standing>, Error> {
+        const USER: &str = "SELECT CAST(CASE WHEN origin IS NULL THEN 0 ELSE 1 END AS BIGINT) FROM users
+            WHERE id = $1 AND disabled_at IS NULL";
+        const TOKEN: &str = "SELECT expires_at FROM tokens WHERE id = $1 AND user_id = $2";
+        self.db
+            .read(|tx| {
+                Box::pin(async move {
+                    let mut standings = Vec::with_capacity(sessions.len());
+                    for (token, user) in sessions {
+                        let foreign = tx.row(USER, &values![user.bytes()], |row| Ok(row.int(0)? != 0)).await?;
+                        let stored = tx.row(TOKEN, &values![token.bytes(), user.bytes()], |row| row.int(0)).await?.is_some();
+                        let denied = !stored && denied(tx, &values![token.bytes()]).await?;
+                        standings.push(Standing { welcome: foreign.is_some(), foreign: foreign == Some(true), stored, denied });
+                    }
+                    Ok(standings)
+                })
+            })
+            .await
+    }
+
+    /// Removes what has expired; how many rows.
+    pub(crate) async fn remove_expired(&self, now: Time) -> Result<u64, Error> {
+        let values = values![now.0];
+        self.db
+            .write(|tx| {
+                Box::pin(async move {
+                    let tokens = tx.execute("DELETE FROM tokens WHERE expires_at <= $1", &values).await?;
+                    Ok(tokens + tx.execute("DELETE FROM revoked_jwts WHERE expires_at <= $1", &values).await?)
+                })
+            })
+            .await
+    }
+}
+
+async fn denied(tx: &mut Tx, id: &[db::Value]) -> Result<bool, Error> {
+    Ok(tx.row("SELECT expires_at FROM revoked_jwts WHERE id = $1", id, |row| row.int(0)).await?.is_some())
+}
+
+pub(super) async fn insert_token(tx: &mut Tx, user: UserId, token: &NewToken) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO tokens (hash, id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
+    let values = values![token.hash, name(&token.hash).bytes(), user.bytes(), token.created_at.0, token.expires_at.0];
+    tx.execute(SQL, &values).await.map(|_| ())
+}
+
+pub(super) async fn forget_tokens(tx: &mut Tx, user: UserId, keep: Option<TokenId>) -> Result<(), Error> {
+    let forgotten = match keep {
+        Some(keep) => tx.execute("DELETE FROM tokens WHERE user_id = $1 AND id <> $2", &values![user.bytes(), keep.bytes()]).await,
+        None => tx.execute("DELETE FROM tokens WHERE user_id = $1", &values![user.bytes()]).await,
+    };
+    forgotten.map(|_| ())
+}

@@ -1,0 +1,219 @@
+//! Accounts.
+
+use super::tokens::{NewToken, forget_tokens, insert_token};
+use super::{Store, online, user, user_columns, user_with_online};
+use contract::{DisplayName, Time, TokenId, User, UserId, Username};
+use db::{Error, Row, Tx, values};
+
+/// A user and what only this service knows of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) user: User,
+    /// The PHC string; none where nobody can log in by password.
+    pub(crate) password: Option<String>,
+    /// For a host application's user: its `[iss, sub]`.
+    pub(crate) origin: Option<String>,
+    pub(crate) disabled: bool,
+}
+
+/// A user to be created. The display name is at first the username, unless another is given.
+#[derive(Clone, Debug)]
+pub(crate) struct NewUser {
+    pub(crate) id: UserId,
+    pub(crate) username: Username,
+    pub(crate) display_name: Option<DisplayName>,
+    pub(crate) password: Option<String>,
+    pub(crate) origin: Option<String>,
+    pub(crate) created_at: Time,
+}
+
+impl NewUser {
+    /// With a new id.
+    pub(crate) fn new(username: Username, created_at: Time) -> Self {
+        Self { id: UserId::new(), username, display_name: None, password: None, origin: None, created_at }
+    }
+
+    fn shown(&self) -> DisplayName {
+        self.display_name.clone().unwrap_or_else(|| DisplayName::from(&self.username))
+    }
+}
+
+impl From<&NewUser> for User {
+    fn from(new: &NewUser) -> User {
+        User { id: new.id, username: new.username.clone(), display_name: new.shown(), created_at: new.created_at, online: None }
+    }
+}
+
+fn account(row: &Row<'_>) -> Result<Account, Error> {
+    let disabled = row.maybe_int(6)?.is_some();
+    Ok(Account { user: user(row)?, password: row.maybe_text(4)?, origin: row.maybe_text(5)?, disabled })
+}
+
+macro_rules! account_by {
+    ($condition:literal) => {
+        concat!("SELECT ", user_columns!(), ", u.password, u.origin, u.disabled_at FROM users u WHERE ", $condition)
+    };
+}
+
+impl Store {
+    /// The account of this name.
+    pub(crate) async fn account_by_name(&self, username: &Username) -> Result<Option<Account>, Error> {
+        let values = values![username.as_str()];
+        self.db.read(|tx| Box::pin(async move { tx.row(account_by!("u.username = $1"), &values, account).await })).await
+    }
+
+    /// The account with this id.
+    pub(crate) async fn account_by_id(&self, id: UserId) -> Result<Option<Account>, Error> {
+        let values = values![id.bytes()];
+        self.db.read(|tx| Box::pin(async move { tx.row(account_by!("u.id = $1"), &values, account).await })).await
+    }
+
+    /// The host application's user with this origin.
+    pub(crate) async fn account_by_origin(&self, origin: &str) -> Result<Option<Account>, Error> {
+        let values = values![origin];
+        self.db.read(|tx| Box::pin(async move { tx.row(account_by!("u.origin = $1"), &values, account).await })).await
+    }
+
+    /// Up to `limit` accounts after this username (all, from the empty one), in its order.
+    pub(crate) async fn accounts(&self, after: &str, limit: i64) -> Result<Vec<Account>, Error> {
+        const SQL: &str = account_by!("u.username > $1 ORDER BY u.username LIMIT $2");
+        let values = values![after, limit];
+        self.db.read(|tx| Box::pin(async move { tx.rows(SQL, &values, account).await })).await
+    }
+
+    /// Creates a user, and in the same transaction a token for them. False, and nothing happened, where the username or the origin
+    /// is taken.
+    pub(crate) async fn create(&self, new: NewUser, token: Option<NewToken>) -> Result<bool, Error> {
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let created = insert(tx, &new).await?;
+                    if let (true, Some(token)) = (created, token) {
+                        insert_token(tx, new.id, &token).await?;
+                    }
+                    Ok(created)
+                })
+            })
+            .await
+    }
+
+    /// Changes a display name; the user as they are then, with `online` as of `now`. `None` where there is no such user.
+    pub(crate) async fn set_display_name(&self, id: UserId, name: &DisplayName, now: Time) -> Result<Option<User>, Error> {
+        let (change, read) = (values![id.bytes(), name.as_str()], values![now.0, id.bytes()]);
+        self.db
+            .write(|tx| {
+                Box::pin(async move {
+                    tx.execute("UPDATE users SET display_name = $2 WHERE id = $1", &change).await?;
+                    tx.row(concat!("SELECT ", user_columns!(), ", ", online!(), " FROM users u WHERE u.id = $2"), &read, user_with_online)
+                        .await
+                })
+            })
+            .await
+    }
+
+    /// Sets the password and revokes all tokens but `keep`. Where `old` is given it must still be what is stored, and the user not be
+    /// disabled; else, or where there is no such user, nothing happens and it is false.
+    pub(crate) async fn set_password(&self, id: UserId, old: Option<String>, new: String, keep: Option<TokenId>) -> Result<bool, Error> {
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let set = match old {
+                        Some(old) => {
+                            const SQL: &str = "UPDATE users SET password = $3 WHERE id = $1 AND password = $2 AND disabled_at IS NULL";
+                            tx.execute(SQL, &values![id.bytes(), old, new]).await?
+                        }
+                        None => tx.execute("UPDATE users SET password = $2 WHERE id = $1", &values![id.bytes(), new]).await?,
+                    };
+                    if set > 0 {
+                        forget_tokens(tx, id, keep).await?;
+                    }
+                    Ok(set > 0)
+                })
+            })
+            .await
+    }
+
+    /// Disables a user from `at` on and revokes all tokens, or lets them in again. False where there is no such user.
+    pub(crate) async fn set_disabled(&self, id: UserId, at: Option<Time>) -> Result<bool, Error> {
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let values = values![id.bytes(), at.map(|at| at.0)];
+                    let set = tx.execute("UPDATE users SET disabled_at = $2 WHERE id = $1", &values).await?;
+                    if at.is_some() {
+                        forget_tokens(tx, id, None).await?;
+                    }
+                    Ok(set > 0)
+                })
+            })
+            .await
+    }
+
+    /// One user with `online` as of `now`.
+    pub(crate) async fn user(&self, username: &Username, now: Time) -> Result<Option<User>, Error> {
+        const SQL: &str = concat!("SELECT ", user_columns!(), ", ", online!(), " FROM users u WHERE u.username = $2");
+        let values = values![now.0, username.as_str()];
+        self.db.read(|tx| Box::pin(async move { tx.row(SQL, &values, user_with_online).await })).await
+    }
+
+    /// Users whose names begin with `prefix` and come after `after`, by username, with `online` as of `now`.
+    pub(crate) async fn directory(&self, prefix: &str, after: &str, limit: i64, now: Time) -> Result<Vec<User>, Error> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            user_columns!(),
+            ", ",
+            online!(),
+            " FROM users u WHERE u.username >= $2 AND u.username < $3 AND u.username > $4 ORDER BY u.username LIMIT $5"
+        );
+        // Every character of a username sorts before the tilde.
+        let values = values![now.0, prefix, format!("{prefix}~"), after, limit];
+        self.db.read(|tx| Box::pin(async move { tx.rows(SQL, &values, user_with_online).await })).await
+    }
+
+    /// The users with these ids; those that do not exist are left out.
+    pub(crate) async fn users_by_id(&self, ids: Vec<UserId>) -> Result<Vec<User>, Error> {
+        const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id = $1");
+        self.db
+            .read(|tx| {
+                Box::pin(async move {
+                    let mut found = Vec::with_capacity(ids.len());
+                    for id in ids {
+                        found.extend(tx.row(SQL, &values![id.bytes()], user).await?);
+                    }
+                    Ok(found)
+                })
+            })
+            .await
+    }
+
+    /// The users with these names; those that do not exist are left out.
+    pub(crate) async fn users_by_name(&self, names: Vec<Username>) -> Result<Vec<User>, Error> {
+        const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.username = $1");
+        self.db
+            .read(|tx| {
+                Box::pin(async move {
+                    let mut found = Vec::with_capacity(names.len());
+                    for name in names {
+                        found.extend(tx.row(SQL, &values![name.as_str()], user).await?);
+                    }
+                    Ok(found)
+                })
+            })
+            .await
+    }
+
+    /// Whether anybody has a password.
+    pub(crate) async fn holds_passwords(&self) -> Result<bool, Error> {
+        const SQL: &str = "SELECT id FROM users WHERE password IS NOT NULL LIMIT 1";
+        self.db.read(|tx| Box::pin(async move { Ok(tx.row(SQL, &[], |row| row.id(0)).await?.is_some()) })).await
+    }
+}
+
+async fn insert(tx: &mut Tx, new: &NewUser) -> Result<bool, Error> {
+    const SQL: &str = "INSERT INTO users (id, username, display_name, password, origin, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT DO NOTHING";
+    let shown = new.shown();
+    let (password, origin) = (new.password.clone(), new.origin.clone());
+    let values = values![new.id.bytes(), new.username.as_str(), shown.as_str(), password, origin, new.created_at.0];
+    Ok(tx.execute(SQL, &values).await? > 0)
+}

@@ -1,0 +1,63 @@
+use super::*;
+use contract::calls::users::{GetUser, ListUsers, UsersById, UsersByName};
+use contract::{Limit, Page, User, UserId};
+
+async fn house() -> (House, Caller) {
+    let house = House::new(settings(Mode::Open)).await;
+    for username in ["bob", "al", "alice", "alice-2", "a.b", "zoe", "alf"] {
+        house.log_in(username, "").await.unwrap();
+    }
+    let who = house.caller(&house.log_in("al", "").await.unwrap().login.token).await;
+    (house, who)
+}
+
+fn names(page: &Page<User>) -> Vec<&str> {
+    page.items.iter().map(|user| user.username.as_str()).collect()
+}
+
+#[tokio::test]
+async fn it_is_paged_by_username() {
+    let (house, who) = house().await;
+    let page = |prefix: &str, after: Option<String>, limit: i64| {
+        let call = ListUsers { prefix: prefix.into(), after, limit: Limit::try_from(limit).unwrap() };
+        house.bus.ask(&who, call)
+    };
+    let first = page("", None, 3).await.unwrap();
+    assert_eq!(names(&first), ["a.b", "al", "alf"]);
+    let second = page("", first.next, 3).await.unwrap();
+    assert_eq!(names(&second), ["alice", "alice-2", "bob"]);
+    let third = page("", second.next, 3).await.unwrap();
+    assert_eq!((names(&third), &third.next), (vec!["zoe"], &None));
+    assert_eq!(names(&page("al", None, 50).await.unwrap()), ["al", "alf", "alice", "alice-2"]);
+    assert_eq!(names(&page("alice-", None, 50).await.unwrap()), ["alice-2"]);
+    for nothing in ["ä", "%", "a~", "a\0", &"a".repeat(99)] {
+        assert_eq!(names(&page(nothing, None, 50).await.unwrap()), [""; 0], "{nothing:?}");
+    }
+    assert_eq!(code(page("", Some("\0".into()), 3).await), Code::InvalidRequest);
+    assert_eq!(
+        code(house.bus.ask(&Caller::Anonymous, ListUsers { prefix: "".into(), after: None, limit: Limit::default() }).await),
+        Code::Unauthenticated
+    );
+}
+
+#[tokio::test]
+async fn one_user_is_there_or_not() {
+    let (house, who) = house().await;
+    let user = house.bus.ask(&who, GetUser { username: name("alf") }).await.unwrap();
+    assert_eq!((user.username.as_str(), user.online), ("alf", Some(false)));
+    assert_eq!(code(house.bus.ask(&who, GetUser { username: name("nobody") }).await), Code::NotFound);
+}
+
+#[tokio::test]
+async fn services_look_up_by_id_and_name() {
+    let (house, who) = house().await;
+    let found = house.bus.ask(&service(), UsersByName { usernames: vec![name("zoe"), name("nobody"), name("bob")] }).await.unwrap();
+    assert_eq!(found.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), ["zoe", "bob"]);
+    let ids: Vec<UserId> = found.iter().map(|user| user.id).chain([UserId::new()]).collect();
+    for _ in 0..2 {
+        let users = house.bus.ask(&service(), UsersById { ids: ids.clone() }).await.unwrap();
+        assert_eq!(users.iter().map(|user| user.id).collect::<Vec<_>>(), ids[..2]);
+    }
+    assert_eq!(code(house.bus.ask(&who, UsersById { ids }).await), Code::Forbidden);
+    assert_eq!(code(house.bus.ask(&who, UsersByName { usernames: vec![] }).await), Code::Forbidden);
+}

@@ -1,0 +1,71 @@
+use super::*;
+use contract::calls::users::{ChangeDisplayName, Logout, UsersById, WhichEnded};
+use contract::hint::Revoked;
+use contract::{DisplayName, TokenId, UserId};
+
+const RIGHT: &str = "correct horse";
+
+#[tokio::test]
+async fn a_token_ends_with_its_logout_and_its_time() {
+    let house = House::new(settings(Mode::Password)).await;
+    let gone = house.log_in("alice", RIGHT).await.unwrap().login.token;
+    let stays = house.log_in("alice", RIGHT).await.unwrap().login.token;
+    let who = house.caller(&gone).await;
+    let mut revoked = house.bus.subscribe::<Revoked>();
+    house.bus.ask(&who, Logout {}).await.unwrap();
+    assert_eq!(heard(&mut revoked).await, Revoked::Tokens(vec![who.user().unwrap().token]));
+    assert_eq!(code(house.session(&gone).await), Code::Unauthenticated);
+    assert!(house.session(&stays).await.is_ok());
+    house.hand.turn(Duration::from_secs(30 * 86_400) - Duration::from_millis(1));
+    assert!(house.session(&stays).await.is_ok());
+    house.hand.turn(Duration::from_millis(1));
+    assert_eq!(code(house.session(&stays).await), Code::Unauthenticated);
+    assert_eq!(house.users.store.remove_expired(house.hand.now()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_unauthenticated() {
+    let house = House::new(settings(Mode::Password)).await;
+    for wrong in ["", "x", "a.b.c", "..", "\0", &"x".repeat(10_000)] {
+        assert_eq!(code(house.session(wrong).await), Code::Unauthenticated, "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_from_outside_ends_sessions_and_memories() {
+    let house = House::new(settings(Mode::Password)).await;
+    let alice = house.log_in("alice", RIGHT).await.unwrap().login.token;
+    let bob = house.log_in("bob", RIGHT).await.unwrap().login.token;
+    let (alice, bob) = (house.session(&alice).await.unwrap(), house.session(&bob).await.unwrap());
+    let nobody = (TokenId::from_bytes([7; 16]), UserId::new());
+    let sessions = vec![(alice.token, alice.user.id), (bob.token, bob.user.id), nobody];
+    crate::admin::set_password(&house.db, &name("alice"), Password::try_from("battery staple").unwrap()).await.unwrap();
+    let mut revoked = house.bus.subscribe::<Revoked>();
+    house.users.look_again();
+    assert_eq!(heard(&mut revoked).await, Revoked::AskAgain);
+    let ask = || WhichEnded { sessions: sessions.clone() };
+    assert_eq!(house.bus.ask(&service(), ask()).await.unwrap(), [alice.token, nobody.0]);
+    crate::admin::disable(&house.db, &name("bob"), house.hand.now()).await.unwrap();
+    assert_eq!(house.bus.ask(&service(), ask()).await.unwrap(), [alice.token, bob.token, nobody.0]);
+    assert_eq!(code(house.bus.ask(&Caller::User(user_caller(&bob)), ask()).await), Code::Forbidden);
+    let many = WhichEnded { sessions: vec![nobody; 1_001] };
+    assert_eq!(code(house.bus.ask(&service(), many).await), Code::InvalidRequest);
+}
+
+fn user_caller(session: &Session) -> UserCaller {
+    UserCaller { id: session.user.id, username: session.user.username.clone(), token: session.token }
+}
+
+#[tokio::test]
+async fn a_new_display_name_is_seen_at_once_everywhere() {
+    let house = House::new(settings(Mode::Password)).await;
+    let token = house.log_in("alice", RIGHT).await.unwrap().login.token;
+    let session = house.session(&token).await.unwrap();
+    let by_id = || UsersById { ids: vec![session.user.id] };
+    assert_eq!(house.bus.ask(&service(), by_id()).await.unwrap(), std::slice::from_ref(&session.user));
+    let call = ChangeDisplayName { display_name: DisplayName::try_from("Alice 😀").unwrap() };
+    let changed = house.bus.ask(&Caller::User(user_caller(&session)), call).await.unwrap();
+    assert_eq!((changed.display_name.as_str(), changed.online), ("Alice 😀", Some(false)));
+    assert_eq!(house.session(&token).await.unwrap().user.display_name, changed.display_name);
+    assert_eq!(house.bus.ask(&service(), by_id()).await.unwrap()[0].display_name, changed.display_name);
+}

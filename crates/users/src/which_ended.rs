@@ -1,0 +1,22 @@
+//! `WhichEnded`: a gateway asks which of its sessions are not valid any more, after something was changed from outside.
+
+use crate::lookup::at_most_1000;
+use crate::{Mode, Users, token};
+use contract::calls::users::WhichEnded;
+use contract::{Answer, Caller, Refusal, TokenId};
+
+impl Answer<WhichEnded> for Users {
+    async fn answer(&self, who: &Caller, call: WhichEnded) -> Result<Vec<TokenId>, Refusal> {
+        who.must_be_service()?;
+        at_most_1000("sessions", call.sessions.len())?;
+        let tokens: Vec<TokenId> = call.sessions.iter().map(|(token, _)| *token).collect();
+        let standings = self.store.standings(call.sessions).await?;
+        let mode = self.settings.mode;
+        let ended = tokens.into_iter().zip(standings).filter(|(token, standing)| {
+            // A host application's tokens are not stored, and in `open` mode a session may have none.
+            let is_stored = !(standing.foreign && mode.takes_jwt() || mode == Mode::Open && token::is_name_of_none(*token));
+            !standing.welcome || standing.denied || (is_stored && !standing.stored)
+        });
+        Ok(ended.map(|(token, _)| token).collect())
+    }
+}
