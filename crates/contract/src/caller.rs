@@ -57,16 +57,17 @@ impl Caller {
 }
 
 impl UserCaller {
-    /// Refuses names in a request that claim to be somebody else (`sender`, `username`); none, or one's own, is fine.
+    /// Refuses a request that claims to be somebody else's by its `sender` or `username`; none, or one's own name, is fine.
     ///
     /// # Errors
     /// `forbidden`, about the field.
-    pub fn must_match(&self, field: &str, claimed: Option<&str>) -> Result<(), Refusal> {
-        match claimed {
-            Some(name) if !name.eq_ignore_ascii_case(self.username.as_str()) => {
-                Err(Refusal::new(Code::Forbidden, format!("you are {}, and cannot act as somebody else", self.username)).about(field))
+    pub fn must_be(&self, sender: Option<&str>, username: Option<&str>) -> Result<(), Refusal> {
+        for (field, claimed) in [("sender", sender), ("username", username)] {
+            if claimed.is_some_and(|name| !name.eq_ignore_ascii_case(self.username.as_str())) {
+                let detail = format!("you are {}, and cannot act as somebody else", self.username);
+                return Err(Refusal::new(Code::Forbidden, detail).about(field));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ pub struct Page<T> {
     /// What is on this page, in the list's order.
     pub items: Vec<T>,
     /// Pass it as `after` to get the next page; null at the end. Opaque.
+    #[schema(required)]
     pub next: Option<String>,
 }
 

@@ -51,6 +51,7 @@ pub struct Room {
     /// Direct, group or channel.
     pub kind: RoomKind,
     /// The name; a direct room has none, a group may have one, a channel has one.
+    #[schema(required)]
     pub name: Option<RoomName>,
     /// The room's owner: its creator, or, since the owner left, who has been a member the longest. A room that everybody has left
     /// keeps its last owner's name until somebody joins, who then owns it.
@@ -72,5 +73,6 @@ pub struct Room {
     #[schema(minimum = 0)]
     pub unread: i64,
     /// The newest message, for a member; null where there is none.
+    #[schema(required)]
     pub last_message: Option<Message>,
 }

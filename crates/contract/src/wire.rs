@@ -100,6 +100,9 @@ pub struct InRoom {
     pub room: String,
     /// Your own username, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// Your own username, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
 }
 
@@ -113,6 +116,9 @@ pub struct MarkRead {
     pub seq: i64,
     /// Your own username, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// Your own username, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
 }
 
@@ -123,6 +129,9 @@ pub struct SetTyping {
     pub room: String,
     /// Started or stopped.
     pub typing: bool,
+    /// Your own username, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
     /// Your own username, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,

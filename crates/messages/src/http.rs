@@ -96,12 +96,17 @@ async fn get_room(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>
 #[derive(Deserialize, ToSchema)]
 struct NewName {
     name: RoomName,
+    /// Your own username, if anything.
+    sender: Option<String>,
+    /// Your own username, if anything.
+    username: Option<String>,
 }
 
 /// Rename a room; its owner's right.
 #[utoipa::path(patch, path = "/rooms/{id}", tag = "rooms", params(("id" = String, Path)), request_body = NewName, security(("token" = [])),
     responses((status = 200, body = Room), Refuses<400, 404, 413, 415>))]
 async fn rename_room(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Json(body): Json<NewName>) -> Reply<Room> {
+    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
     Ok(Answered(s.messages.answer(&who, calls::RenameRoom { room: room_id(&id)?, name: body.name }).await?))
 }
 
@@ -196,12 +201,17 @@ struct NewMark {
     /// Read up to here; past the head means the head.
     #[schema(minimum = 0)]
     seq: i64,
+    /// Your own username, if anything.
+    sender: Option<String>,
+    /// Your own username, if anything.
+    username: Option<String>,
 }
 
 /// Move your read mark; never back.
 #[utoipa::path(put, path = "/rooms/{id}/read", tag = "messages", params(("id" = String, Path)), request_body = NewMark, security(("token" = [])),
     responses((status = 200, body = calls::ReadMark), Refuses<400, 404, 413, 415>))]
 async fn mark_read(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Json(body): Json<NewMark>) -> Reply<calls::ReadMark> {
+    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
     Ok(Answered(s.messages.answer(&who, calls::MarkRead { room: room_id(&id)?, seq: body.seq }).await?))
 }
 
@@ -233,7 +243,5 @@ async fn recent(State(s): State<Shared>, Who(who): Who, Query(lately): Query<Lat
 
 /// A name in a request that is not the caller's own is refused.
 fn claims(who: &contract::Caller, sender: Option<&str>, username: Option<&str>) -> Result<(), Problem> {
-    let user = who.user()?;
-    user.must_match("sender", sender)?;
-    Ok(user.must_match("username", username)?)
+    Ok(who.user()?.must_be(sender, username)?)
 }

@@ -43,6 +43,10 @@ impl Messages {
             sends: Buckets::new(f64::from(settings.sends_per_second), settings.sends_burst, clock.clone()),
             rooms: Buckets::new(f64::from(settings.rooms_per_minute) / 60.0, settings.rooms_per_minute, clock.clone()),
         });
+        for what in ["send", "create_room"] {
+            // An operator's alert needs the series before the first time it counts.
+            metrics::counter!("guild_rate_limited_total", "what" => what).increment(0);
+        }
         let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(Some(writing)));
         Arc::new(Self { db, bus, clock, names, resolver, settings, limits, writer, writing })
     }

@@ -128,7 +128,7 @@ async fn change_display_name(
     Who(who): Who,
     Json(body): Json<ChangeDisplayNameBody>,
 ) -> Result<axum::Json<User>, Problem> {
-    who.user()?.must_match("username", body.username.as_deref())?;
+    who.user()?.must_be(None, body.username.as_deref())?;
     Ok(axum::Json(edge.bus.ask(&who, ChangeDisplayName { display_name: body.display_name }).await?))
 }
 

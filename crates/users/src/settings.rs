@@ -133,6 +133,16 @@ pub struct JwtSettings {
     pub issuer: Option<String>,
 }
 
+impl JwtSettings {
+    /// Whether these keys can be used, so that a program can say so before it opens anything. [`crate::Users::new`] checks it again.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds no usable key, or no key at all: a line that names the setting.
+    pub fn check(&self) -> Result<(), CannotStart> {
+        crate::jwt::Jwt::new(self).map(drop)
+    }
+}
+
 impl fmt::Debug for JwtSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwtSettings")

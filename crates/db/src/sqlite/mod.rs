@@ -50,7 +50,8 @@ pub(crate) struct Sqlite {
     /// Absent in memory, where there is one connection, and the writer serves the reads between its transactions.
     readers: Option<Arc<Queue>>,
     shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    reading: Mutex<Vec<JoinHandle<()>>>,
+    writing: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Sqlite {
@@ -92,7 +93,7 @@ impl Sqlite {
         let queue = Arc::new(Queue::new("guild_writer_queue"));
         let thread =
             writer::start(connection, Arc::clone(&queue), Arc::clone(&shared), None, None).map_err(|error| no_thread(place, &error))?;
-        Ok(Sqlite { writer: Some(queue), readers: None, shared, threads: Mutex::new(vec![thread]) })
+        Ok(Sqlite { writer: Some(queue), readers: None, shared, reading: Mutex::default(), writing: Mutex::new(Some(thread)) })
     }
 
     fn start(
@@ -104,27 +105,28 @@ impl Sqlite {
     ) -> Result<Sqlite, OpenError> {
         let shared = Shared::new(epoch);
         let readers = Arc::new(Queue::new("guild_reader_queue"));
-        let mut sqlite =
-            Sqlite { writer: None, readers: Some(Arc::clone(&readers)), shared: Arc::clone(&shared), threads: Mutex::new(Vec::new()) };
+        let mut sqlite = Sqlite {
+            writer: None,
+            readers: Some(Arc::clone(&readers)),
+            shared: Arc::clone(&shared),
+            reading: Mutex::default(),
+            writing: Mutex::default(),
+        };
         for number in 0..reader_count() {
             let thread = reader::start(number, connect::reader(file)?, Arc::clone(&readers), Arc::clone(&shared))
                 .map_err(|error| no_thread(file, &error))?;
-            sqlite.add(thread);
+            if let Ok(mut reading) = sqlite.reading.lock() {
+                reading.push(thread);
+            }
         }
         if let Some(connection) = connection {
             let queue = Arc::new(Queue::new("guild_writer_queue"));
             let thread =
                 writer::start(connection, Arc::clone(&queue), shared, checkpointer, lock).map_err(|error| no_thread(file, &error))?;
             sqlite.writer = Some(queue);
-            sqlite.add(thread);
+            sqlite.writing = Mutex::new(Some(thread));
         }
         Ok(sqlite)
-    }
-
-    fn add(&self, thread: JoinHandle<()>) {
-        if let Ok(mut threads) = self.threads.lock() {
-            threads.push(thread);
-        }
     }
 
     /// A snapshot on one of the readers.
@@ -172,33 +174,36 @@ impl Sqlite {
 
     /// Takes no more work, lets the threads finish what waits, checkpoints, and releases the lock.
     pub(crate) async fn close(&self) {
-        let threads = self.stop();
-        let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                // A thread that panicked has said so; there is nothing left to wait for.
-                let _ = thread.join();
-            }
-        });
-        let _ = joined.await;
+        let _ = tokio::task::spawn_blocking(self.ending()).await;
     }
 
-    fn stop(&self) -> Vec<JoinHandle<()>> {
-        for queue in [&self.readers, &self.writer].into_iter().flatten() {
-            queue.close();
+    /// What ends the threads, the writer last: only the last connection to a file can take what is left of the log into it, and only
+    /// if it may write.
+    fn ending(&self) -> impl FnOnce() + Send + 'static {
+        let queues = (self.readers.clone(), self.writer.clone());
+        let reading = self.reading.lock().map(|mut threads| std::mem::take(&mut *threads)).unwrap_or_default();
+        let writing = self.writing.lock().map(|mut thread| thread.take()).unwrap_or_default();
+        move || {
+            let (readers, writer) = queues;
+            for (queue, threads) in [(readers, reading), (writer, Vec::from_iter(writing))] {
+                if let Some(queue) = queue {
+                    queue.close();
+                }
+                for thread in threads {
+                    // The last handle may have been inside a job, on one of these threads. One that panicked has said so.
+                    if thread.thread().id() != thread::current().id() {
+                        let _ = thread.join();
+                    }
+                }
+            }
         }
-        self.threads.lock().map(|mut threads| std::mem::take(&mut *threads)).unwrap_or_default()
     }
 }
 
 impl Drop for Sqlite {
     /// The last handle has gone without a close: the same, waiting here. The threads need nobody else to finish.
     fn drop(&mut self) {
-        for thread in self.stop() {
-            // The last handle may have been inside a job, on one of these threads.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        self.ending()();
     }
 }
 
