@@ -1,0 +1,199 @@
+//! What stands before the engine: bounds a polling body, counts a polling answer, and opens websockets over a
+//! [`Wire`](crate::wire::Wire).
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use engineioxide::{ProtocolVersion, service::EngineIoService, socket::Sid};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tower::Service;
+
+use crate::{
+    config::ENGINE_MAX_PAYLOAD,
+    hub::Hub,
+    link::{Attached, Link},
+    wire::Wire,
+};
+
+/// Everything that a request needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    pub(crate) engine: EngineIoService<Hub>,
+    pub(crate) hub: Arc<Hub>,
+}
+
+/// Answers one request, whichever it is.
+pub(crate) async fn serve(State(door): State<Door>, request: Request) -> Response {
+    let query = Query::read(request.uri().query().unwrap_or_default());
+    if query.sid.is_none() && door.hub.is_closing() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if query.websocket && query.known_version && request.method() == Method::GET {
+        return door.upgrade(request, query.sid);
+    }
+    let link = match &query.sid {
+        Some(Ok(sid)) => door.hub.find(*sid),
+        _ => None,
+    };
+    match *request.method() {
+        Method::POST => door.post(request, link).await,
+        Method::GET => {
+            let max_payload = door.hub.config.max_payload;
+            let answer = door.pass(request).await;
+            match link {
+                Some(link) => counted(answer, &link),
+                None => told_the_bound(answer, max_payload).await,
+            }
+        }
+        _ => door.pass(request).await,
+    }
+}
+
+/// What the query says. It reads the same as the engine does, first match and all, so that both see the same request.
+struct Query {
+    known_version: bool,
+    websocket: bool,
+    /// An `Err` is no session's id.
+    sid: Option<Result<Sid, ()>>,
+}
+
+impl Query {
+    fn read(query: &str) -> Self {
+        let value = |key: &str| {
+            let pair = query.split('&').find(|pair| pair.starts_with(key))?;
+            pair.split('=').nth(1)
+        };
+        let sid = query.split('&').find_map(|pair| pair.strip_prefix("sid="));
+        Query {
+            known_version: value("EIO=").and_then(|it| it.parse::<ProtocolVersion>().ok()) == Some(ProtocolVersion::V4),
+            websocket: value("transport=") == Some("websocket"),
+            sid: sid.map(|sid| sid.parse().map_err(drop)),
+        }
+    }
+}
+
+impl Door {
+    /// Lets the engine answer.
+    async fn pass(mut self, mut request: Request) -> Response {
+        // Without this, the engine cannot open a websocket that nobody could stop.
+        request.extensions_mut().remove::<OnUpgrade>();
+        let answer: Result<_, Infallible> = self.engine.call(request).await;
+        match answer {
+            Ok(answer) => answer.map(Body::new),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Takes a polling body in whole; one that is too big closes its session.
+    async fn post(self, request: Request, link: Option<Arc<Link>>) -> Response {
+        let (parts, body) = request.into_parts();
+        match to_bytes(body, self.hub.config.max_payload).await {
+            Ok(bytes) => self.pass(Request::from_parts(parts, bytes.into())).await,
+            Err(_) => {
+                if let Some(link) = link {
+                    link.close("payload too large");
+                }
+                StatusCode::PAYLOAD_TOO_LARGE.into_response()
+            }
+        }
+    }
+
+    /// Answers the websocket handshake, and hands the connection to the engine when it is there.
+    fn upgrade(mut self, mut request: Request, sid: Option<Result<Sid, ()>>) -> Response {
+        let Some(key) = websocket_key(request.headers()) else {
+            return bad_request("3", "Bad request");
+        };
+        let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+            return bad_request("3", "Bad request");
+        };
+        let (mut parts, _) = request.into_parts();
+        let link = match sid {
+            None => {
+                let link = Arc::new(Link::new(&self.hub.config));
+                parts.extensions.insert(Attached(Arc::clone(&link)));
+                link
+            }
+            Some(sid) => match sid.ok().and_then(|sid| self.hub.find(sid)) {
+                None => return bad_request("1", "Session ID unknown"),
+                Some(link) if !link.is_polling() => return bad_request("3", "Bad request"),
+                Some(link) => link,
+            },
+        };
+        tokio::spawn(async move {
+            // A client that has gone before its upgrade leaves nothing behind: a session is made after it.
+            let Ok(stream) = upgrade.await else {
+                return;
+            };
+            let wire = Wire::new(TokioIo::new(stream), link);
+            let request = http::Request::from_parts(parts, ());
+            if let Err(error) = self.engine.call((wire, request)).await {
+                tracing::debug!(%error, "the engine refused a websocket");
+            }
+        });
+        let mut answer = StatusCode::SWITCHING_PROTOCOLS.into_response();
+        let headers = answer.headers_mut();
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
+        answer
+    }
+}
+
+/// The answer to the client's key, if the headers ask for a websocket.
+fn websocket_key(headers: &HeaderMap) -> Option<HeaderValue> {
+    let names = |name, word: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .any(|value| value.to_str().is_ok_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))))
+    };
+    let asked = names(header::UPGRADE, "websocket") && names(header::CONNECTION, "upgrade") && names(header::SEC_WEBSOCKET_VERSION, "13");
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asked)?;
+    derive_accept_key(key.as_bytes()).parse().ok()
+}
+
+/// An error in the reference server's form.
+fn bad_request(code: &str, message: &str) -> Response {
+    let body = format!(r#"{{"code":"{code}","message":"{message}"}}"#);
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (StatusCode::BAD_REQUEST, json, body).into_response()
+}
+
+/// Counts what a polling answer carries as having left.
+fn counted(answer: Response, link: &Link) -> Response {
+    let length = answer.headers().get(header::CONTENT_LENGTH);
+    if let Some(bytes) = length.and_then(|it| it.to_str().ok()?.parse().ok())
+        && link.is_polling()
+    {
+        link.flow.wrote(bytes);
+    }
+    answer
+}
+
+/// Puts the true bound into the answer that opens a polling session, where the engine puts its own; stock clients cut their
+/// polling bodies by it.
+async fn told_the_bound(answer: Response, max_payload: usize) -> Response {
+    /// Bytes of an open packet, with plenty to spare.
+    const OPEN_PACKET: usize = 4096;
+    if answer.status() != StatusCode::OK {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let Ok(body) = to_bytes(body, OPEN_PACKET).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let body = String::from_utf8_lossy(&body).replacen(
+        &format!(r#""maxPayload":{ENGINE_MAX_PAYLOAD}"#),
+        &format!(r#""maxPayload":{max_payload}"#),
+        1,
+    );
+    parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    Response::from_parts(parts, body.into())
+}

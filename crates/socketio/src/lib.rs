@@ -1,0 +1,32 @@
+//! A thin Socket.IO layer (protocol 5, the clients 3 and 4) for servers that fan out.
+//!
+//! It turns what the `engineioxide` crate carries (websocket, long polling, the upgrade from one to the other, heartbeats) into
+//! calls of one [`Handler`], synchronously and in the order in which a client sent them, and sends [`Frame`]s that are encoded once
+//! for any number of receivers. Each connection may be behind by a bounded number of packets, bytes and seconds.
+//!
+//! It may not know what is said over it: no chat, no users, no tokens; only the namespace `/`, no rooms. It never asks a client for
+//! an acknowledgement and never sends binary. Nothing that a client sends reaches another connection or panics.
+//!
+//! Read [`Handler`] for what a user of this crate writes, [`Server`] for how it is mounted, [`Conn`] for what can be done with a
+//! connection. The packets are in `packet.rs`, the life of a connection in `reader.rs`, what a client is owed in `flow.rs`.
+
+mod config;
+mod conn;
+mod flow;
+mod frame;
+mod handler;
+mod http;
+mod hub;
+mod link;
+mod packet;
+mod reader;
+mod server;
+mod sweep;
+mod wire;
+
+pub use config::Config;
+pub use conn::{Conn, SendError};
+pub use frame::Frame;
+pub use futures_util::future::BoxFuture;
+pub use handler::{Ack, ConnectError, Handler, Incoming};
+pub use server::Server;

@@ -1,0 +1,132 @@
+//! One task for all connections' deadlines, instead of a timer each.
+
+use std::{sync::Weak, time::Duration};
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::{
+    Config,
+    hub::Hub,
+    link::{GRACE, Link, Mark},
+};
+
+/// Looks at every connection again and again, as long as there is a server.
+pub(crate) async fn run(hub: Weak<Hub>) {
+    let Some(period) = hub.upgrade().map(|hub| period(&hub.config)) else {
+        return;
+    };
+    let mut tick = tokio::time::interval(period);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let Some(hub) = hub.upgrade() else {
+            return;
+        };
+        let now = Instant::now();
+        for link in hub.links() {
+            check(&link, now, &hub.config);
+        }
+    }
+}
+
+/// Once a second, or more often where a deadline is shorter than some seconds.
+fn period(config: &Config) -> Duration {
+    (config.connect_timeout.min(config.max_lag) / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
+}
+
+/// What is to be done with a connection.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Keep,
+    /// What was queued has been fetched, or it is a websocket (since the close began, perhaps), whose writer flushes by itself.
+    End,
+    Close(&'static str),
+    Abort(&'static str),
+}
+
+/// Ends the connection if one of its deadlines has passed.
+pub(crate) fn check(link: &Link, now: Instant, config: &Config) {
+    match judge(link, now, config) {
+        Verdict::Keep => {}
+        Verdict::End => link.end(),
+        Verdict::Close(reason) => link.close(reason),
+        Verdict::Abort(reason) => link.abort(reason),
+    }
+}
+
+fn judge(link: &Link, now: Instant, config: &Config) -> Verdict {
+    let mut watch = link.watch();
+    if let Some(since) = watch.closing {
+        return if now.duration_since(since) >= GRACE {
+            Verdict::Abort("server abort")
+        } else if !link.is_polling() || link.flow.behind() == 0 {
+            Verdict::End
+        } else {
+            Verdict::Keep
+        };
+    }
+    if let Some(since) = watch.waiting
+        && now.duration_since(since) >= config.connect_timeout
+    {
+        return Verdict::Close("connect timeout");
+    }
+    let (mark, late) = follow(watch.mark, link.flow.marks(), now, config.max_lag);
+    watch.mark = mark;
+    if late { Verdict::Abort("slow client") } else { Verdict::Keep }
+}
+
+/// Follows what is owed: once all that had been accepted at the mark has left, and the network has taken something if it was blocked,
+/// the mark moves on. Answers the new mark, and whether the old one is too old.
+fn follow(mark: Option<Mark>, (accepted, written, blocked): (u64, u64, bool), at: Instant, max_lag: Duration) -> (Option<Mark>, bool) {
+    let fresh = (accepted > written || blocked).then_some(Mark { at, accepted, written });
+    match mark {
+        None => (fresh, false),
+        Some(mark) if written >= mark.accepted && (!blocked || written > mark.written) => (fresh, false),
+        Some(mark) => (Some(mark), at.duration_since(mark.at) >= max_lag),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAG: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_client_that_takes_nothing_is_late_after_the_lag() {
+        let start = Instant::now();
+        let (mark, late) = follow(None, (100, 0, true), start, LAG);
+        assert!(mark.is_some() && !late);
+        // It takes some, but not all of what was owed then, and more is owed.
+        let (mark, late) = follow(mark, (500, 99, false), start + LAG / 2, LAG);
+        assert!(!late);
+        assert_eq!(mark.map(|mark| mark.at), Some(start));
+        assert!(follow(mark, (500, 99, false), start + LAG, LAG).1);
+    }
+
+    #[test]
+    fn a_client_that_keeps_moving_is_never_late() {
+        let start = Instant::now();
+        let (mut mark, _) = follow(None, (100, 0, true), start, LAG);
+        for second in 1..200 {
+            let at = start + Duration::from_secs(second);
+            let (next, late) = follow(mark, (100 + second * 10, second * 10 + 9, true), at, LAG);
+            assert!(!late, "after {second} s");
+            mark = next;
+        }
+    }
+
+    #[test]
+    fn a_client_that_takes_not_even_pings_is_late() {
+        let start = Instant::now();
+        let (mark, _) = follow(None, (100, 100, true), start, LAG);
+        assert!(follow(mark, (100, 100, true), start + LAG, LAG).1);
+        assert!(follow(mark, (100, 100, false), start + LAG, LAG).0.is_none());
+    }
+
+    #[test]
+    fn nothing_owed_needs_no_mark() {
+        let (mark, late) = follow(None, (100, 100, false), Instant::now(), LAG);
+        assert!(mark.is_none() && !late);
+    }
+}
