@@ -1,0 +1,109 @@
+//! The crate as a whole: what is started, and how it stops.
+
+use crate::gateway::{Gateway, restarting};
+use crate::handler::Door;
+use crate::outbound::tell_why;
+use crate::settings::{LEASE, LEASE_EVERY, Settings};
+use axum::Router;
+use bus::Bus;
+use contract::{Clock, Code, Refusal};
+use socketio::Server;
+use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// How long events that are under way may take to be answered when the server stops.
+const FINISH: Duration = Duration::from_secs(5);
+/// How much longer than presence lasts a user's rooms are remembered: until the contacts have been told.
+const REMEMBER: Duration = Duration::from_secs(5);
+/// How often what has run out is looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Live connections.
+pub struct Chat {
+    gateway: Arc<Gateway>,
+    server: Server,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Chat {
+    /// Starts to listen to the bus; call it within the runtime. Services may be registered on the bus before or after: until they answer,
+    /// connections wait, and are refused as `busy` in the end.
+    pub fn start(bus: Bus, settings: Settings, clock: Clock) -> Chat {
+        let transport = settings.transport();
+        let gateway = Gateway::new(bus, settings, clock);
+        let server = Server::new(transport, Arc::new(Door(Arc::clone(&gateway))));
+        let tasks = Mutex::new(run(&gateway));
+        Chat { gateway, server, tasks }
+    }
+
+    /// The routes at `/socket.io`. To be served with `into_make_service_with_connect_info::<SocketAddr>()` and inside [`edge::outer`],
+    /// which says which address a request counts for.
+    pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        self.server.router()
+    }
+
+    /// Takes nothing new, connections and events alike (`busy`), and waits until what was taken is answered: at most 5 s.
+    pub async fn drain(&self) {
+        self.gateway.drain();
+        if tokio::time::timeout(FINISH, self.gateway.under_way.idle()).await.is_err() {
+            tracing::warn!("some events were not answered in time; their clients will send them again");
+        }
+    }
+
+    /// Tells every client that the server restarts, closes their sockets once that is flushed (at most 4 s), and ends this gateway's
+    /// lease, so that its users do not count as online any more. Call [`Chat::drain`] first.
+    pub async fn close(&self) {
+        self.gateway.drain();
+        let conns = self.gateway.all_conns();
+        tracing::info!(connections = conns.len(), "closing live connections");
+        for conn in conns {
+            tell_why(&*conn, &restarting());
+            conn.hang_up(crate::cut::RESTART);
+        }
+        self.server.close().await;
+        self.gateway.presence.end_lease().await;
+        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            task.abort();
+        }
+    }
+}
+
+/// Starts what runs as long as the gateway does.
+pub(crate) fn run(gateway: &Arc<Gateway>) -> Vec<JoinHandle<()>> {
+    let bus = &gateway.bus;
+    // Subscribed here and now: what is told from here on is heard.
+    let (log, revoked, presence) = (bus.subscribe(), bus.subscribe(), bus.subscribe());
+    let (typing, read) = (bus.subscribe(), bus.subscribe());
+    let delivering = Arc::clone(gateway);
+    let leasing = Arc::clone(&gateway.presence);
+    vec![
+        tokio::spawn(async move { delivering.deliver.run(log).await }),
+        tokio::spawn(Arc::clone(gateway).hear_revocations(revoked)),
+        tokio::spawn(Arc::clone(gateway).hear_presence(presence)),
+        tokio::spawn(Arc::clone(gateway).hear_rooms(typing, read)),
+        tokio::spawn(async move { leasing.keep_lease(LEASE_EVERY, LEASE).await }),
+        tokio::spawn(Arc::clone(gateway).sweep()),
+    ]
+}
+
+impl Gateway {
+    /// Every second: cuts the sockets whose tokens have run out, and forgets users who have been gone for long.
+    async fn sweep(self: Arc<Self>) {
+        let remember = self.settings.presence_linger + REMEMBER;
+        let mut ticks = tokio::time::interval(SWEEP);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let refusal = Refusal::new(Code::Unauthenticated, "this token has run out; log in again");
+            for out in self.registry.take_expired(self.clock.now()) {
+                crate::outbound::cut_for(&*out, &refusal);
+            }
+            if let Some(before) = Instant::now().checked_sub(remember) {
+                self.registry.forget(before);
+            }
+        }
+    }
+}

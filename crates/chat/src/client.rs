@@ -1,0 +1,221 @@
+//! One connection's own state: who it is, and what waits until that is known.
+
+use crate::addresses::Place;
+use crate::gateway::Gateway;
+use crate::presence::Came;
+use crate::registry::Key;
+use crate::under_way::UnderWay;
+use contract::calls::users::Session;
+use contract::{User, UserCaller, UserId};
+use socketio::Incoming;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// See the module. It must not hold the connection, which holds it.
+pub(crate) struct Client {
+    pub(crate) key: Key,
+    /// The events of this connection that are being answered.
+    pub(crate) under_way: Arc<UnderWay>,
+    inner: Mutex<Inner>,
+    /// Under the address's limit, as long as the connection lives.
+    _place: Place,
+}
+
+struct Inner {
+    phase: Phase,
+    /// What CONNECT brought, until the connection is open.
+    at_connect: Option<(Proven, Option<String>)>,
+    /// The registry has a socket for this connection and user.
+    entered: Option<UserId>,
+    came: Option<Came>,
+}
+
+enum Phase {
+    Nobody,
+    /// What comes meanwhile waits, in order.
+    Authenticating(VecDeque<Incoming>),
+    User(Arc<Known>),
+    Gone,
+}
+
+/// An authenticated user.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) caller: contract::Caller,
+    pub(crate) user: UserCaller,
+}
+
+/// A user whose token has been checked, and up to which revocation that holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Proven {
+    pub(crate) session: Session,
+    /// See [`crate::revoked::Revocations::mark`].
+    pub(crate) asked_at: u64,
+}
+
+impl Proven {
+    pub(crate) fn user(&self) -> &User {
+        &self.session.user
+    }
+
+    fn known(&self) -> Arc<Known> {
+        let user = UserCaller { id: self.session.user.id, username: self.session.user.username.clone(), token: self.session.token };
+        Arc::new(Known { caller: contract::Caller::User(user.clone()), user })
+    }
+}
+
+/// What to do with an event.
+pub(crate) enum Turn {
+    /// Answer it for this user.
+    For(Arc<Known>, Incoming),
+    /// Nobody is there yet.
+    Unauthenticated(Incoming),
+    /// It waits for its turn.
+    Held,
+    /// Too many wait.
+    TooMany(Incoming),
+    /// The connection is over.
+    Gone,
+}
+
+/// A connection that may be over already.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Gone;
+
+impl Client {
+    pub(crate) fn new(gateway: &Gateway, place: Place) -> Self {
+        let inner = Inner { phase: Phase::Nobody, at_connect: None, entered: None, came: None };
+        Self { key: gateway.key(), under_way: Arc::default(), inner: Mutex::new(inner), _place: place }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers whom CONNECT has proven; events wait from now on.
+    pub(crate) fn proven_at_connect(&self, proven: Proven, cursor: Option<String>) {
+        let mut inner = self.lock();
+        inner.at_connect = Some((proven, cursor));
+        inner.phase = Phase::Authenticating(VecDeque::new());
+    }
+
+    /// Whom CONNECT has proven, if anybody.
+    pub(crate) fn take_proven(&self) -> Option<(Proven, Option<String>)> {
+        self.lock().at_connect.take()
+    }
+
+    /// What to do with an event that has just come. With `authenticates` it begins an authentication where nobody is there yet.
+    pub(crate) fn turn(&self, event: Incoming, authenticates: bool) -> Turn {
+        let mut inner = self.lock();
+        match &mut inner.phase {
+            Phase::User(known) => Turn::For(Arc::clone(known), event),
+            Phase::Authenticating(held) if held.len() >= crate::settings::EVENTS_UNDER_WAY => Turn::TooMany(event),
+            Phase::Authenticating(held) => {
+                held.push_back(event);
+                Turn::Held
+            }
+            Phase::Nobody => {
+                if authenticates {
+                    inner.phase = Phase::Authenticating(VecDeque::new());
+                }
+                Turn::Unauthenticated(event)
+            }
+            Phase::Gone => Turn::Gone,
+        }
+    }
+
+    /// The next event that waited; when none is left, the connection is the user's from here on.
+    pub(crate) fn next_held(&self, proven: &Proven) -> Option<(Arc<Known>, Incoming)> {
+        let mut inner = self.lock();
+        let Phase::Authenticating(held) = &mut inner.phase else { return None };
+        let next = held.pop_front();
+        let known = proven.known();
+        if next.is_none() {
+            inner.phase = Phase::User(Arc::clone(&known));
+        }
+        next.map(|event| (known, event))
+    }
+
+    /// The same after an authentication that failed; when none is left, nobody is there from here on.
+    pub(crate) fn next_held_of_nobody(&self) -> Option<Incoming> {
+        let mut inner = self.lock();
+        let Phase::Authenticating(held) = &mut inner.phase else { return None };
+        let next = held.pop_front();
+        if next.is_none() {
+            inner.phase = Phase::Nobody;
+        }
+        next
+    }
+
+    /// From here on the connection is known by another token of the same user.
+    pub(crate) fn renew(&self, proven: &Proven) {
+        let mut inner = self.lock();
+        if let Phase::User(known) = &mut inner.phase {
+            *known = proven.known();
+        }
+    }
+
+    /// Does what puts the connection into the registry, unless it is over; then it will be taken out again when it is.
+    pub(crate) fn enter<T>(&self, user: UserId, enter: impl FnOnce() -> T) -> Result<T, Gone> {
+        let mut inner = self.lock();
+        if matches!(inner.phase, Phase::Gone) {
+            return Err(Gone);
+        }
+        inner.entered = Some(user);
+        Ok(enter())
+    }
+
+    /// Takes back [`Self::enter`]: the user to take out of the registry.
+    pub(crate) fn retreat(&self) -> Option<UserId> {
+        let mut inner = self.lock();
+        inner.came = None;
+        inner.entered.take()
+    }
+
+    /// Keeps the user online as long as the connection lives.
+    pub(crate) fn came(&self, came: Came) -> Result<(), Gone> {
+        let mut inner = self.lock();
+        if matches!(inner.phase, Phase::Gone) {
+            return Err(Gone);
+        }
+        inner.came = Some(came);
+        Ok(())
+    }
+
+    /// The connection is over. The user to take out of the registry.
+    pub(crate) fn gone(&self) -> Option<UserId> {
+        let mut inner = self.lock();
+        inner.phase = Phase::Gone;
+        inner.at_connect = None;
+        inner.came = None;
+        inner.entered.take()
+    }
+
+    /// Where a connection stands that must not stay unauthenticated.
+    pub(crate) fn standing(&self) -> Standing {
+        match self.lock().phase {
+            Phase::Nobody => Standing::Nobody,
+            Phase::Authenticating(_) => Standing::Authenticating,
+            Phase::User(_) | Phase::Gone => Standing::Settled,
+        }
+    }
+
+    /// Whose connection it is, for the log.
+    pub(crate) fn username(&self) -> Option<String> {
+        match &self.lock().phase {
+            Phase::User(known) => Some(known.user.username.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// See [`Client::standing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nobody is there.
+    Nobody,
+    /// Somebody is being authenticated.
+    Authenticating,
+    /// Somebody is there, or the connection is over.
+    Settled,
+}

@@ -1,0 +1,187 @@
+//! Delivery: one task takes the log's batches in the order of their positions and hands each entry to whoever it is for.
+//!
+//! A batch is a hint. One that begins where the last one ended is delivered as it came; one that is known already is dropped; where
+//! something is missing, or nothing has been heard for two seconds while the database knows more, the log is read instead. So a lost hint
+//! costs time, never an event. Between the entries of a batch nothing is awaited, so that what one commit brought shares the writes.
+
+use crate::outbound::cut_slow;
+use crate::registry::{Passed, Registry};
+use bus::{Bus, Heard, Subscription};
+use contract::calls::messages::{Head, ReadLog};
+use contract::log::{Batch, Entry};
+use contract::{Caller, Cursor, Refusal};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
+
+/// After so much silence the database is asked whether it knows more.
+const SILENCE: Duration = Duration::from_secs(2);
+/// How soon a reading that failed is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+/// How many entries are read at once.
+const PAGE: u16 = 500;
+/// How long whoever waits for a position trusts that the hint is on its way.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// How long anybody waits for a position at all.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub(crate) struct Deliver {
+    bus: Bus,
+    who: Caller,
+    registry: Arc<Registry>,
+    nudge: Notify,
+    /// How many times the log has been read to its end. Changes are told after every batch too.
+    rounds: watch::Sender<u64>,
+}
+
+/// What came of waiting for a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// Everything up to there has been passed.
+    Yes,
+    /// The log ends before it.
+    PastTheEnd,
+}
+
+impl Deliver {
+    pub(crate) fn new(bus: Bus, registry: Arc<Registry>) -> Self {
+        Self { bus, who: Caller::service("chat"), registry, nudge: Notify::new(), rounds: watch::Sender::new(0) }
+    }
+
+    /// Delivers until the bus is gone. `batches` must have been subscribed before anything else was asked.
+    pub(crate) async fn run(&self, mut batches: Subscription<Batch>) {
+        self.begin().await;
+        let mut behind = false;
+        loop {
+            let wake = Instant::now() + if behind { RETRY } else { SILENCE };
+            let outcome = tokio::select! {
+                biased;
+                heard = batches.next() => match heard {
+                    Some(Heard::Hint(batch)) => self.take(&batch).await,
+                    Some(Heard::Missed(count)) => {
+                        tracing::info!(count, "hints of the log were missed; reading the log");
+                        self.catch_up().await
+                    }
+                    None => return,
+                },
+                () = self.nudge.notified() => self.catch_up().await,
+                () = sleep_until(wake) => self.catch_up().await,
+            };
+            behind = match outcome {
+                Ok(()) => false,
+                Err(refusal) => {
+                    tracing::warn!(%refusal, "the log could not be read; live events wait until it can");
+                    true
+                }
+            };
+            // Wakes whoever waits for a position.
+            self.rounds.send_modify(|_| {});
+        }
+    }
+
+    /// Waits until everything up to `positions` has been passed.
+    ///
+    /// # Errors
+    /// `busy` if that takes too long.
+    pub(crate) async fn reach(&self, positions: &[i64]) -> Result<Reached, Refusal> {
+        let mut rounds = self.rounds.subscribe();
+        let asked = *rounds.borrow_and_update();
+        let give_up = Instant::now() + WAIT;
+        let mut patient_until = Instant::now() + PATIENCE;
+        loop {
+            if self.registry.covers(positions) {
+                return Ok(Reached::Yes);
+            }
+            // A reading that was under way when it was asked for may have ended too early; the next one has not.
+            if *rounds.borrow_and_update() >= asked + 2 {
+                return Ok(Reached::PastTheEnd);
+            }
+            if Instant::now() >= give_up {
+                return Err(Refusal::busy("live events are behind; try again"));
+            }
+            tokio::select! {
+                changed = rounds.changed() => if changed.is_err() { return Err(Refusal::busy("the server stops")) },
+                () = sleep_until(patient_until.min(give_up)) => {
+                    self.nudge.notify_one();
+                    patient_until = Instant::now() + PATIENCE;
+                }
+            }
+        }
+    }
+
+    /// Finds out where the log's end is; before that there is nothing to deliver.
+    async fn begin(&self) {
+        loop {
+            match self.bus.ask(&self.who, Head {}).await {
+                Ok(head) => {
+                    self.registry.begin(&head);
+                    self.rounds.send_modify(|_| {});
+                    return;
+                }
+                Err(refusal) => {
+                    tracing::warn!(%refusal, "the log's end could not be found; live connections wait until it can");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// Takes one batch, after what is missing before it.
+    async fn take(&self, batch: &Batch) -> Result<(), Refusal> {
+        let partition = batch.partition;
+        let Some(here) = self.position(partition) else {
+            tracing::error!(partition, "a batch of a partition that the log does not have");
+            return Ok(());
+        };
+        if batch.first > here + 1 {
+            tracing::info!(partition, from = here, to = batch.first - 1, "a batch is missing; reading the log");
+            self.read(partition, batch.first - 1).await?;
+        }
+        self.pass(partition, &batch.entries);
+        Ok(())
+    }
+
+    /// Reads the log to its end.
+    async fn catch_up(&self) -> Result<(), Refusal> {
+        let head = self.bus.ask(&self.who, Head {}).await?;
+        for (partition, to) in (0..).zip(&head.positions) {
+            self.read(partition, *to).await?;
+        }
+        self.rounds.send_modify(|rounds| *rounds += 1);
+        Ok(())
+    }
+
+    /// Reads a partition at least up to a position.
+    async fn read(&self, partition: u16, to: i64) -> Result<(), Refusal> {
+        while let Some(here) = self.position(partition).filter(|here| *here < to) {
+            let entries = self.bus.ask(&self.who, ReadLog { partition, after: here, limit: PAGE }).await?;
+            self.pass(partition, &entries);
+            if self.position(partition).is_none_or(|now| now <= here) {
+                return Err(Refusal::busy(format!("the log has no entry after position {here}, but should reach {to}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands out what is new among these entries, which are ascending and follow on what has been passed.
+    fn pass(&self, partition: u16, entries: &[Entry]) {
+        let Some(here) = self.position(partition) else { return };
+        let mut passed = Passed::default();
+        for entry in entries.iter().skip_while(|entry| entry.position <= here) {
+            self.registry.pass(partition, entry, &mut passed);
+        }
+        if passed.deliveries > 0 {
+            metrics::counter!("guild_deliveries_total").increment(passed.deliveries);
+        }
+        for out in passed.slow {
+            cut_slow(&*out);
+        }
+    }
+
+    fn position(&self, partition: u16) -> Option<i64> {
+        let Cursor { positions, .. } = self.registry.cursor()?;
+        positions.get(usize::from(partition)).copied()
+    }
+}

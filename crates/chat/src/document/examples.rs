@@ -1,0 +1,173 @@
+//! Examples: values of the types that go over the wire.
+
+use contract::calls::messages::RoomHead;
+use contract::wire::{
+    Authenticate, AuthenticateAck, CreateRoom, CreateRoomAck, Cut, Done, InRoom, MarkRead, MemberChanged, MessageAck, NewMessage,
+    NothingAck, PresenceNow, ReadAck, ReadNow, Ready, Refused, Resync, RoomAck, RoomCreated, RoomUpdated, SendMessage, ServerInfo,
+    SetTyping, TypingNow,
+};
+use contract::{Code, Cursor, Message, MessageId, Refusal, Room, RoomId, RoomKind, Time, User, UserId, Username};
+use serde_json::Value;
+
+type Made<T> = Result<T, String>;
+
+/// 2026-11-24T09:30:00Z.
+const NOW: Time = Time(1_795_512_600_000);
+
+/// The acknowledgement that adds this.
+pub(super) fn done(adds: &Value) -> Value {
+    serde_json::to_value(Done::with(adds)).unwrap_or_default()
+}
+
+pub(super) fn refused() -> Refused {
+    Refusal::no_room().into()
+}
+
+pub(super) fn authenticate() -> Authenticate {
+    let token = "q0hkC1n3m1JvM0f9Yx2lq1s8Yb0m3Vw6m0c8rW5d7eQ".to_owned();
+    Authenticate { token: Some(token), cursor: Some(cursor(41)), username: None }
+}
+
+pub(super) fn authenticate_ack() -> Made<AuthenticateAck> {
+    Ok(AuthenticateAck { user: user()? })
+}
+
+pub(super) fn create_room() -> Made<CreateRoom> {
+    let usernames = vec![bob()?];
+    Ok(CreateRoom { usernames, name: None, kind: None, nonce: Some("c0ffee-1".try_into()?), sender: None, username: None })
+}
+
+pub(super) fn create_room_ack() -> Made<CreateRoomAck> {
+    Ok(CreateRoomAck { room: room(None)?, created: true })
+}
+
+pub(super) fn send_message() -> Made<SendMessage> {
+    let body = "hello".try_into()?;
+    Ok(SendMessage { room: room_id().to_string(), body, nonce: Some("c0ffee-2".try_into()?), sender: None, username: None })
+}
+
+pub(super) fn message_ack() -> Made<MessageAck> {
+    Ok(MessageAck { message: message()? })
+}
+
+pub(super) fn in_room() -> InRoom {
+    InRoom { room: room_id().to_string(), sender: None, username: None }
+}
+
+pub(super) fn room_ack() -> Made<RoomAck> {
+    let mut room = room(Some(message()?))?;
+    (room.kind, room.name) = (RoomKind::Channel, Some("general".try_into()?));
+    Ok(RoomAck { room })
+}
+
+pub(super) fn mark_read() -> MarkRead {
+    MarkRead { room: room_id().to_string(), seq: 1, sender: None, username: None }
+}
+
+pub(super) fn read_ack() -> ReadAck {
+    ReadAck { read: 1, unread: 0 }
+}
+
+pub(super) fn set_typing() -> SetTyping {
+    SetTyping { room: room_id().to_string(), typing: true, sender: None, username: None }
+}
+
+pub(super) fn nothing_ack() -> NothingAck {
+    NothingAck {}
+}
+
+pub(super) fn ready() -> Made<Ready> {
+    let server = ServerInfo { version: env!("CARGO_PKG_VERSION").to_owned(), features: Vec::new() };
+    Ok(Ready { user: user()?, cursor: cursor(42), resumed: true, server })
+}
+
+pub(super) fn room_created() -> Made<RoomCreated> {
+    Ok(RoomCreated { room: room(None)?, cursor: cursor(42) })
+}
+
+pub(super) fn new_message() -> Made<NewMessage> {
+    Ok(NewMessage { message: message()?, cursor: cursor(43) })
+}
+
+pub(super) fn member_changed() -> Made<MemberChanged> {
+    Ok(MemberChanged { room: room_id(), seq: 2, username: bob()?, cursor: cursor(44) })
+}
+
+pub(super) fn room_updated() -> Made<RoomUpdated> {
+    Ok(RoomUpdated { room: room_id(), seq: 3, name: "plans".try_into()?, cursor: cursor(45) })
+}
+
+pub(super) fn typing_now() -> Made<TypingNow> {
+    Ok(TypingNow { room: room_id(), username: bob()?, typing: true })
+}
+
+pub(super) fn read_now() -> Made<ReadNow> {
+    Ok(ReadNow { room: room_id(), username: bob()?, seq: 1 })
+}
+
+pub(super) fn presence_now() -> Made<PresenceNow> {
+    Ok(PresenceNow { username: bob()? })
+}
+
+pub(super) fn resync() -> Resync {
+    Resync { rooms: vec![RoomHead { id: room_id(), head: 9_412 }], cursor: cursor(51_007) }
+}
+
+pub(super) fn cut() -> Cut {
+    Cut { code: Code::Unauthenticated, detail: "this token is not valid any more; log in again".to_owned() }
+}
+
+fn cursor(position: i64) -> String {
+    Cursor::new(0x5eed, vec![position]).to_string()
+}
+
+fn alice() -> Made<Username> {
+    "alice".try_into()
+}
+
+fn bob() -> Made<Username> {
+    "bob".try_into()
+}
+
+fn user() -> Made<User> {
+    let id = UserId::from_bytes(id(1));
+    Ok(User { id, username: alice()?, display_name: "Alice".try_into()?, created_at: NOW, online: None })
+}
+
+fn room(last_message: Option<Message>) -> Made<Room> {
+    let head = last_message.as_ref().map_or(0, |message| message.seq);
+    Ok(Room {
+        id: room_id(),
+        kind: RoomKind::Direct,
+        name: None,
+        created_by: alice()?,
+        created_at: NOW,
+        usernames: vec![alice()?, bob()?],
+        member_count: 2,
+        head,
+        read: head,
+        unread: 0,
+        last_message,
+    })
+}
+
+fn message() -> Made<Message> {
+    Ok(Message {
+        id: MessageId::from_bytes(id(3)),
+        room: room_id(),
+        seq: 1,
+        sender: alice()?,
+        body: "hello".try_into()?,
+        created_at: NOW,
+        nonce: Some("c0ffee-2".try_into()?),
+    })
+}
+
+fn room_id() -> RoomId {
+    RoomId::from_bytes(id(2))
+}
+
+/// A UUIDv7 of [`NOW`].
+fn id(last: u8) -> [u8; 16] {
+    [0x01, 0xa2, 0x0d, 0x85, 0x14, 0xc0, 0x7b, 0x1d, 0x9c, 0x3e, 0x5f, 0x08, 0x6a, 0xd2, 0x41, last]
+}

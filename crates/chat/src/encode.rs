@@ -1,0 +1,90 @@
+//! From the log's entries to what goes over the wire. An event is encoded once, whoever many hear it; a message twice, because only its
+//! sender sees its nonce.
+
+use contract::log::{Entry, Event};
+use contract::wire::{MemberChanged, NewMessage, RoomCreated, RoomUpdated, server};
+use contract::{Message, UserId};
+use serde::Serialize;
+use socketio::Frame;
+
+/// An event with its payload; `None` (and a line in the log) if it has no JSON form, which none of ours lacks.
+pub(crate) fn frame<T: Serialize>(name: &str, payload: &T) -> Option<Frame> {
+    Frame::event(name, payload).map_err(|error| tracing::error!(event = name, %error, "an event has no JSON form")).ok()
+}
+
+/// One entry's frames, each made when the first one needs it.
+pub(crate) struct Frames<'a> {
+    entry: &'a Entry,
+    cursor: String,
+    /// For the sender of a message that has a nonce.
+    own: Option<Frame>,
+    others: Option<Frame>,
+}
+
+impl<'a> Frames<'a> {
+    /// The frames of this entry; `cursor` says that everything up to it has come.
+    pub(crate) fn new(entry: &'a Entry, cursor: String) -> Self {
+        Self { entry, cursor, own: None, others: None }
+    }
+
+    /// The frame for this reader.
+    pub(crate) fn of(&mut self, reader: UserId) -> Option<&Frame> {
+        let own = match &self.entry.event {
+            Event::NewMessage { sender, message } => sender.id == reader && message.nonce.is_some(),
+            _ => false,
+        };
+        let kept = if own { &mut self.own } else { &mut self.others };
+        if kept.is_none() {
+            *kept = encode(&self.entry.event, own, &self.cursor);
+        }
+        kept.as_ref()
+    }
+}
+
+fn encode(event: &Event, own: bool, cursor: &str) -> Option<Frame> {
+    let cursor = cursor.to_owned();
+    match event {
+        Event::RoomCreated { room, .. } => frame(server::ROOM_CREATED, &RoomCreated { room: (**room).clone(), cursor }),
+        Event::NewMessage { message, .. } => {
+            let message: &Message = message;
+            let nonce = message.nonce.clone().filter(|_| own);
+            frame(server::NEW_MESSAGE, &NewMessage { message: Message { nonce, ..message.clone() }, cursor })
+        }
+        Event::MemberJoined(m) => {
+            frame(server::MEMBER_JOINED, &MemberChanged { room: m.room, seq: m.seq, username: m.user.username.clone(), cursor })
+        }
+        Event::MemberLeft(m) => {
+            frame(server::MEMBER_LEFT, &MemberChanged { room: m.room, seq: m.seq, username: m.user.username.clone(), cursor })
+        }
+        Event::RoomUpdated { room, seq, name } => {
+            frame(server::ROOM_UPDATED, &RoomUpdated { room: *room, seq: *seq, name: name.clone(), cursor })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::{MessageId, RoomId, Time, UserRef};
+
+    #[test]
+    fn only_the_sender_sees_the_nonce() {
+        let sender = UserRef { id: UserId::new(), username: "ann".try_into().unwrap() };
+        let message = Message {
+            id: MessageId::new(),
+            room: RoomId::new(),
+            seq: 1,
+            sender: sender.username.clone(),
+            body: "hi".try_into().unwrap(),
+            created_at: Time(0),
+            nonce: Some("n-1".try_into().unwrap()),
+        };
+        let id = sender.id;
+        let entry = Entry { position: 7, event: Event::NewMessage { sender, message: Box::new(message) } };
+        let mut frames = Frames::new(&entry, "1.0.7".into());
+        let own = frames.of(id).unwrap().as_str().to_owned();
+        let other = frames.of(UserId::new()).unwrap().as_str().to_owned();
+        assert!(own.contains("\"nonce\":\"n-1\"") && own.contains("\"cursor\":\"1.0.7\""), "{own}");
+        assert!(!other.contains("nonce") && other.starts_with("2[\"new message\",{"), "{other}");
+    }
+}

@@ -1,0 +1,101 @@
+//! What all connections of this process share.
+
+use crate::addresses::Addresses;
+use crate::deliver::Deliver;
+use crate::presence::Presence;
+use crate::registry::{Key, Registry};
+use crate::revoked::Revocations;
+use crate::settings::Settings;
+use crate::throttle::Throttle;
+use crate::under_way::UnderWay;
+use bus::Bus;
+use contract::{Call, Caller, Clock, GatewayId, Refusal};
+use socketio::Conn;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// See the module.
+pub(crate) struct Gateway {
+    pub(crate) bus: Bus,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) deliver: Deliver,
+    pub(crate) presence: Arc<Presence>,
+    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) revocations: Revocations,
+    pub(crate) throttle: Throttle,
+    /// All events that are being answered.
+    pub(crate) under_way: Arc<UnderWay>,
+    who: Caller,
+    next_key: AtomicU64,
+    draining: AtomicBool,
+    /// Every connection, authenticated or not.
+    conns: Mutex<HashMap<Key, Arc<Conn>>>,
+}
+
+impl Gateway {
+    pub(crate) fn new(bus: Bus, settings: Settings, clock: Clock) -> Arc<Self> {
+        let registry = Arc::<Registry>::default();
+        Arc::new(Self {
+            deliver: Deliver::new(bus.clone(), Arc::clone(&registry)),
+            presence: Presence::new(bus.clone(), GatewayId::new(), settings.presence_linger),
+            addresses: Addresses::new(settings.sockets_per_address),
+            revocations: Revocations::default(),
+            throttle: Throttle::new(),
+            under_way: Arc::default(),
+            who: Caller::service("chat"),
+            next_key: AtomicU64::new(1),
+            draining: AtomicBool::new(false),
+            conns: Mutex::default(),
+            bus,
+            clock,
+            settings,
+            registry,
+        })
+    }
+
+    /// Asks a service in this gateway's own name.
+    pub(crate) async fn ask<C: Call>(&self, call: C) -> Result<C::Reply, Refusal> {
+        self.bus.ask(&self.who, call).await
+    }
+
+    /// A name for a connection.
+    pub(crate) fn key(&self) -> Key {
+        self.next_key.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Nothing new is taken from here on.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Refuses while the server stops.
+    pub(crate) fn must_not_drain(&self) -> Result<(), Refusal> {
+        if self.draining.load(Ordering::Acquire) { Err(restarting()) } else { Ok(()) }
+    }
+
+    pub(crate) fn opened(&self, key: Key, conn: &Arc<Conn>) {
+        let mut conns = self.conns.lock().unwrap_or_else(PoisonError::into_inner);
+        if conns.insert(key, Arc::clone(conn)).is_none() {
+            metrics::gauge!("guild_connections").increment(1);
+        }
+    }
+
+    pub(crate) fn closed(&self, key: Key) {
+        let mut conns = self.conns.lock().unwrap_or_else(PoisonError::into_inner);
+        if conns.remove(&key).is_some() {
+            metrics::gauge!("guild_connections").decrement(1);
+        }
+    }
+
+    pub(crate) fn all_conns(&self) -> Vec<Arc<Conn>> {
+        self.conns.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+/// What everybody is told when the server stops.
+pub(crate) fn restarting() -> Refusal {
+    Refusal::busy("the server restarts; reconnect")
+}

@@ -1,0 +1,99 @@
+//! Where the transport's words become this crate's: a connection comes, speaks, and goes.
+
+use crate::client::{Client, Standing};
+use crate::gateway::Gateway;
+use crate::line::Line;
+use crate::outbound::cut_for;
+use contract::wire::Authenticate;
+use contract::{Code, Refusal};
+use edge::Peer;
+use serde_json::Value;
+use socketio::{BoxFuture, Conn, ConnectError, Handler, Incoming};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The handler that the transport is given.
+pub(crate) struct Door(pub(crate) Arc<Gateway>);
+
+impl Handler for Door {
+    fn connect(self: Arc<Self>, conn: Arc<Conn>, auth: Value) -> BoxFuture<'static, Result<(), ConnectError>> {
+        Box::pin(async move { self.0.connect(&conn, &auth).await.map_err(connect_error) })
+    }
+
+    fn connected(&self, conn: &Arc<Conn>) {
+        let Some(line) = self.line(conn) else { return };
+        tracing::debug!(conn = conn.id(), "connected");
+        match line.client.take_proven() {
+            Some((proven, cursor)) => crate::events::start(Box::pin(crate::on_authenticate::at_connect(line, proven, cursor))),
+            None => drop(tokio::spawn(cut_unless_authenticated(line))),
+        }
+    }
+
+    fn event(&self, conn: &Arc<Conn>, event: Incoming) {
+        // A socket that has been cut gets no more answers, though what it sent before that may still come.
+        if let Some(line) = self.line(conn).filter(|_| conn.is_open()) {
+            crate::events::take(line, event);
+        }
+    }
+
+    fn disconnected(&self, conn: &Arc<Conn>, reason: &'static str) {
+        let Some(line) = self.line(conn) else { return };
+        tracing::debug!(conn = conn.id(), user = line.client.username(), reason, "disconnected");
+        line.gateway.take_out(line.client.key, line.client.gone());
+        line.gateway.closed(line.client.key);
+    }
+}
+
+impl Door {
+    fn line(&self, conn: &Arc<Conn>) -> Option<Line> {
+        let client = conn.state::<Client>()?;
+        Some(Line { gateway: Arc::clone(&self.0), conn: Arc::clone(conn), client })
+    }
+}
+
+impl Gateway {
+    /// Lets a connection in, as somebody or as nobody yet.
+    async fn connect(&self, conn: &Arc<Conn>, auth: &Value) -> Result<(), Refusal> {
+        self.must_not_drain()?;
+        let address = Peer::of(conn.req_parts()).key();
+        let place = self.addresses.take(address).ok_or_else(|| {
+            metrics::counter!("guild_rate_limited_total", "what" => "sockets").increment(1);
+            let most = self.settings.sockets_per_address;
+            Refusal::rate_limited(format!("this address has {most} sockets, which is the most; close one"), Duration::from_secs(1))
+        })?;
+        let client = Arc::new(Client::new(self, place));
+        let shown = match auth {
+            Value::Null => Authenticate::default(),
+            shown => edge::read_json(&shown.to_string())?,
+        };
+        if let Some(proven) = self.prove(&shown).await? {
+            client.proven_at_connect(proven, shown.cursor);
+        }
+        self.opened(client.key, conn);
+        conn.set_state(client);
+        Ok(())
+    }
+}
+
+/// A connection that is nobody's is cut after a while.
+async fn cut_unless_authenticated(line: Line) {
+    tokio::time::sleep(line.gateway.settings.authenticate_within).await;
+    loop {
+        match line.client.standing() {
+            Standing::Settled => return,
+            Standing::Nobody => {
+                let refusal = Refusal::new(Code::Unauthenticated, "nobody has authenticated on this socket in time; log in, then connect");
+                return cut_for(&*line.conn, &refusal);
+            }
+            // Its time is up unless this one succeeds.
+            Standing::Authenticating => tokio::time::sleep(Duration::from_secs(1)).await,
+        }
+    }
+}
+
+fn connect_error(refusal: Refusal) -> ConnectError {
+    tracing::debug!(%refusal, "refused a connection");
+    let message = refusal.detail.clone();
+    // A refusal has a JSON form; without one the message says it all.
+    ConnectError { message, data: serde_json::to_value(refusal).unwrap_or_default() }
+}

@@ -1,0 +1,41 @@
+//! A connection with all that belongs to it, cheap to clone.
+
+use crate::client::Client;
+use crate::gateway::Gateway;
+use crate::outbound::cut_slow;
+use contract::Refusal;
+use contract::wire::{Done, Refused};
+use serde::Serialize;
+use socketio::{Ack, Conn, SendError};
+use std::sync::Arc;
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) conn: Arc<Conn>,
+    pub(crate) client: Arc<Client>,
+}
+
+impl Line {
+    /// Answers an event, where its client waits for it.
+    pub(crate) fn answer<A: Serialize>(&self, ack: Option<Ack>, answer: Result<A, Refusal>) {
+        match answer {
+            Ok(adds) => self.acknowledge(ack, &Done::with(adds)),
+            Err(refusal) => self.refuse(ack, refusal),
+        }
+    }
+
+    /// Refuses an event, where its client waits for it.
+    pub(crate) fn refuse(&self, ack: Option<Ack>, refusal: Refusal) {
+        tracing::debug!(conn = self.conn.id(), %refusal, "refused an event");
+        self.acknowledge(ack, &Refused::from(refusal));
+    }
+
+    fn acknowledge<A: Serialize>(&self, ack: Option<Ack>, answer: &A) {
+        let Some(ack) = ack else { return };
+        if self.conn.ack(ack, answer) == Err(SendError::Full) {
+            cut_slow(&*self.conn);
+        }
+    }
+}

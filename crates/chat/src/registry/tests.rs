@@ -1,0 +1,253 @@
+use super::*;
+use crate::outbound::Outbound;
+use contract::calls::messages::{InRoom, InRooms};
+use contract::hint::Revoked;
+use contract::log::{Entry, Event, Membership};
+use contract::{Room, TokenId, UserRef};
+use futures_util::future::BoxFuture;
+use socketio::{Frame, SendError};
+use std::sync::Arc;
+
+#[derive(Default)]
+struct Out(Mutex<Vec<String>>, std::sync::atomic::AtomicBool);
+
+impl Outbound for Out {
+    fn id(&self) -> &str {
+        "test"
+    }
+    fn send(&self, frame: &Frame) -> Result<(), SendError> {
+        if self.1.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(SendError::Full);
+        }
+        self.0.lock().unwrap().push(frame.as_str().split('"').nth(1).unwrap().to_owned());
+        Ok(())
+    }
+    fn close(&self, _: &'static str) {}
+    fn abort(&self) {}
+    fn behind(&self) -> usize {
+        0
+    }
+    fn drained(&self, _: usize) -> BoxFuture<'_, bool> {
+        Box::pin(async { true })
+    }
+}
+
+struct Here {
+    registry: Arc<Registry>,
+    position: i64,
+    next_key: Key,
+}
+
+fn user(name: &str) -> UserRef {
+    UserRef { id: UserId::new(), username: name.try_into().unwrap() }
+}
+
+fn token(key: Key) -> TokenId {
+    TokenId::from_bytes([key as u8; 16])
+}
+
+fn ready() -> impl FnOnce(&Cursor) -> Option<Frame> {
+    |_| Some(Frame::raw("ready", "{}"))
+}
+
+impl Here {
+    fn new() -> Self {
+        let registry = Arc::<Registry>::default();
+        registry.begin(&Cursor::new(1, vec![0]));
+        Self { registry, position: 0, next_key: 1 }
+    }
+
+    fn enter(&mut self, user: &UserRef) -> (Key, Option<load::Ticket>, Arc<Out>) {
+        let key = self.next_key;
+        self.next_key += 1;
+        let out = Arc::<Out>::default();
+        let socket = NewSocket { key, token: token(key), expires_at: Time(key as i64 * 1_000), out: out.clone() };
+        (key, self.registry.enter(user, socket).0, out)
+    }
+
+    fn live(&mut self, user: &UserRef) -> (Key, Arc<Out>) {
+        let (key, ticket, out) = self.enter(user);
+        if let Some(ticket) = ticket {
+            ticket.done(Ok(InRooms { rooms: Vec::new(), positions: vec![self.position] }));
+        }
+        assert_eq!(self.registry.go_live(user.id, key, None, ready()), Begun::Done);
+        (key, out)
+    }
+
+    fn pass(&mut self, event: Event) -> Passed {
+        self.position += 1;
+        let mut passed = Passed::default();
+        self.registry.pass(0, &Entry { position: self.position, event }, &mut passed);
+        passed
+    }
+
+    fn created(&mut self, room: RoomId, reader: &UserRef, member_count: i64) {
+        let room = Room {
+            id: room,
+            kind: RoomKind::Group,
+            name: None,
+            created_by: reader.username.clone(),
+            created_at: Time(0),
+            usernames: Vec::new(),
+            member_count,
+            head: 0,
+            read: 0,
+            unread: 0,
+            last_message: None,
+        };
+        self.pass(Event::RoomCreated { reader: reader.clone(), room: Box::new(room) });
+    }
+
+    fn membership(room: RoomId, user: &UserRef, member_count: i64) -> Membership {
+        Membership { room, seq: 1, user: user.clone(), member_count }
+    }
+
+    fn renamed(&mut self, room: RoomId) -> Passed {
+        self.pass(Event::RoomUpdated { room, seq: 9, name: "x".try_into().unwrap() })
+    }
+}
+
+fn heard(out: &Out) -> Vec<String> {
+    std::mem::take(&mut *out.0.lock().unwrap())
+}
+
+#[tokio::test]
+async fn who_joins_and_who_leaves_hears_of_it_and_nothing_before_or_after() {
+    let mut here = Here::new();
+    let (ann, bob, room) = (user("ann"), user("bob"), RoomId::new());
+    let (_, ann_out) = here.live(&ann);
+    let (_, bob_out) = here.live(&bob);
+    here.created(room, &ann, 1);
+    here.renamed(room);
+    here.created(room, &bob, 2);
+    here.pass(Event::MemberJoined(Here::membership(room, &bob, 2)));
+    here.pass(Event::MemberLeft(Here::membership(room, &bob, 1)));
+    here.renamed(room);
+    assert_eq!(heard(&ann_out), ["ready", "room created", "room updated", "member joined", "member left", "room updated"]);
+    assert_eq!(heard(&bob_out), ["ready", "room created", "member joined", "member left"]);
+}
+
+#[tokio::test]
+async fn rooms_that_were_read_ahead_of_the_log_are_right_once_it_has_passed() {
+    let mut here = Here::new();
+    let (ann, room) = (user("ann"), RoomId::new());
+    let (key, ticket, out) = here.enter(&ann);
+    // Ann joined at 1, left at 2 and joined again at 3 and 4; the gateway has heard of none of it.
+    ticket.unwrap().done(Ok(InRooms { rooms: vec![InRoom { room, kind: RoomKind::Group, member_count: 1 }], positions: vec![4] }));
+    here.created(room, &ann, 1);
+    here.pass(Event::MemberLeft(Here::membership(room, &ann, 0)));
+    here.created(room, &ann, 1);
+    here.pass(Event::MemberJoined(Here::membership(room, &ann, 1)));
+    assert!(here.registry.covers(&here.registry.as_of(ann.id).unwrap()));
+    assert_eq!(here.registry.go_live(ann.id, key, None, ready()), Begun::Done);
+    here.renamed(room);
+    assert_eq!(heard(&out), ["ready", "room updated"]);
+}
+
+#[tokio::test]
+async fn what_passes_while_rooms_are_read_counts() {
+    let mut here = Here::new();
+    let (ann, eve, stays, left) = (user("ann"), user("eve"), RoomId::new(), RoomId::new());
+    let (key, ticket, out) = here.enter(&ann);
+    let rooms = vec![InRoom { room: left, kind: RoomKind::Group, member_count: 2 }];
+    here.created(stays, &ann, 2);
+    here.pass(Event::MemberLeft(Here::membership(left, &ann, 1)));
+    here.pass(Event::MemberJoined(Here::membership(stays, &eve, 150)));
+    ticket.unwrap().done(Ok(InRooms { rooms, positions: vec![0] }));
+    assert_eq!(here.registry.go_live(ann.id, key, None, ready()), Begun::Done);
+    assert_eq!(here.renamed(left).deliveries, 0);
+    assert_eq!(here.renamed(stays).deliveries, 1);
+    assert_eq!(here.registry.standing(ann.id, stays), audience::Standing::Crowd);
+    assert_eq!(here.registry.standing(ann.id, left), audience::Standing::Outside);
+    assert_eq!(heard(&out), ["ready", "room updated"]);
+}
+
+#[tokio::test]
+async fn what_is_held_comes_after_ready_in_order() {
+    let mut here = Here::new();
+    let (ann, room) = (user("ann"), RoomId::new());
+    let (_, first) = here.live(&ann);
+    here.created(room, &ann, 1);
+    let (key, none, out) = here.enter(&ann);
+    assert!(none.is_none(), "the rooms are known");
+    let from = here.registry.cursor().unwrap();
+    here.renamed(room);
+    assert_eq!(here.registry.go_live(ann.id, key, Some(&from), ready()), Begun::Moved);
+    assert_eq!(here.registry.hold(ann.id, key).unwrap().positions, [2]);
+    here.pass(Event::MemberJoined(Here::membership(room, &user("bob"), 2)));
+    here.renamed(room);
+    assert_eq!(heard(&out), [""; 0]);
+    assert_eq!(here.registry.release(ann.id, key, &Frame::raw("ready", "{}")), Begun::Done);
+    here.renamed(room);
+    assert_eq!(heard(&out), ["ready", "member joined", "room updated", "room updated"]);
+    assert_eq!(heard(&first).len(), 6);
+}
+
+#[tokio::test]
+async fn who_misses_one_event_gets_none_after_it() {
+    let mut here = Here::new();
+    let (ann, room) = (user("ann"), RoomId::new());
+    let (_, out) = here.live(&ann);
+    here.created(room, &ann, 1);
+    out.1.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(here.renamed(room).slow.len(), 1);
+    out.1.store(false, std::sync::atomic::Ordering::SeqCst);
+    let passed = here.renamed(room);
+    assert_eq!((passed.deliveries, passed.slow.len()), (0, 0));
+    assert_eq!(heard(&out), ["ready", "room created"]);
+}
+
+#[tokio::test]
+async fn too_much_to_hold_is_too_slow() {
+    let mut here = Here::new();
+    let (ann, room) = (user("ann"), RoomId::new());
+    here.live(&ann);
+    here.created(room, &ann, 1);
+    let (key, _, _) = here.enter(&ann);
+    here.registry.hold(ann.id, key).unwrap();
+    let slow: usize = (0..3_000).map(|_| here.renamed(room).slow.len()).sum();
+    assert_eq!(slow, 1);
+    assert_eq!(here.registry.release(ann.id, key, &Frame::raw("ready", "{}")), Begun::Gone);
+}
+
+#[tokio::test]
+async fn sockets_are_taken_by_token_user_and_time() {
+    let mut here = Here::new();
+    let ann = user("ann");
+    let (one, out) = here.live(&ann);
+    let (two, _) = here.live(&ann);
+    let (three, _) = here.live(&ann);
+    assert_eq!(here.registry.tokens().len(), 3);
+    assert_eq!(here.registry.take_revoked(&Revoked::Tokens(vec![token(two)])).len(), 1);
+    assert_eq!(here.registry.take_revoked(&Revoked::User { user: UserId::new(), except: None }).len(), 0);
+    assert_eq!(here.registry.take_revoked(&Revoked::User { user: ann.id, except: Some(token(one)) }).len(), 2);
+    assert_eq!(here.registry.take_expired(Time(999)).len(), 0);
+    // Lives longer by a newer token.
+    assert!(here.registry.renew(ann.id, one, token(9), Time(50_000)));
+    here.registry.leave(ann.id, three, Instant::now());
+    assert_eq!(here.registry.take_expired(Time(10_000)).len(), 1, "the second; the third has left");
+    assert_eq!(here.registry.take_expired(Time(50_000)).len(), 1);
+    here.created(RoomId::new(), &ann, 1);
+    assert_eq!(heard(&out), ["ready"], "a socket that was taken hears nothing more");
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_those_who_left() {
+    let mut here = Here::new();
+    let (ann, bob, room) = (user("ann"), user("bob"), RoomId::new());
+    let (key, _) = here.live(&ann);
+    here.created(room, &ann, 2);
+    let long_ago = Instant::now();
+    here.registry.leave(ann.id, key, long_ago);
+    let (again, _, _) = here.enter(&ann);
+    here.registry.forget(Instant::now());
+    assert_eq!((here.registry.users(), here.registry.rooms()), (1, 1), "there is a socket again");
+    here.registry.leave(ann.id, again, Instant::now());
+    let (loading, ticket, _) = here.enter(&bob);
+    here.registry.leave(bob.id, loading, Instant::now());
+    here.registry.forget(Instant::now());
+    assert_eq!((here.registry.users(), here.registry.rooms()), (1, 0), "bob's rooms are being read");
+    drop(ticket);
+    here.registry.forget(Instant::now());
+    assert_eq!(here.registry.users(), 0);
+}

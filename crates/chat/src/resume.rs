@@ -1,0 +1,199 @@
+//! From an admitted socket to a live one: first everything that it missed, at the pace at which it takes it, then `ready`, then what
+//! happens. Exactly once and in order, because of this:
+//!
+//! - a replay never reads past what delivery has passed, so a live event is always one that the replay has not sent;
+//! - where the log stands and what the socket hears from there on are decided under the registry's lock;
+//! - the last stretch of a replay is read up to a fixed place, while what passes after it is held for this socket.
+
+use crate::deliver::{Deliver, Reached};
+use crate::encode::{Frames, frame};
+use crate::gateway::Gateway;
+use crate::outbound::Outbound;
+use crate::registry::{Begun, Key};
+use contract::calls::messages::{Heads, Missed, ReadMissed};
+use contract::log::Entry;
+use contract::wire::{Ready, Resync, ServerInfo, server};
+use contract::{Cursor, Refusal, User, UserRef};
+use socketio::{Frame, SendError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many entries are read at once.
+const PAGE: u16 = 200;
+/// A page is read once the client is at most so many bytes behind.
+const PACE: usize = 256 * 1024;
+/// How soon a send is tried again where the bound in packets, of which nothing tells, was met.
+const RETRY: Duration = Duration::from_millis(5);
+
+/// A socket on its way to being live.
+pub(crate) struct Resume {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) user: User,
+    pub(crate) key: Key,
+    pub(crate) out: Arc<dyn Outbound>,
+}
+
+/// Why a socket does not become live.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The connection is over.
+    Gone,
+    /// The client does not keep up.
+    Slow,
+    /// What it needs could not be read.
+    Failed(Refusal),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Failed(refusal)
+    }
+}
+
+impl Resume {
+    /// Serves the socket until it is live. `cursor` is what the client showed.
+    pub(crate) async fn run(&self, cursor: Option<String>) -> Result<(), Stop> {
+        // The registry's memberships of this user may be newer than what has been passed; until that is caught up with, an older entry
+        // could be judged by a newer membership.
+        let as_of = self.gateway.registry.as_of(self.user.id).ok_or(Stop::Gone)?;
+        self.deliver().reach(&as_of).await?;
+        let Some(cursor) = cursor else {
+            return self.begun(self.gateway.registry.go_live(self.user.id, self.key, None, |here| self.ready(here, false)));
+        };
+        let (from, resumed) = self.begin(&cursor).await?;
+        let from = self.replay(from, None).await?;
+        match self.gateway.registry.go_live(self.user.id, self.key, Some(&from), |here| self.ready(here, resumed)) {
+            Begun::Moved => self.finish(from, resumed).await,
+            begun => self.begun(begun),
+        }
+    }
+
+    /// The place to replay from: the client's, or, after `resync`, where its rooms stand now.
+    async fn begin(&self, cursor: &str) -> Result<(Cursor, bool), Stop> {
+        let why = match Cursor::parse(cursor) {
+            None => "it is malformed".to_owned(),
+            // A client that was ahead of this gateway a moment ago is not past the log's end.
+            Some(shown) => match self.deliver().reach(&shown.positions).await? {
+                Reached::PastTheEnd => "it is past the log's end, or of another database".to_owned(),
+                Reached::Yes => match self.page(cursor, &self.here()?, false).await? {
+                    Page::Sent { cursor, .. } => return Ok((cursor, true)),
+                    Page::TooFar(why) => why,
+                },
+            },
+        };
+        tracing::debug!(user = %self.user.username, why, "a cursor cannot be taken up; the client starts anew");
+        metrics::counter!("guild_resyncs_total").increment(1);
+        let heads = self.gateway.ask(Heads { user: self.user.id }).await?;
+        let resync = Resync { rooms: heads.rooms, cursor: heads.cursor.to_string() };
+        self.send(&frame(server::RESYNC, &resync).ok_or(Stop::Gone)?).await?;
+        self.deliver().reach(&heads.cursor.positions).await?;
+        Ok((heads.cursor, false))
+    }
+
+    /// Sends what was missed after `from`, page by page, until a fixed place or until hardly anything is left.
+    async fn replay(&self, mut from: Cursor, until: Option<&Cursor>) -> Result<Cursor, Stop> {
+        loop {
+            let to = match until {
+                Some(until) => until.clone(),
+                None => self.here()?,
+            };
+            if from == to {
+                return Ok(from);
+            }
+            match self.page(&from.to_string(), &to, true).await? {
+                Page::Sent { cursor, more: false } => return Ok(cursor),
+                Page::Sent { cursor, more: true } => from = cursor,
+                Page::TooFar(why) => return Err(Refusal::busy(format!("a replay could not go on: {why}; reconnect")).into()),
+            }
+        }
+    }
+
+    /// The last stretch: what passes from now on is held until everything before it is sent.
+    async fn finish(&self, from: Cursor, resumed: bool) -> Result<(), Stop> {
+        let until = self.gateway.registry.hold(self.user.id, self.key).ok_or(Stop::Gone)?;
+        self.replay(from, Some(&until)).await?;
+        // What is held needs room.
+        if !self.out.drained(PACE).await {
+            return Err(Stop::Gone);
+        }
+        let ready = self.ready(&until, resumed).ok_or(Stop::Gone)?;
+        self.begun(self.gateway.registry.release(self.user.id, self.key, &ready))
+    }
+
+    /// Reads one page and sends it.
+    async fn page(&self, from: &str, until: &Cursor, going_on: bool) -> Result<Page, Stop> {
+        if !self.out.drained(PACE).await {
+            return Err(Stop::Gone);
+        }
+        let user = UserRef { id: self.user.id, username: self.user.username.clone() };
+        let call = ReadMissed { user, cursor: from.to_owned(), until: Some(until.clone()), limit: PAGE, going_on };
+        let (entries, cursor, more) = match self.gateway.ask(call).await? {
+            Missed::TooFar { why } => return Ok(Page::TooFar(why)),
+            Missed::Entries { entries, cursor, more } => (entries, cursor, more),
+        };
+        let mut before = Cursor::parse(from).unwrap_or_else(|| cursor.clone());
+        let count = entries.len();
+        for (index, entry) in entries.iter().enumerate() {
+            before = place(entry, index + 1 == count, before, &cursor);
+            let mut frames = Frames::new(entry, before.to_string());
+            self.send(frames.of(self.user.id).ok_or(Stop::Gone)?).await?;
+        }
+        metrics::counter!("guild_replayed_total").increment(count as u64);
+        Ok(Page::Sent { cursor, more })
+    }
+
+    /// Sends, waiting for room where there is none.
+    async fn send(&self, frame: &Frame) -> Result<(), Stop> {
+        loop {
+            match self.out.send(frame) {
+                Ok(()) => return Ok(()),
+                Err(SendError::Closed) => return Err(Stop::Gone),
+                Err(SendError::Full) => {
+                    let give_up = self.gateway.settings.max_lag;
+                    match tokio::time::timeout(give_up, self.out.drained(self.out.behind() / 2)).await {
+                        Ok(true) => tokio::time::sleep(RETRY).await,
+                        Ok(false) => return Err(Stop::Gone),
+                        Err(_) => return Err(Stop::Slow),
+                    }
+                }
+            }
+        }
+    }
+
+    fn ready(&self, cursor: &Cursor, resumed: bool) -> Option<Frame> {
+        let server = ServerInfo { version: self.gateway.settings.version.clone(), features: Vec::new() };
+        frame(server::READY, &Ready { user: self.user.clone(), cursor: cursor.to_string(), resumed, server })
+    }
+
+    fn begun(&self, begun: Begun) -> Result<(), Stop> {
+        match begun {
+            Begun::Done => Ok(()),
+            Begun::Slow => Err(Stop::Slow),
+            // Nobody who wants nothing from before can be overtaken.
+            Begun::Gone | Begun::Moved => Err(Stop::Gone),
+        }
+    }
+
+    fn here(&self) -> Result<Cursor, Stop> {
+        self.gateway.registry.cursor().ok_or_else(|| Refusal::busy("the log's end is not known yet; reconnect").into())
+    }
+
+    fn deliver(&self) -> &Deliver {
+        &self.gateway.deliver
+    }
+}
+
+enum Page {
+    Sent { cursor: Cursor, more: bool },
+    TooFar(String),
+}
+
+/// The cursor of a replayed entry. A page of several partitions does not say which one an entry is of, so there only its end has a place
+/// of its own: a client that is cut within such a page gets the page again.
+fn place(entry: &Entry, last: bool, before: Cursor, page: &Cursor) -> Cursor {
+    match page.positions.as_slice() {
+        [_] => Cursor::new(page.epoch, vec![entry.position]),
+        _ if last => page.clone(),
+        _ => before,
+    }
+}

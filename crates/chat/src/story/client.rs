@@ -1,0 +1,216 @@
+//! A client that keeps an account of what it got, and proves it against the log.
+
+use super::Tally;
+use super::fake::{EPOCH, Shared};
+use super::random::Random;
+use crate::client::{Client, Proven};
+use crate::gateway::Gateway;
+use crate::outbound::Outbound;
+use crate::resume::{Resume, Stop};
+use contract::calls::users::Session;
+use contract::{Cursor, Time, TokenId, User};
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use socketio::{Frame, SendError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// The way out to a client that takes what is queued only now and then.
+#[derive(Default)]
+struct Queue {
+    most: usize,
+    state: Mutex<State>,
+    closed: AtomicBool,
+    failed: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    queued: usize,
+    got: Vec<String>,
+}
+
+impl Outbound for Queue {
+    fn id(&self) -> &str {
+        "test"
+    }
+
+    fn send(&self, frame: &Frame) -> Result<(), SendError> {
+        let mut state = self.state.lock().unwrap();
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(SendError::Closed);
+        }
+        if state.queued >= self.most {
+            return Err(SendError::Full);
+        }
+        state.queued += 1;
+        state.got.push(frame.as_str().to_owned());
+        Ok(())
+    }
+
+    fn close(&self, _: &'static str) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    fn abort(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    fn behind(&self) -> usize {
+        self.state.lock().unwrap().queued
+    }
+
+    fn drained(&self, bytes: usize) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            while self.behind() > bytes {
+                tokio::time::sleep(Duration::from_millis(3)).await;
+                self.state.lock().unwrap().queued /= 2;
+            }
+            !self.closed.load(Ordering::SeqCst)
+        })
+    }
+}
+
+pub(super) struct Sim {
+    pub(super) index: usize,
+    user: User,
+    cursor: Option<String>,
+    client: Arc<Client>,
+    queue: Arc<Queue>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// What a client has got, read.
+struct Account {
+    /// The durable events' positions, and where `ready` stood among them.
+    positions: Vec<i64>,
+    ready: Option<(usize, i64, bool)>,
+    resync: Option<i64>,
+    last_cursor: Option<String>,
+}
+
+impl Sim {
+    pub(super) fn connect(gateway: &Arc<Gateway>, (index, user): (usize, User), cursor: Option<String>, narrow: bool) -> Self {
+        let place = gateway.addresses.take("127.0.0.1".parse().unwrap()).unwrap();
+        let client = Arc::new(Client::new(gateway, place));
+        let queue = Arc::new(Queue { most: if narrow { 6 } else { 100_000 }, ..Queue::default() });
+        let session = Session { user: user.clone(), token: TokenId::from_bytes([index as u8; 16]), expires_at: Time(i64::MAX) };
+        let proven = Proven { session, asked_at: gateway.revocations.mark() };
+        let resume = Resume { gateway: Arc::clone(gateway), user: user.clone(), key: client.key, out: queue.clone() };
+        let (admitting, out, shown) = (Arc::clone(&client), Arc::clone(&queue), cursor.clone());
+        let task = tokio::spawn(async move {
+            let admitted = resume.gateway.admit(&admitting, &proven, out.clone()).await;
+            let done = match admitted {
+                Ok(()) => resume.run(shown).await,
+                Err(refusal) => Err(Stop::Failed(refusal)),
+            };
+            if done.is_err() {
+                out.failed.store(true, Ordering::SeqCst);
+                out.abort();
+            }
+        });
+        Self { index, user, cursor, client, queue, task }
+    }
+
+    /// The network takes some of what is queued.
+    pub(super) fn take(&self, random: &mut Random) {
+        if random.one_in(2) {
+            self.queue.state.lock().unwrap().queued = 0;
+        }
+    }
+
+    /// Whether the connection was cut.
+    pub(super) fn is_over(&self) -> bool {
+        self.queue.closed.load(Ordering::SeqCst)
+    }
+
+    /// The names of the events that came.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.queue.state.lock().unwrap().got.iter().map(|text| event(text).0).collect()
+    }
+
+    /// Goes away. What it got was its own, in order, from its cursor on, without a gap; the cursors that it saw are handed back.
+    pub(super) fn disconnect(self, gateway: &Gateway, world: &Shared, tally: &mut Tally) -> Option<String> {
+        let account = self.account(world);
+        let (from, resumed) = self.started(&account);
+        if let Some(from) = from {
+            let heard = world.lock().unwrap().heard_by(self.user.id, from);
+            assert!(heard.starts_with(&account.positions), "{heard:?} but {:?}", account.positions);
+        } else {
+            assert!(account.positions.is_empty(), "nothing comes before ready without a cursor");
+        }
+        if let Some((before, at, said)) = account.ready {
+            assert_eq!(said, resumed, "ready says whether the cursor was taken up");
+            let (missed, live) = account.positions.split_at(before);
+            assert!(missed.iter().all(|position| *position <= at), "{missed:?} before ready at {at}");
+            assert!(live.iter().all(|position| *position > at), "{live:?} after ready at {at}");
+            let all = world.lock().unwrap().heard_by(self.user.id, from.unwrap_or(at));
+            assert_eq!(all.iter().filter(|position| **position <= at).count(), missed.len(), "ready comes after all that was missed");
+        }
+        match account.ready {
+            _ if self.is_over() => tally.cut += 1,
+            Some((_, _, true)) => tally.resumed += 1,
+            Some(_) if account.resync.is_some() => tally.resynced += 1,
+            Some(_) => tally.fresh += 1,
+            None => {}
+        }
+        self.queue.closed.store(true, Ordering::SeqCst);
+        gateway.take_out(self.client.key, self.client.gone());
+        account.last_cursor
+    }
+
+    /// A client that is still there has got everything.
+    pub(super) fn must_be_complete(&self, world: &Shared) {
+        assert!(self.task.is_finished() && !self.queue.failed.load(Ordering::SeqCst), "it became live");
+        let account = self.account(world);
+        let from = self.started(&account).0.expect("it is ready");
+        assert_eq!(account.positions, world.lock().unwrap().heard_by(self.user.id, from));
+    }
+
+    /// After which position it is to hear everything, and whether its own cursor was taken up.
+    fn started(&self, account: &Account) -> (Option<i64>, bool) {
+        if let Some(at) = account.resync {
+            return (Some(at), false);
+        }
+        match self.cursor.as_deref().map(|cursor| Cursor::parse(cursor).map(|cursor| cursor.positions[0])) {
+            Some(Some(shown)) => (Some(shown), true),
+            Some(None) => (None, false),
+            None => (account.ready.map(|(_, at, _)| at), false),
+        }
+    }
+
+    fn account(&self, world: &Shared) -> Account {
+        let mut account = Account { positions: Vec::new(), ready: None, resync: None, last_cursor: None };
+        for text in &self.queue.state.lock().unwrap().got {
+            let (name, payload) = event(text);
+            let Some(cursor) = payload["cursor"].as_str() else { continue };
+            let parsed = Cursor::parse(cursor).unwrap();
+            assert_eq!(parsed.epoch, EPOCH);
+            account.last_cursor = Some(cursor.to_owned());
+            let at = parsed.positions[0];
+            match name.as_str() {
+                "ready" => {
+                    assert!(account.ready.is_none(), "ready comes once");
+                    account.ready = Some((account.positions.len(), at, payload["resumed"].as_bool().unwrap()));
+                }
+                "resync" => {
+                    assert!(account.ready.is_none() && account.resync.is_none() && account.positions.is_empty());
+                    account.resync = Some(at);
+                }
+                _ => {
+                    let own = world.lock().unwrap().sender_at(at) == Some(self.user.id);
+                    assert_eq!(payload.get("nonce").is_some(), own, "a nonce is its sender's");
+                    account.positions.push(at);
+                }
+            }
+        }
+        account
+    }
+}
+
+/// A packet's event and payload.
+fn event(text: &str) -> (String, Value) {
+    let (name, payload): (String, Value) = serde_json::from_str(text.strip_prefix('2').unwrap()).unwrap();
+    (name, payload)
+}

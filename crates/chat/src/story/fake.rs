@@ -1,0 +1,324 @@
+//! Services that answer out of memory: a log, who was a member at each place of it, and presence.
+
+use super::random::Random;
+use bus::Bus;
+use contract::calls::messages::{Head, Heads, InRoom, InRooms, Missed, ReadLog, ReadMissed, RoomHead, RoomHeads, RoomsOf};
+use contract::calls::users::{EndLease, RenewLease, SetPresence, WhichEnded};
+use contract::hint::PresenceChanged;
+use contract::log::{Batch, Entry, Event, Membership};
+use contract::{
+    Answer, Caller, Cursor, Message, MessageId, Refusal, Room, RoomId, RoomKind, Time, TokenId, User, UserId, UserRef, Username,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub(super) const EPOCH: u64 = 0xfeed;
+/// How far back a cursor may reach.
+pub(super) const MOST: usize = 60;
+
+pub(super) type Shared = Arc<Mutex<World>>;
+
+#[derive(Default)]
+pub(super) struct World {
+    users: Vec<User>,
+    rooms: BTreeMap<RoomId, FakeRoom>,
+    log: Vec<Entry>,
+    /// Who hears each entry.
+    hears: Vec<BTreeSet<UserId>>,
+    online: BTreeSet<Username>,
+    fail: bool,
+}
+
+#[derive(Default)]
+struct FakeRoom {
+    seq: i64,
+    members: BTreeSet<UserId>,
+}
+
+impl World {
+    pub(super) fn shared(users: usize, random: &mut Random) -> Shared {
+        let user = |n: usize| User {
+            id: UserId::new(),
+            username: format!("user{n}").as_str().try_into().unwrap(),
+            display_name: "x".try_into().unwrap(),
+            created_at: Time(0),
+            online: None,
+        };
+        let mut world = Self { users: (0..users).map(user).collect(), ..Self::default() };
+        // Something is there before the gateway starts.
+        world.commit(random.below(4), random);
+        Arc::new(Mutex::new(world))
+    }
+
+    pub(super) fn user(&self, index: usize) -> (usize, User) {
+        (index, self.users[index].clone())
+    }
+
+    pub(super) fn online(&self) -> &BTreeSet<Username> {
+        &self.online
+    }
+
+    /// The next answer is a refusal.
+    pub(super) fn fail_next(&mut self) {
+        self.fail = true;
+    }
+
+    /// The positions after `after` that this user is to hear.
+    pub(super) fn heard_by(&self, user: UserId, after: i64) -> Vec<i64> {
+        let all = self.log.iter().zip(&self.hears).filter(|(entry, hears)| entry.position > after && hears.contains(&user));
+        all.map(|(entry, _)| entry.position).collect()
+    }
+
+    pub(super) fn sender_at(&self, position: i64) -> Option<UserId> {
+        match &self.log[position as usize - 1].event {
+            Event::NewMessage { sender, .. } => Some(sender.id),
+            _ => None,
+        }
+    }
+
+    fn reference(&self, id: UserId) -> UserRef {
+        let user = self.users.iter().find(|user| user.id == id).unwrap();
+        UserRef { id, username: user.username.clone() }
+    }
+
+    fn append(&mut self, event: Event, hears: BTreeSet<UserId>) {
+        self.log.push(Entry { position: self.log.len() as i64 + 1, event });
+        self.hears.push(hears);
+    }
+
+    fn room_for(&self, id: RoomId, room: &FakeRoom, owner: UserId) -> Box<Room> {
+        Box::new(Room {
+            id,
+            kind: RoomKind::Group,
+            name: None,
+            created_by: self.reference(owner).username,
+            created_at: Time(0),
+            usernames: Vec::new(),
+            member_count: room.members.len() as i64,
+            head: room.seq,
+            read: room.seq,
+            unread: 0,
+            last_message: None,
+        })
+    }
+
+    fn addressed(&mut self, room: RoomId, reader: UserId) {
+        let event = Event::RoomCreated { reader: self.reference(reader), room: self.room_for(room, &self.rooms[&room], reader) };
+        self.append(event, BTreeSet::from([reader]));
+    }
+
+    fn begin(&self) -> i64 {
+        self.log.len() as i64
+    }
+
+    fn batch(&self, before: i64) -> Batch {
+        let entries = self.log[before as usize..].to_vec();
+        Batch { partition: 0, first: before + 1, last: self.log.len() as i64, entries }
+    }
+
+    /// A room of these users.
+    pub(super) fn create(&mut self, who: &[usize]) -> Batch {
+        let before = self.begin();
+        let members: BTreeSet<_> = who.iter().map(|index| self.users[*index].id).collect();
+        let id = RoomId::new();
+        self.rooms.insert(id, FakeRoom { seq: 0, members: members.clone() });
+        members.into_iter().for_each(|member| self.addressed(id, member));
+        self.batch(before)
+    }
+
+    /// A commit of about so many random changes; `None` if nothing came of it.
+    pub(super) fn commit(&mut self, changes: usize, random: &mut Random) -> Option<Batch> {
+        let before = self.begin();
+        for _ in 0..changes {
+            self.change(random);
+        }
+        (self.begin() > before).then(|| self.batch(before))
+    }
+
+    fn change(&mut self, random: &mut Random) {
+        let user = self.users[random.below(self.users.len())].id;
+        let rooms: Vec<_> = self.rooms.keys().copied().collect();
+        if rooms.len() < 2 || random.one_in(15) {
+            let who: Vec<_> = (0..self.users.len()).filter(|_| random.one_in(2)).collect();
+            self.create(&who);
+            return;
+        }
+        let id = rooms[random.below(rooms.len())];
+        let room = self.rooms.get_mut(&id).unwrap();
+        let is_member = room.members.contains(&user);
+        let membership = |world: &Self, room: &FakeRoom| Membership {
+            room: id,
+            seq: room.seq,
+            user: world.reference(user),
+            member_count: room.members.len() as i64,
+        };
+        match (is_member, random.below(4)) {
+            (false, 0 | 1) => {
+                room.members.insert(user);
+                room.seq += 1;
+                self.addressed(id, user);
+                let room = &self.rooms[&id];
+                let (joined, hears) = (membership(self, room), room.members.clone());
+                self.append(Event::MemberJoined(joined), hears);
+            }
+            (true, 0) => {
+                let hears = room.members.clone();
+                room.members.remove(&user);
+                room.seq += 1;
+                let left = membership(self, &self.rooms[&id]);
+                self.append(Event::MemberLeft(left), hears);
+            }
+            (true, 1) if random.one_in(4) => {
+                room.seq += 1;
+                let (seq, hears) = (room.seq, room.members.clone());
+                self.append(Event::RoomUpdated { room: id, seq, name: "new".try_into().unwrap() }, hears);
+            }
+            (true, _) => {
+                room.seq += 1;
+                let (seq, hears) = (room.seq, room.members.clone());
+                let sender = self.reference(user);
+                let message = Message {
+                    id: MessageId::new(),
+                    room: id,
+                    seq,
+                    sender: sender.username.clone(),
+                    body: "hi".try_into().unwrap(),
+                    created_at: Time(0),
+                    nonce: Some("nonce".try_into().unwrap()),
+                };
+                self.append(Event::NewMessage { sender, message: Box::new(message) }, hears);
+            }
+            (false, _) => {}
+        }
+    }
+}
+
+/// The services: each answer takes a while before and after it is read from the world.
+pub(super) struct Fake {
+    world: Shared,
+    bus: Bus,
+    random: Mutex<Random>,
+}
+
+impl Fake {
+    pub(super) fn serve(bus: &Bus, world: &Shared, seed: u64) {
+        let fake = Arc::new(Self { world: Arc::clone(world), bus: bus.clone(), random: Mutex::new(Random::new(seed + 1_000)) });
+        bus.serve::<Head, _>(&fake).serve::<RoomsOf, _>(&fake).serve::<ReadLog, _>(&fake).serve::<ReadMissed, _>(&fake);
+        bus.serve::<Heads, _>(&fake).serve::<SetPresence, _>(&fake).serve::<RenewLease, _>(&fake).serve::<EndLease, _>(&fake);
+        bus.serve::<WhichEnded, _>(&fake);
+    }
+
+    async fn dawdle(&self) {
+        let ms = self.random.lock().unwrap().below(12).saturating_sub(4);
+        tokio::time::sleep(Duration::from_millis(ms as u64)).await;
+    }
+
+    async fn read<T>(&self, who: &Caller, read: impl FnOnce(&mut World) -> T) -> Result<T, Refusal> {
+        who.must_be_service()?;
+        self.dawdle().await;
+        let read = {
+            let mut world = self.world.lock().unwrap();
+            if std::mem::take(&mut world.fail) { Err(Refusal::busy("a test")) } else { Ok(read(&mut world)) }
+        };
+        self.dawdle().await;
+        read
+    }
+}
+
+impl Answer<Head> for Fake {
+    async fn answer(&self, who: &Caller, _: Head) -> Result<Cursor, Refusal> {
+        self.read(who, |world| Cursor::new(EPOCH, vec![world.begin()])).await
+    }
+}
+
+impl Answer<RoomsOf> for Fake {
+    async fn answer(&self, who: &Caller, call: RoomsOf) -> Result<InRooms, Refusal> {
+        self.read(who, |world| {
+            let mine = world.rooms.iter().filter(|(_, room)| room.members.contains(&call.user));
+            let rooms = mine.map(|(id, room)| InRoom { room: *id, kind: RoomKind::Group, member_count: room.members.len() as i64 });
+            InRooms { rooms: rooms.collect(), positions: vec![world.begin()] }
+        })
+        .await
+    }
+}
+
+impl Answer<ReadLog> for Fake {
+    async fn answer(&self, who: &Caller, call: ReadLog) -> Result<Vec<Entry>, Refusal> {
+        // Short pages, so that a gap takes several.
+        let page = usize::from(call.limit).min(7);
+        self.read(who, |world| world.log.iter().filter(|entry| entry.position > call.after).take(page).cloned().collect()).await
+    }
+}
+
+impl Answer<ReadMissed> for Fake {
+    async fn answer(&self, who: &Caller, call: ReadMissed) -> Result<Missed, Refusal> {
+        let too_far = |why: &str| Missed::TooFar { why: why.to_owned() };
+        self.read(who, |world| {
+            let Some(cursor) = Cursor::parse(&call.cursor) else { return too_far("malformed") };
+            let (after, end) = (cursor.positions[0], world.begin());
+            let until = call.until.as_ref().map_or(end, |until| until.positions[0]);
+            assert!(after <= end && after <= until && until <= end, "a replay asks for what lies between");
+            let all = world.heard_by(call.user.id, after);
+            if !call.going_on && all.len() > MOST {
+                return too_far("too far back");
+            }
+            let mut positions: Vec<_> = all.into_iter().filter(|position| *position <= until).collect();
+            let page = usize::from(call.limit).min(5);
+            let more = positions.len() > page;
+            positions.truncate(page);
+            let cursor = if more { positions[page - 1] } else { until };
+            let mut entries: Vec<_> = positions.iter().map(|position| world.log[*position as usize - 1].clone()).collect();
+            for entry in &mut entries {
+                if let Event::NewMessage { sender, message } = &mut entry.event
+                    && sender.id != call.user.id
+                {
+                    message.nonce = None;
+                }
+            }
+            Missed::Entries { entries, cursor: Cursor::new(EPOCH, vec![cursor]), more }
+        })
+        .await
+    }
+}
+
+impl Answer<Heads> for Fake {
+    async fn answer(&self, who: &Caller, call: Heads) -> Result<RoomHeads, Refusal> {
+        self.read(who, |world| {
+            let mine = world.rooms.iter().filter(|(_, room)| room.members.contains(&call.user));
+            let rooms = mine.map(|(id, room)| RoomHead { id: *id, head: room.seq }).collect();
+            RoomHeads { rooms, cursor: Cursor::new(EPOCH, vec![world.begin()]) }
+        })
+        .await
+    }
+}
+
+impl Answer<SetPresence> for Fake {
+    async fn answer(&self, who: &Caller, call: SetPresence) -> Result<(), Refusal> {
+        let (user, online) = (call.user.clone(), call.online);
+        let changed = self
+            .read(who, |world| if online { world.online.insert(user.username.clone()) } else { world.online.remove(&user.username) })
+            .await?;
+        assert!(changed, "a gateway tells only what is new");
+        self.bus.publish(PresenceChanged { user: call.user, online });
+        Ok(())
+    }
+}
+
+impl Answer<RenewLease> for Fake {
+    async fn answer(&self, _: &Caller, _: RenewLease) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+impl Answer<EndLease> for Fake {
+    async fn answer(&self, _: &Caller, _: EndLease) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+impl Answer<WhichEnded> for Fake {
+    async fn answer(&self, _: &Caller, _: WhichEnded) -> Result<Vec<TokenId>, Refusal> {
+        Ok(Vec::new())
+    }
+}

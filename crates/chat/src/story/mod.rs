@@ -1,0 +1,181 @@
+//! Delivery and resuming as a whole, in this process: services that answer out of memory at random paces, hints that are lost, late or
+//! out of order, clients that come, go and do not keep up, and an account of what each of them got.
+
+mod client;
+mod fake;
+mod random;
+
+use crate::gateway::Gateway;
+use crate::settings::Settings;
+use bus::Bus;
+use client::Sim;
+use contract::hint::PresenceChanged;
+use contract::log::Batch;
+use contract::{Clock, Time};
+use fake::{Fake, World};
+use random::Random;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The hints that are on their way.
+struct Hints {
+    bus: Bus,
+    late: Vec<Batch>,
+}
+
+impl Hints {
+    fn commit(&mut self, batch: Batch, random: &mut Random) {
+        match random.below(10) {
+            0 | 1 => {}
+            2 | 3 => self.late.push(batch),
+            _ => self.bus.publish(batch),
+        }
+        if !self.late.is_empty() && random.one_in(4) {
+            let at = random.below(self.late.len());
+            self.bus.publish(self.late.swap_remove(at));
+        }
+    }
+}
+
+fn gateway(bus: &Bus) -> Arc<Gateway> {
+    Gateway::new(bus.clone(), Settings::default(), Clock::from_fn(|| Time(1_800_000_000_000)))
+}
+
+async fn pause(random: &mut Random) {
+    tokio::time::sleep(Duration::from_millis(random.below(8) as u64)).await;
+}
+
+/// What has happened in some lives, so that a quiet test is not taken for a good one.
+#[derive(Debug, Default)]
+struct Tally {
+    resumed: usize,
+    fresh: usize,
+    resynced: usize,
+    /// Cut, or could not be served.
+    cut: usize,
+    complete: usize,
+}
+
+async fn one_life(seed: u64, tally: &mut Tally) {
+    let mut random = Random::new(seed);
+    let bus = if seed.is_multiple_of(2) { Bus::near() } else { Bus::encoding() };
+    let world = World::shared(6, &mut random);
+    Fake::serve(&bus, &world, seed);
+    let gateway = gateway(&bus);
+    let tasks = crate::chat::run(&gateway);
+    let mut hints = Hints { bus: bus.clone(), late: Vec::new() };
+    let mut sims: Vec<Sim> = Vec::new();
+    let mut last_cursors: Vec<Vec<String>> = vec![Vec::new(); 6];
+    for _ in 0..200 {
+        match random.below(20) {
+            0..12 => {
+                // A commit of several entries, as the writer makes them.
+                let batch = world.lock().unwrap().commit(1 + random.below(4), &mut random);
+                if let Some(batch) = batch {
+                    hints.commit(batch, &mut random);
+                }
+            }
+            12..15 => {
+                let who = random.below(6);
+                let cursors = &last_cursors[who];
+                let cursor = match random.below(6) {
+                    0 => None,
+                    1 => Some("nonsense".to_owned()),
+                    2 if !cursors.is_empty() => Some(cursors[random.below(cursors.len())].clone()),
+                    _ => cursors.last().cloned(),
+                };
+                let narrow = random.one_in(5);
+                sims.push(Sim::connect(&gateway, world.lock().unwrap().user(who), cursor, narrow));
+            }
+            15 if !sims.is_empty() => {
+                let sim = sims.swap_remove(random.below(sims.len()));
+                last_cursors[sim.index].extend(sim.disconnect(&gateway, &world, tally));
+            }
+            16 => world.lock().unwrap().fail_next(),
+            _ => sims.iter().for_each(|sim| sim.take(&mut random)),
+        }
+        // Those who were cut, or never got through, go away by themselves.
+        let (over, stay): (Vec<_>, Vec<_>) = sims.into_iter().partition(Sim::is_over);
+        sims = stay;
+        for sim in over {
+            last_cursors[sim.index].extend(sim.disconnect(&gateway, &world, tally));
+        }
+        pause(&mut random).await;
+    }
+    // What was lost is found from the log, whoever was late arrives.
+    for _ in 0..100 {
+        sims.iter().for_each(|sim| sim.take(&mut random));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for sim in sims {
+        if !sim.is_over() {
+            sim.must_be_complete(&world);
+            tally.complete += 1;
+        }
+        sim.disconnect(&gateway, &world, tally);
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((gateway.registry.users(), gateway.registry.rooms()), (0, 0), "nothing is kept of those who left");
+    assert!(world.lock().unwrap().online().is_empty(), "nobody is online");
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_happens_each_connection_sees_what_is_its_own_once_and_in_order() {
+    let mut tally = Tally::default();
+    for seed in 0..150 {
+        one_life(seed, &mut tally).await;
+    }
+    let Tally { resumed, fresh, resynced, cut, complete } = tally;
+    assert!(resumed > 500 && fresh > 300 && resynced > 300 && cut > 200 && complete > 500, "{tally:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_is_online_until_a_while_after_the_last_socket_and_contacts_are_told() {
+    let mut random = Random::new(7);
+    let bus = Bus::near();
+    let world = World::shared(3, &mut random);
+    Fake::serve(&bus, &world, 7);
+    let gateway = gateway(&bus);
+    let tasks = crate::chat::run(&gateway);
+    let mut told = bus.subscribe::<PresenceChanged>();
+    let mut tally = Tally::default();
+    {
+        let batch = world.lock().unwrap().create(&[0, 1]);
+        bus.publish(batch);
+    }
+    let users: Vec<_> = (0..3).map(|who| world.lock().unwrap().user(who)).collect();
+    let settle = || tokio::time::sleep(Duration::from_secs(1));
+    let contact = Sim::connect(&gateway, users[1].clone(), None, false);
+    let stranger = Sim::connect(&gateway, users[2].clone(), None, false);
+    settle().await;
+    let first = Sim::connect(&gateway, users[0].clone(), None, false);
+    settle().await;
+    let name = users[0].1.username.clone();
+    let heard = |sim: &Sim, event: &str| sim.names().iter().filter(|name| *name == event).count();
+    assert_eq!((heard(&contact, "user online"), heard(&stranger, "user online"), heard(&first, "user online")), (1, 0, 0));
+    let second = Sim::connect(&gateway, users[0].clone(), None, false);
+    settle().await;
+    first.disconnect(&gateway, &world, &mut tally);
+    second.disconnect(&gateway, &world, &mut tally);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let third = Sim::connect(&gateway, users[0].clone(), None, false);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(world.lock().unwrap().online().contains(&name));
+    assert_eq!((heard(&contact, "user online"), heard(&contact, "user offline")), (1, 0), "a reload does not flap");
+    third.disconnect(&gateway, &world, &mut tally);
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert!(world.lock().unwrap().online().contains(&name));
+    settle().await;
+    settle().await;
+    assert!(!world.lock().unwrap().online().contains(&name));
+    settle().await;
+    assert_eq!((heard(&contact, "user offline"), heard(&stranger, "user offline")), (1, 0));
+    // Each of the three came once, and one went once.
+    let mut words = Vec::new();
+    while let Ok(Some(bus::Heard::Hint(hint))) = tokio::time::timeout(Duration::from_millis(1), told.next()).await {
+        words.push(hint.online);
+    }
+    assert_eq!(words, [true, true, true, false]);
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}

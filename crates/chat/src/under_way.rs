@@ -1,0 +1,67 @@
+//! Counts what is under way, and tells when nothing is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct UnderWay {
+    count: AtomicUsize,
+    idle: Notify,
+}
+
+/// One thing under way, until it is dropped.
+pub(crate) struct One(Arc<UnderWay>);
+
+impl UnderWay {
+    /// One more, if it is at most the `most`-th.
+    pub(crate) fn begin(self: &Arc<Self>, most: usize) -> Option<One> {
+        let one = One(Arc::clone(self));
+        // Dropping `one` takes it back.
+        (self.count.fetch_add(1, Ordering::AcqRel) < most).then_some(one)
+    }
+
+    /// Waits until nothing is under way.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            tokio::pin!(idle);
+            idle.as_mut().enable();
+            if self.count.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_idle_when_all_have_ended() {
+        let under_way = Arc::<UnderWay>::default();
+        under_way.idle().await;
+        let one = under_way.begin(2).unwrap();
+        let two = under_way.begin(2).unwrap();
+        assert!(under_way.begin(2).is_none());
+        drop(one);
+        let three = under_way.begin(2).unwrap();
+        let waiter = {
+            let under_way = Arc::clone(&under_way);
+            tokio::spawn(async move { under_way.idle().await })
+        };
+        drop((two, three));
+        waiter.await.unwrap();
+    }
+}

@@ -1,0 +1,362 @@
+//! The crate over a real websocket, with services that answer out of hand: what clients may send, in which order it is taken, and how a
+//! connection ends. What the services themselves do is told in `acceptance/`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "all of this is tests")]
+
+use bus::Bus;
+use chat::{Chat, Settings};
+use contract::calls::messages::{Head, InRooms, ReadLog, RoomsOf, Send, Sent};
+use contract::calls::users::{Authenticate, EndLease, RenewLease, Session, SetPresence, WhichEnded};
+use contract::hint::Revoked;
+use contract::log::Entry;
+use contract::{Answer, Caller, Clock, Cursor, Message, MessageId, Refusal, Time, TokenId, User, UserId, Username};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite};
+
+const ROOM: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+/// Services for which a token is a username.
+struct Services {
+    sent: Mutex<Vec<String>>,
+    /// A send is answered when there is a permit.
+    answers: Semaphore,
+    ended: Mutex<Vec<Call>>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Call {
+    EndLease,
+}
+
+fn user(name: &str) -> User {
+    let mut id = [0; 16];
+    id[..name.len()].copy_from_slice(name.as_bytes());
+    let username = Username::try_from(name).unwrap();
+    User { id: UserId::from_bytes(id), display_name: (&username).into(), username, created_at: Time(0), online: None }
+}
+
+fn token(name: &str) -> TokenId {
+    TokenId::from_bytes(user(name).id.bytes())
+}
+
+impl Answer<Authenticate> for Services {
+    async fn answer(&self, _: &Caller, call: Authenticate) -> Result<Session, Refusal> {
+        if call.token == "bad" {
+            return Err(Refusal::unauthenticated());
+        }
+        Ok(Session { user: user(&call.token), token: token(&call.token), expires_at: Time(i64::MAX) })
+    }
+}
+
+impl Answer<Send> for Services {
+    async fn answer(&self, who: &Caller, call: Send) -> Result<Sent, Refusal> {
+        self.sent.lock().unwrap().push(call.body.as_str().to_owned());
+        self.answers.acquire().await.unwrap().forget();
+        let message = Message {
+            id: MessageId::new(),
+            room: call.room,
+            seq: 1,
+            sender: who.user()?.username.clone(),
+            body: call.body,
+            created_at: Time(0),
+            nonce: call.nonce,
+        };
+        Ok(Sent { message, created: true })
+    }
+}
+
+impl Answer<Head> for Services {
+    async fn answer(&self, _: &Caller, _: Head) -> Result<Cursor, Refusal> {
+        Ok(Cursor::new(1, vec![0]))
+    }
+}
+
+impl Answer<RoomsOf> for Services {
+    async fn answer(&self, _: &Caller, _: RoomsOf) -> Result<InRooms, Refusal> {
+        Ok(InRooms { rooms: Vec::new(), positions: vec![0] })
+    }
+}
+
+impl Answer<ReadLog> for Services {
+    async fn answer(&self, _: &Caller, _: ReadLog) -> Result<Vec<Entry>, Refusal> {
+        Ok(Vec::new())
+    }
+}
+
+impl Answer<SetPresence> for Services {
+    async fn answer(&self, _: &Caller, _: SetPresence) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+impl Answer<RenewLease> for Services {
+    async fn answer(&self, _: &Caller, _: RenewLease) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+impl Answer<EndLease> for Services {
+    async fn answer(&self, _: &Caller, _: EndLease) -> Result<(), Refusal> {
+        self.ended.lock().unwrap().push(Call::EndLease);
+        Ok(())
+    }
+}
+
+impl Answer<WhichEnded> for Services {
+    async fn answer(&self, _: &Caller, call: WhichEnded) -> Result<Vec<TokenId>, Refusal> {
+        Ok(call.sessions.into_iter().map(|(token, _)| token).filter(|ended| *ended == token("eve")).collect())
+    }
+}
+
+struct Running {
+    bus: Bus,
+    services: Arc<Services>,
+    chat: Chat,
+    address: SocketAddr,
+}
+
+async fn start(settings: Settings) -> Running {
+    let bus = Bus::near();
+    let services = Arc::new(Services { sent: Mutex::default(), answers: Semaphore::new(0), ended: Mutex::default() });
+    bus.serve::<Authenticate, _>(&services).serve::<Send, _>(&services).serve::<Head, _>(&services).serve::<RoomsOf, _>(&services);
+    bus.serve::<ReadLog, _>(&services).serve::<SetPresence, _>(&services).serve::<RenewLease, _>(&services);
+    bus.serve::<EndLease, _>(&services).serve::<WhichEnded, _>(&services);
+    let chat = Chat::start(bus.clone(), settings, Clock::system());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = chat.router::<()>().into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Running { bus, services, chat, address }
+}
+
+async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("nothing happened")
+}
+
+struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    /// Connects with an auth; also what CONNECT was answered with.
+    async fn open(running: &Running, auth: Value) -> (Self, String) {
+        let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", running.address);
+        let mut socket = Self(soon(connect_async(url)).await.unwrap().0);
+        socket.next().await;
+        socket.send(&format!("40{auth}")).await;
+        let answer = socket.next().await.unwrap();
+        (socket, answer)
+    }
+
+    /// Connects as somebody, and takes `ready`.
+    async fn of(running: &Running, name: &str) -> Self {
+        let (mut socket, answer) = Self::open(running, json!({ "token": name })).await;
+        assert!(answer.starts_with("40"), "{answer}");
+        assert_eq!(socket.event().await.0, "ready");
+        socket
+    }
+
+    async fn send(&mut self, text: &str) {
+        soon(self.0.send(tungstenite::Message::text(text))).await.unwrap();
+    }
+
+    async fn emit(&mut self, id: u32, event: &str, payload: Value) {
+        self.send(&format!("42{id}{}", json!([event, payload]))).await;
+    }
+
+    /// The next packet but pings; `None` when the server has closed.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            match soon(self.0.next()).await {
+                Some(Ok(tungstenite::Message::Text(text))) if text.as_str() == "2" => self.send("3").await,
+                Some(Ok(tungstenite::Message::Text(text))) => return Some(text.as_str().to_owned()),
+                Some(Ok(tungstenite::Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    async fn event(&mut self) -> (String, Value) {
+        let text = self.next().await.expect("an event");
+        serde_json::from_str(text.strip_prefix("42").unwrap_or_else(|| panic!("{text} is no event"))).unwrap()
+    }
+
+    /// The acknowledgement of this event.
+    async fn ack(&mut self, id: u32) -> Value {
+        let text = self.next().await.expect("an acknowledgement");
+        let list = text.strip_prefix(&format!("43{id}")).unwrap_or_else(|| panic!("{text} does not acknowledge {id}"));
+        serde_json::from_str::<[Value; 1]>(list).unwrap()[0].clone()
+    }
+
+    /// The code with which this event was refused.
+    async fn refused(&mut self, id: u32) -> String {
+        let ack = self.ack(id).await;
+        assert_eq!(ack["ok"], false, "{ack}");
+        ack["error"]["code"].as_str().unwrap().to_owned()
+    }
+}
+
+fn body(text: impl std::fmt::Display) -> Value {
+    json!({ "room": ROOM, "body": text.to_string() })
+}
+
+#[tokio::test]
+async fn a_bad_token_is_a_connect_error_with_a_code() {
+    let running = start(Settings::default()).await;
+    for (auth, code) in [(json!({ "token": "bad" }), "unauthenticated"), (json!({ "token": 7 }), "invalid_request")] {
+        let (_, answer) = Socket::open(&running, auth).await;
+        let error: Value = serde_json::from_str(answer.strip_prefix("44").unwrap()).unwrap();
+        assert_eq!(error["data"]["code"], code);
+        assert_eq!(error["data"]["detail"], error["message"]);
+    }
+}
+
+#[tokio::test]
+async fn nobody_can_do_nothing_and_who_authenticates_is_served_in_order() {
+    let running = start(Settings::default()).await;
+    running.services.answers.add_permits(1);
+    let (mut socket, answer) = Socket::open(&running, json!({ "token": null })).await;
+    assert!(answer.starts_with("40"), "{answer}");
+    socket.emit(1, "message", body("early")).await;
+    assert_eq!(socket.refused(1).await, "unauthenticated");
+    socket.emit(2, "authenticate", json!({ "token": "bad" })).await;
+    socket.emit(3, "authenticate", json!({})).await;
+    socket.emit(4, "authenticate", json!({ "token": "ann", "username": "eve" })).await;
+    socket.emit(5, "authenticate", json!({ "token": "ann" })).await;
+    socket.emit(6, "message", body("held")).await;
+    assert_eq!(socket.refused(2).await, "unauthenticated");
+    assert_eq!(socket.refused(3).await, "invalid_request");
+    assert_eq!(socket.refused(4).await, "forbidden");
+    assert_eq!(socket.ack(5).await["user"]["username"], "ann");
+    let (mut ready, mut acked) = (false, false);
+    while !(ready && acked) {
+        let text = socket.next().await.unwrap();
+        acked |= text.starts_with("436[{\"ok\":true,\"message\"");
+        ready |= text.starts_with("42[\"ready\"");
+    }
+    assert_eq!(*running.services.sent.lock().unwrap(), ["held"]);
+    socket.emit(7, "authenticate", json!({ "token": "ann" })).await;
+    assert_eq!(socket.ack(7).await["ok"], true);
+    socket.emit(8, "authenticate", json!({ "token": "bob" })).await;
+    assert_eq!(socket.refused(8).await, "conflict");
+}
+
+#[tokio::test]
+async fn sends_are_taken_in_order_and_not_too_many_at_once() {
+    let running = start(Settings::default()).await;
+    let mut socket = Socket::of(&running, "ann").await;
+    for id in 0..65 {
+        socket.emit(id, "message", body(id)).await;
+    }
+    assert_eq!(socket.refused(64).await, "rate_limited");
+    running.services.answers.add_permits(64);
+    for _ in 0..64 {
+        assert!(socket.next().await.unwrap().contains("\"ok\":true"));
+    }
+    assert_eq!(*running.services.sent.lock().unwrap(), (0..64).map(|id| id.to_string()).collect::<Vec<_>>());
+    running.services.answers.add_permits(1);
+    socket.emit(66, "message", body("again")).await;
+    assert_eq!(socket.ack(66).await["message"]["body"], "again");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_and_hurts_nobody() {
+    let running = start(Settings::default()).await;
+    let mut socket = Socket::of(&running, "ann").await;
+    let wrong = [
+        (r#"["message"]"#, "invalid_request"),
+        (r#"["message",{},{}]"#, "invalid_request"),
+        (r#"["message","hello"]"#, "invalid_request"),
+        (r#"["message",[]]"#, "invalid_request"),
+        (r#"["message",null]"#, "invalid_request"),
+        (r#"["message",{"room":7,"body":"x"}]"#, "invalid_request"),
+        (r#"["message",{"room":"nowhere","body":"x"}]"#, "not_found"),
+        (r#"["message",{"room":"nowhere","body":" "}]"#, "invalid_request"),
+        (r#"["message",{"room":"nowhere","body":"x","sender":"eve"}]"#, "forbidden"),
+        (r#"["shout",{}]"#, "invalid_request"),
+        (r#"["typing",{"room":"01890a5d-ac96-774b-bcce-b302099a8057","typing":true}]"#, "not_found"),
+        (r#"["read",{"room":"01890a5d-ac96-774b-bcce-b302099a8057","seq":-1}]"#, "invalid_request"),
+        (r#"["read",{"room":"01890a5d-ac96-774b-bcce-b302099a8057","seq":1e99}]"#, "invalid_request"),
+    ];
+    for (id, (event, code)) in (0..).zip(wrong) {
+        socket.send(&format!("42{id}{event}")).await;
+        assert_eq!(socket.refused(id).await, code, "{event}");
+    }
+    socket.send(r#"42["message",{}]"#).await;
+    socket.emit(99, "shout", json!({})).await;
+    let ack = socket.ack(99).await;
+    assert!(ack["error"]["detail"].as_str().unwrap().contains("create room"), "the events that there are: {ack}");
+}
+
+#[tokio::test]
+async fn a_token_that_ended_takes_its_sockets_along() {
+    let running = start(Settings::default()).await;
+    let mut ann = Socket::of(&running, "ann").await;
+    let mut bob = Socket::of(&running, "bob").await;
+    let mut eve = Socket::of(&running, "eve").await;
+    running.bus.publish(Revoked::Tokens(vec![token("ann")]));
+    let (name, error) = ann.event().await;
+    assert_eq!((name.as_str(), &error["code"]), ("error", &json!("unauthenticated")));
+    assert_eq!(ann.next().await.as_deref(), Some("41"), "told that it is disconnected");
+    assert_eq!(ann.next().await.as_deref().unwrap_or("1"), "1");
+    running.bus.publish(Revoked::AskAgain);
+    assert_eq!(eve.event().await.1["code"], "unauthenticated");
+    bob.emit(1, "shout", json!({})).await;
+    assert_eq!(bob.refused(1).await, "invalid_request", "others stay");
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_sockets_and_gets_them_back() {
+    let running = start(Settings { sockets_per_address: 2, ..Settings::default() }).await;
+    let first = Socket::of(&running, "ann").await;
+    let _second = Socket::of(&running, "ann").await;
+    let (_, answer) = Socket::open(&running, json!({ "token": "ann" })).await;
+    assert!(answer.contains("\"code\":\"rate_limited\""), "{answer}");
+    drop(first);
+    while Socket::open(&running, json!({ "token": "ann" })).await.1.starts_with("44") {}
+}
+
+#[tokio::test]
+async fn nobody_may_stay_nobody() {
+    let running = start(Settings { authenticate_within: Duration::from_millis(50), ..Settings::default() }).await;
+    let (mut socket, _) = Socket::open(&running, json!({})).await;
+    let (name, error) = socket.event().await;
+    assert_eq!((name.as_str(), &error["code"]), ("error", &json!("unauthenticated")));
+}
+
+#[tokio::test]
+async fn a_restart_answers_what_was_taken_then_tells_everybody() {
+    let running = start(Settings::default()).await;
+    let mut socket = Socket::of(&running, "ann").await;
+    socket.emit(1, "message", body("taken")).await;
+    while running.services.sent.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let stop = async {
+        running.chat.drain().await;
+        running.chat.close().await;
+    };
+    let client = async {
+        loop {
+            let (_, answer) = Socket::open(&running, json!({ "token": "bob" })).await;
+            if answer.starts_with("44") {
+                assert!(answer.contains("\"code\":\"busy\""), "{answer}");
+                break;
+            }
+        }
+        socket.emit(2, "message", body("too late")).await;
+        assert_eq!(socket.refused(2).await, "busy");
+        running.services.answers.add_permits(1);
+        assert_eq!(socket.ack(1).await["message"]["body"], "taken");
+        let (name, error) = socket.event().await;
+        assert_eq!((name.as_str(), &error["code"]), ("error", &json!("busy")));
+        // No word of a disconnection: stock clients come back by themselves.
+        assert_eq!(socket.next().await.as_deref().unwrap_or("1"), "1");
+    };
+    tokio::join!(stop, client);
+    assert_eq!(*running.services.ended.lock().unwrap(), [Call::EndLease]);
+}
