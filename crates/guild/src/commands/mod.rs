@@ -1,0 +1,11 @@
+//! The commands beside `serve`. Each is one file: what it does, and what it prints.
+
+mod check;
+mod epoch;
+mod settings;
+mod user;
+
+pub use check::check;
+pub use epoch::new_epoch;
+pub use settings::settings;
+pub use user::user;

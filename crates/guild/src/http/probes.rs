@@ -1,0 +1,65 @@
+//! For those who watch over the server: is it alive, can it serve, and its numbers.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use contract::Refusal;
+use edge::{Problem, ProblemBody};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Own;
+
+/// How long the database may take to answer before the server counts as not ready.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a probe finds the server.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`; everything else is a problem.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+const OK: Json<Health> = Json(Health { status: "ok" });
+
+/// Whether the process is alive.
+///
+/// Answers as long as it can answer at all, whatever the database does: restart the server when this fails.
+#[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "healthz", responses((status = 200, description = "It is.", body = Health)))]
+pub async fn alive() -> Json<Health> {
+    OK
+}
+
+/// Whether the server can serve: the database answers, and it has not been told to stop.
+///
+/// Send no traffic here while this fails.
+#[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz", responses(
+    (status = 200, description = "It can.", body = Health),
+    (status = 503, description = "`busy`: not now; `detail` says why.", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub async fn ready(State(own): State<Own>) -> Result<Json<Health>, Problem> {
+    if own.program.stopping.load(Ordering::Relaxed) {
+        return Err(Refusal::busy("the server is stopping").into());
+    }
+    match tokio::time::timeout(PATIENCE, own.program.db.ping()).await {
+        Ok(Ok(())) => Ok(OK),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready: the database does not answer");
+            Err(Refusal::busy("the database does not answer; the log says more").into())
+        }
+        Err(_) => Err(Refusal::busy(format!("the database has not answered for {} seconds", PATIENCE.as_secs())).into()),
+    }
+}
+
+/// The server's numbers, as Prometheus reads them.
+#[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics", responses(
+    (status = 200, description = "Counters, gauges and histograms; all begin with `guild_`.", body = String, content_type = "text/plain"),
+))]
+pub async fn numbers(State(own): State<Own>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], own.program.metrics.render())
+}

@@ -1,0 +1,22 @@
+//! The program: settings, command line, the assembly of the services, documents, the page, and a graceful end.
+//!
+//! It is the only crate that knows every other one, and [`assemble`] the only file in it that knows which service is in this process.
+//! It may not know how a user, a room or a message works: what a request means is decided in `users`, `messages` and `chat`, and
+//! nothing here reads or writes a table.
+//!
+//! Reading order: [`run`] (from arguments to exit code), [`cli`] (how it is said), [`settings`] (what can be set), [`assemble`] (what is
+//! built of it), [`serve`] (from a server's start to its end), [`listen`] (its connections), [`shutdown`] (who ends it); [`http`] is what
+//! the program itself answers: probes, metrics, documents and pages; [`commands`] is everything that is not a server.
+
+pub mod assemble;
+pub mod cli;
+pub mod commands;
+pub mod exit;
+pub mod http;
+pub mod listen;
+pub mod logging;
+pub mod metering;
+pub mod run;
+pub mod serve;
+pub mod settings;
+pub mod shutdown;

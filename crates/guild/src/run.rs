@@ -1,0 +1,116 @@
+//! The program from its arguments to its exit code.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::cli::{self, Action};
+use crate::serve::{self, StartError};
+use crate::settings::{Layered, Log, Problems, Settings, Sources, layer};
+use crate::shutdown::Signals;
+use crate::{commands, exit, logging};
+
+/// Why a command did not do what it was told: a line for the operator, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    text: String,
+    code: u8,
+}
+
+impl Failure {
+    /// It could not.
+    pub fn new(text: impl Display) -> Self {
+        Self { text: text.to_string(), code: exit::FAILED }
+    }
+
+    /// It was told something that cannot be.
+    pub fn wrong(text: impl Display) -> Self {
+        Self { text: text.to_string(), code: exit::WRONG }
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::wrong(format!("the settings are wrong, and nothing was started:\n{problems}"))
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Service(error) => Self::wrong(error),
+            other => Self::new(other),
+        }
+    }
+}
+
+/// Does what the command line says.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Vec<(String, String)>) -> ExitCode {
+    let (action, sources) = match cli::parse(arguments, environment) {
+        Ok(parsed) => parsed,
+        Err(asked) => {
+            // Also the help and the version that were asked for, which are no mistakes.
+            let code = if asked.use_stderr() { exit::WRONG } else { exit::DONE };
+            let _ = asked.print();
+            return code.into();
+        }
+    };
+    match act(action, &sources) {
+        Ok(code) => code.into(),
+        Err(Failure { text, code }) => {
+            eprintln!("guild: {text}");
+            code.into()
+        }
+    }
+}
+
+fn act(action: Action, sources: &Sources) -> Result<u8, Failure> {
+    let layered = layer(sources)?;
+    let settings = Settings::check(&layered)?;
+    match action {
+        Action::Serve => {
+            logging::start(&settings.log);
+            on_a_runtime(serve(&settings))
+        }
+        Action::Settings => print_settings(&layered),
+        Action::Check => as_a_tool(&settings, commands::check(&settings)),
+        Action::NewEpoch => as_a_tool(&settings, commands::new_epoch(&settings)),
+        Action::User(what) => as_a_tool(&settings, commands::user(&settings, what)),
+    }
+}
+
+/// A tool speaks for itself; the log is for what goes wrong meanwhile.
+fn as_a_tool(settings: &Settings, work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    logging::start(&Log { filter: "warn".to_owned(), format: settings.log.format });
+    on_a_runtime(work)
+}
+
+fn on_a_runtime(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start its threads: {error}")))?;
+    let done = runtime.block_on(work);
+    // A hash that is still being computed is waited for by nobody.
+    runtime.shutdown_background();
+    done
+}
+
+async fn serve(settings: &Settings) -> Result<u8, Failure> {
+    let mut signals = Signals::new().map_err(|error| Failure::new(format!("cannot hear signals: {error}")))?;
+    let server = tokio::select! {
+        server = serve::start(settings) => server?,
+        // Nothing has been accepted yet.
+        name = signals.next() => return Err(Failure::new(format!("{name} came before it had started"))),
+    };
+    let name = signals.next().await;
+    tracing::info!("{name}: stopping");
+    signals.watch();
+    server.stop().await;
+    Ok(exit::DONE)
+}
+
+fn print_settings(layered: &Layered) -> Result<u8, Failure> {
+    use std::io::Write;
+    // A reader that has seen enough (`| head`) is no failure.
+    let _ = std::io::stdout().write_all(commands::settings(layered).as_bytes());
+    Ok(exit::DONE)
+}

@@ -1,0 +1,121 @@
+//! A server from its start to its end. The program and the tests start it through the same function.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use db::OpenError;
+use tokio::net::TcpListener;
+use users::CannotStart;
+
+use crate::assemble::{Assembled, assemble};
+use crate::listen::{Listening, listen};
+use crate::metering;
+use crate::settings::Settings;
+
+/// How long events that had begun may take to be answered.
+const EVENTS: Duration = Duration::from_secs(3);
+
+/// How long clients may take to hear that the server stops.
+const GOODBYE: Duration = Duration::from_secs(4);
+
+/// How long requests that had begun may take to be answered after that. With the times above it leaves two of the ten seconds that a
+/// stop may take for what waits to be committed, and for closing the database.
+const REQUESTS: Duration = Duration::from_secs(1);
+
+/// A running server.
+pub struct Server {
+    /// Where it listens; the port is the real one, also where any free one was asked for.
+    pub address: SocketAddr,
+    listening: Listening,
+    assembled: Assembled,
+}
+
+/// Why a server did not start: one line for an operator.
+#[derive(Debug)]
+pub enum StartError {
+    /// The database cannot be used.
+    Database(OpenError),
+    /// A service refuses its settings, or this database with them.
+    Service(CannotStart),
+    /// Nothing can listen there.
+    Listen(SocketAddr, std::io::Error),
+    /// Numbers cannot be counted.
+    Metrics(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Database(error) => error.fmt(f),
+            StartError::Service(error) => error.fmt(f),
+            StartError::Listen(address, error) => {
+                write!(f, "cannot listen on {address} ({error}): is another server there? listen says where this one should")
+            }
+            StartError::Metrics(why) => write!(f, "the metrics cannot be started: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<CannotStart> for StartError {
+    fn from(error: CannotStart) -> Self {
+        Self::Service(error)
+    }
+}
+
+/// Starts a server. When this returns, it serves.
+///
+/// # Errors
+/// What an operator has to mend.
+pub async fn start(settings: &Settings) -> Result<Server, StartError> {
+    let metrics = metering::start().map_err(|error| StartError::Metrics(error.to_string()))?;
+    let mut assembled = assemble(settings, metrics).await?;
+    let wanted = settings.network.listen;
+    let bound = async {
+        let listener = TcpListener::bind(wanted).await?;
+        listener.local_addr().map(|address| (listener, address))
+    };
+    let (listener, address) = bound.await.map_err(|error| StartError::Listen(wanted, error))?;
+    let router = std::mem::take(&mut assembled.router);
+    let listening = listen(listener, router);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        run = "users, messages, chat",
+        database = %settings.services.database,
+        mode = %settings.auth.mode,
+        "guild has started"
+    );
+    tracing::info!("listening on http://{address}");
+    Ok(Server { address, listening, assembled })
+}
+
+impl Server {
+    /// Stops: takes nothing new, tells the clients, answers what had begun, commits what was accepted, and closes the database.
+    pub async fn stop(self) {
+        let Assembled { stopping, chat, messages, db, tasks, .. } = self.assembled;
+        stopping.store(true, Ordering::Relaxed);
+        self.listening.stop_accepting();
+        in_time(EVENTS, chat.drain(), "some events were not answered in time; their clients send them again").await;
+        in_time(GOODBYE, chat.close(), "some clients did not take their goodbye in time; they resume by their cursors").await;
+        in_time(REQUESTS, self.listening.answered(), "some requests were not answered in time").await;
+        messages.close().await;
+        drop(tasks);
+        db.close().await;
+        tracing::info!("everything accepted is on disk; stopped");
+    }
+}
+
+async fn in_time(most: Duration, work: impl Future<Output = ()>, else_say: &str) {
+    if tokio::time::timeout(most, work).await.is_err() {
+        tracing::warn!("{else_say}");
+    }
+}

@@ -1,0 +1,50 @@
+//! The end of a server: who asks for it, and what happens when it takes too long.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::exit;
+
+/// How long a graceful stop may take.
+const MOST: Duration = Duration::from_secs(10);
+
+/// Hears the signals that ask for an end: SIGTERM and SIGINT.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// The system lets nobody listen.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one; says which it was.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// From now on a second signal ends the process at once, and so does the time limit. The watch is a thread of its own, so that it
+    /// also holds where the runtime is stuck.
+    pub fn watch(mut self) {
+        std::thread::spawn(|| {
+            std::thread::sleep(MOST);
+            tracing::error!("stopping took more than {} seconds; ended without waiting longer", MOST.as_secs());
+            std::process::exit(exit::FAILED.into());
+        });
+        tokio::spawn(async move {
+            let name = self.next().await;
+            tracing::warn!("{name} again: ended at once");
+            std::process::exit(exit::FAILED.into());
+        });
+    }
+}

@@ -1,0 +1,68 @@
+//! The house's rule: `guild -> {users, messages, chat} -> {edge, bus, db, socketio} -> contract`. Users, messages and chat never depend on
+//! one another; socketio, which knows nothing of chat, depends on no crate of the house. What is asked is what cargo says, dependencies
+//! for tests included.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// Which crates of the house each may use.
+const MAY_USE: [(&str, &[&str]); 9] = [
+    ("guild", &["users", "messages", "chat", "edge", "bus", "db", "contract"]),
+    ("users", &["edge", "bus", "db", "contract"]),
+    ("messages", &["edge", "bus", "db", "contract"]),
+    ("chat", &["edge", "bus", "socketio", "contract"]),
+    ("edge", &["bus", "contract"]),
+    ("bus", &["contract"]),
+    ("db", &["contract"]),
+    ("socketio", &[]),
+    ("contract", &[]),
+];
+
+/// Each crate of the workspace with the crates of the workspace that it uses.
+fn house() -> BTreeMap<String, BTreeSet<String>> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo metadata runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let packages = metadata["packages"].as_array().expect("it lists packages");
+    let name = |value: &serde_json::Value| value["name"].as_str().expect("a name").to_owned();
+    let ours: BTreeSet<String> = packages.iter().map(name).collect();
+    packages
+        .iter()
+        .map(|package| {
+            let used = package["dependencies"].as_array().expect("it lists dependencies").iter().map(name);
+            (name(package), used.filter(|used| ours.contains(used)).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn every_crate_uses_only_what_it_may() {
+    for (name, used) in house() {
+        let Some((_, may)) = MAY_USE.iter().find(|(known, _)| *known == name) else {
+            panic!("{name} is new: decide where it stands in the house, in ARCHITECTURE.md and here");
+        };
+        let too_much: Vec<_> = used.iter().filter(|used| !may.contains(&used.as_str())).collect();
+        assert!(too_much.is_empty(), "{name} may not use {too_much:?}; it may use {may:?}");
+    }
+}
+
+#[test]
+fn every_crate_of_the_rule_exists() {
+    let house = house();
+    for (name, _) in MAY_USE {
+        assert!(house.contains_key(name), "{name} is in the rule, and not in the workspace");
+    }
+}
