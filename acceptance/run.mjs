@@ -1,0 +1,109 @@
+// Runs the stories: `node run.mjs [--shape near|bytes] [name …]`. Without arguments it is the whole suite: every story in
+// the shape `near` (all services in one process), and those about the promise again in `bytes` (every call between services
+// passes through its bytes and back). It ends with "acceptance: N passed, N failed".
+
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { run } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Contract } from './lib/contract.mjs';
+import { binary, Server } from './lib/server.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const names = readdirSync(join(here, 'stories')).filter((name) => name.endsWith('.test.mjs')).map((name) => basename(name, '.test.mjs'));
+
+/** Stories that load the machine, or measure time on it, run after the others and alone. */
+const ALONE = ['crash', 'slow', 'disk'];
+/** The stories that run over the second shape as well. */
+const AGAIN = ['flow', 'rooms', 'messages', 'resume'];
+/** Files at a time: most wait for something most of the time, on two cores. */
+const CONCURRENCY = Number(process.env.ACCEPTANCE_CONCURRENCY ?? 3);
+
+const args = process.argv.slice(2);
+const flag = args.indexOf('--shape');
+const onlyShape = flag >= 0 ? args.splice(flag, 2)[1] : undefined;
+for (const name of args) if (!names.includes(name)) fail(`no story is called ${name}; there are: ${names.join(', ')}`);
+if (!existsSync(binary)) fail(`${binary} is missing; build it with: cargo build --release`);
+
+function fail(why) {
+  console.error(why);
+  process.exit(2);
+}
+
+const seenFile = join(here, '.state', 'seen.txt');
+mkdirSync(dirname(seenFile), { recursive: true });
+rmSync(seenFile, { force: true });
+process.env.ACCEPTANCE_SEEN = seenFile;
+
+const total = { passed: 0, failed: 0 };
+
+/** Runs one story, in a process of its own; says a line for it, and more for each test that failed. */
+async function tell(shape, name) {
+  const file = join(here, 'stories', `${name}.test.mjs`);
+  const failures = [];
+  let [passed, noise, note] = [0, '', ''];
+  const began = performance.now();
+  // forceExit: a test that ran out of time may leave something behind that would keep its process alive
+  for await (const { type, data } of run({ files: [file], concurrency: 1, timeout: 600_000, forceExit: true })) {
+    if (type === 'test:stderr') noise += data.message;
+    if (type === 'test:diagnostic' && data.nesting > 0) note = ` (${data.message})`;
+    if (type !== 'test:pass' && type !== 'test:fail') continue;
+    const whole = data.name === file; // the process itself
+    const cause = data.details.error?.failureType;
+    // A suite fails because of its tests, which count; or for a reason of its own (before, after), which counts as well.
+    if (type === 'test:pass' && !whole && data.details.type !== 'suite') passed += 1;
+    if (type === 'test:fail' && (data.details.type === 'suite' ? cause === 'hookFailed' : !(whole && cause === 'subtestsFailed'))) failures.push(data);
+  }
+  if (passed + failures.length === 0) failures.push({ name: 'nothing was told', details: {} });
+  console.log(`  ${failures.length ? '✗' : '✓'} ${shape} ${name}: ${passed} passed${failures.length ? `, ${failures.length} FAILED` : ''}, ${((performance.now() - began) / 1000).toFixed(0)} s${note}`);
+  for (const { name: sentence, details } of failures) {
+    const error = details.error?.cause ?? details.error;
+    console.log(`      ✗ ${sentence}\n${indented(10, String(error?.stack ?? error?.message ?? error).split('\n').slice(0, 14))}`);
+  }
+  if (failures.length && noise) console.log(indented(8, noise.trimEnd().split('\n')));
+  total.passed += passed;
+  total.failed += failures.length;
+}
+
+const indented = (by, lines) => lines.map((line) => ' '.repeat(by) + line).join('\n');
+
+/** Runs these stories, a few at a time. The shape is a process-wide setting, so shapes come one after the other. */
+async function tellAll(shape, stories, concurrency) {
+  process.env.ACCEPTANCE_SHAPE = shape;
+  const waiting = [...stories];
+  await Promise.all(Array.from({ length: concurrency }, async () => {
+    while (waiting.length) await tell(shape, waiting.shift());
+  }));
+}
+
+/** What the documents name and no story ever saw; the whole suite must have met every call, event and acknowledgement. */
+async function completeness() {
+  const server = await new Server().start();
+  const contract = await Contract.read(server.url);
+  await server.stop();
+  const seen = new Set(existsSync(seenFile) ? readFileSync(seenFile, 'utf8').split('\n') : []);
+  const named = contract.named();
+  const missed = named.filter((key) => !seen.has(key));
+  const must = missed.filter((key) => !key.startsWith('answer '));
+  const answers = missed.filter((key) => key.startsWith('answer '));
+  console.log(`  documents: ${named.length - missed.length} of ${named.length} documented calls, answers, events and acknowledgements were met`);
+  if (answers.length) console.log(`    answers that no story met: ${answers.map((key) => key.slice(7)).join(' · ')}`);
+  if (must.length) {
+    console.log(`    ✗ never met: ${must.join(' · ')}`);
+    total.failed += 1;
+  } else {
+    total.passed += 1;
+  }
+}
+
+const chosen = args.length ? args : names;
+const began = performance.now();
+for (const shape of onlyShape ? [onlyShape] : ['near', 'bytes']) {
+  const stories = shape === 'bytes' && !onlyShape ? AGAIN.filter((name) => chosen.includes(name)) : chosen;
+  await tellAll(shape, stories.filter((name) => !ALONE.includes(name)), CONCURRENCY);
+  await tellAll(shape, stories.filter((name) => ALONE.includes(name)), 1);
+}
+if (!args.length && !onlyShape) await completeness();
+console.log(`  ${((performance.now() - began) / 1000).toFixed(0)} s in all`);
+console.log(`acceptance: ${total.passed} passed, ${total.failed} failed`);
+process.exit(total.failed ? 1 : 0);
