@@ -165,7 +165,7 @@ async fn take(connection: &Object, service: &str, step: &Migration) -> Result<()
         if highest.is_none_or(|highest| highest < step.number) {
             connection.batch_execute(step.postgres).await?;
             connection.execute(NOTE_STEP, &[&service, &step.number, &step.name]).await?;
-            tracing::info!(service, number = step.number, step.name, "took a step of the schema");
+            tracing::info!(service, number = step.number, step.name, "made or changed the tables");
         }
         connection.batch_execute("COMMIT").await
     };

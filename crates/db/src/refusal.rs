@@ -9,7 +9,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         if let Error::Busy(cause) = &error {
             tracing::warn!(%cause, "the database cannot do this now");
-            return Refusal::busy("the database cannot do this now; nothing was changed; try again");
+            return Refusal::busy("the database cannot do this now; try the same again, with the same nonce if it has one");
         }
         let id = Uuid::now_v7().simple().to_string();
         tracing::error!(incident = %id, %error, "the database failed");

@@ -12,6 +12,10 @@ use crate::error::OpenError;
 /// How long a transaction waits for another process's (`guild user`, `guild check`) before it is refused as busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a checkpoint waits for readers that are still at the log's beginning. The writer waits with it, so it is short: while `guild
+/// check` reads a large database the log grows instead, and the next checkpoint tries again.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(250);
+
 /// How many prepared statements a connection keeps: more than all services together have.
 const STATEMENTS: usize = 256;
 
@@ -61,6 +65,7 @@ pub(super) fn reader(file: &Path) -> Result<Connection, OpenError> {
 /// The checkpointer's connection.
 pub(super) fn checkpointer(file: &Path) -> Result<Connection, OpenError> {
     let connection = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(CHECKPOINT_PATIENCE).map_err(|error| refused(file, &error))?;
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;").map_err(|error| refused(file, &error))?;
     Ok(connection)
 }

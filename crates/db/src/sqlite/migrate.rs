@@ -24,7 +24,7 @@ pub(super) fn run(connection: &Connection, schemas: &[Migrations]) -> Result<(),
                 cause: explain(&error),
             })?;
             if taken {
-                tracing::info!(service = schema.service, number = step.number, step.name, "took a step of the schema");
+                tracing::info!(service = schema.service, number = step.number, step.name, "made or changed the tables");
             }
         }
     }
