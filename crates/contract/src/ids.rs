@@ -29,10 +29,11 @@ macro_rules! id {
                 Self(Uuid::from_bytes(bytes))
             }
 
-            /// Reads the 36-character form; `None` for anything else.
+            /// Reads the 36-character form in lower case; `None` for anything else, which Uuid's own parser also takes: one id has one
+            /// spelling here.
             pub fn parse(text: &str) -> Option<Self> {
-                // Uuid's own parser also takes braces, URNs and 32 bare digits; one id has one spelling here.
-                (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten().map(Self)
+                let id = Uuid::try_parse(text).ok()?;
+                (id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text).then_some(Self(id))
             }
         }
 

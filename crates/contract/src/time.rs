@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use utoipa::ToSchema;
 
-/// Milliseconds since 1970-01-01T00:00:00Z, not negative.
+/// A time in UTC, to the millisecond, as RFC 3339 writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(value_type = String, format = "date-time", example = "2026-11-24T09:30:00.000Z")]
-pub struct Time(pub i64);
+pub struct Time(
+    /// Milliseconds since 1970-01-01T00:00:00Z, not negative.
+    pub i64,
+);
 
 impl Time {
     /// This time and `duration` more.

@@ -67,10 +67,10 @@ pub struct CreateRoom {
     /// Makes a retry return the first room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<Nonce>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
 }
@@ -85,10 +85,10 @@ pub struct SendMessage {
     /// Your key for this send: the same send again returns the first message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<Nonce>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
 }
@@ -98,10 +98,10 @@ pub struct SendMessage {
 pub struct InRoom {
     /// The room's id.
     pub room: String,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
 }
@@ -114,10 +114,10 @@ pub struct MarkRead {
     /// Read up to here; past the head means the head.
     #[schema(minimum = 0)]
     pub seq: i64,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
 }
@@ -129,10 +129,10 @@ pub struct SetTyping {
     pub room: String,
     /// Started or stopped.
     pub typing: bool,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
 }

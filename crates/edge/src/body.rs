@@ -1,4 +1,4 @@
-//! The bound on request bodies, whether or not their length was announced.
+//! The bounds on request bodies: how many bytes, whether or not their length was announced, and how long they may take.
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -6,28 +6,35 @@ use http_body::{Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
 
 /// How many times the bound is read and thrown away before the line is given up: a client that is still sending when the answer comes
 /// often never sees it.
 const PATIENCE: u64 = 8;
 
-/// A body that fails with [`TooLarge`] once it has more than so many bytes.
+/// How long a body may take, as long as a request's head may: who sends a byte a minute must not hold a connection for ever.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// A body that fails with [`TooLarge`] once it has more than so many bytes, and with [`TooSlow`] when it does not come.
 pub(crate) struct Bounded {
     inner: Body,
     left: u64,
     /// What may still be thrown away; `None` while the body is within its bound.
     drain: Option<u64>,
     bound: u64,
+    /// Made when the body has to be waited for, which most have not.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 impl Bounded {
     pub(crate) fn new(inner: Body, bound: u64) -> Self {
-        Self { inner, left: bound, drain: None, bound }
+        Self { inner, left: bound, drain: None, bound, late: None }
     }
 
     /// Reads on after the refusal is certain, so that the client gets to see it.
     pub(crate) async fn throw_away(inner: Body, bound: u64) {
-        let body = Self { inner, left: 0, drain: Some(bound.saturating_mul(PATIENCE)), bound };
+        let body = Self { inner, left: 0, drain: Some(bound.saturating_mul(PATIENCE)), bound, late: None };
         let _ = http_body_util::BodyExt::collect(body).await;
     }
 }
@@ -44,18 +51,28 @@ impl fmt::Display for TooLarge {
 
 impl std::error::Error for TooLarge {}
 
-impl TooLarge {
-    /// The `TooLarge` that an error stems from, if it does.
-    pub(crate) fn within(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
-        let mut at = Some(error);
-        while let Some(error) = at {
-            if let Some(found) = error.downcast_ref::<Self>() {
-                return Some(*found);
-            }
-            at = error.source();
-        }
-        None
+/// The body did not come in time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TooSlow;
+
+impl fmt::Display for TooSlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the body did not come within {} seconds", WITHIN.as_secs())
     }
+}
+
+impl std::error::Error for TooSlow {}
+
+/// The `E` that an error stems from, if it does.
+pub(crate) fn cause<E: std::error::Error + Copy + 'static>(error: &(dyn std::error::Error + 'static)) -> Option<E> {
+    let mut at = Some(error);
+    while let Some(error) = at {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(*found);
+        }
+        at = error.source();
+    }
+    None
 }
 
 impl http_body::Body for Bounded {
@@ -65,7 +82,10 @@ impl http_body::Body for Bounded {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         loop {
             let frame = match Pin::new(&mut self.inner).poll_frame(cx) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    let late = self.late.get_or_insert_with(|| Box::pin(tokio::time::sleep(WITHIN)));
+                    return late.as_mut().poll(cx).map(|()| Some(Err(axum::Error::new(TooSlow))));
+                }
                 Poll::Ready(frame) => frame,
             };
             let over = self.drain.is_some().then(|| axum::Error::new(TooLarge(self.bound)));
@@ -111,7 +131,7 @@ mod tests {
         let whole = Body::new(Bounded::new(body(&["ab", "c"]), 3)).collect().await.unwrap().to_bytes();
         assert_eq!(whole, "abc");
         let error = Body::new(Bounded::new(body(&["ab", "cd"]), 3)).collect().await.unwrap_err();
-        assert_eq!(TooLarge::within(&error).unwrap().0, 3);
+        assert_eq!(cause::<TooLarge>(&error).unwrap().0, 3);
     }
 
     #[tokio::test]
@@ -124,5 +144,22 @@ mod tests {
         }
         let rest = bounded.inner.collect().await.unwrap().to_bytes().len();
         assert!(rest > 9_000, "{rest}");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_given_up() {
+        let drip = futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, std::io::Error>("x"), ()))
+        });
+        let mut bounded = Bounded::new(Body::from_stream(drip), 1_000);
+        let mut bytes = 0;
+        let error = loop {
+            match bounded.frame().await.unwrap() {
+                Ok(_) => bytes += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(cause::<TooSlow>(&error).is_some(), "{error}");
+        assert!((28..=30).contains(&bytes), "{bytes}");
     }
 }

@@ -107,10 +107,10 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 }
 
 async fn bounded(headers: &HeaderMap, body: Body, bound: usize) -> Result<Body, Refusal> {
-    if bound == 0 {
-        return Ok(body);
-    }
-    let bound = u64::try_from(bound).unwrap_or(u64::MAX);
+    let bound = match bound {
+        0 => u64::MAX,
+        bound => u64::try_from(bound).unwrap_or(u64::MAX),
+    };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > bound) {
         // Who waits for a "100 Continue" has sent nothing yet.
@@ -137,11 +137,8 @@ fn be_safe(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
-    let json = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")));
-    if json {
-        // Answers are somebody's own; a document that may be kept says so itself.
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    }
+    // Answers are somebody's own, those to long polling too; a document that may be kept says so itself.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// A client may invent methods without end; a metric may not have labels without end.

@@ -56,6 +56,7 @@ async fn a_request_id_is_kept_or_made() {
         let made = app(&[]).oneshot(request("GET", "/json", headers, Body::empty())).await.unwrap();
         assert_eq!(made.headers()["x-request-id"].len(), 36);
         assert_eq!(made.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(made.headers()["cache-control"], "no-store", "a text too: long polling answers with one");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading what a client sent, with the name of the field that is wrong and a sentence that says what is allowed.
 
 use crate::Problem;
-use crate::body::TooLarge;
+use crate::body::{TooLarge, TooSlow, cause};
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use contract::{Code, Refusal};
@@ -61,9 +61,10 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), Refusal> {
 async fn whole(body: Body) -> Result<bytes::Bytes, Refusal> {
     match body.collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) => Err(match TooLarge::within(&error) {
-            Some(too_large) => Refusal::new(Code::TooLarge, too_large.to_string()),
-            None => Refusal::new(Code::InvalidRequest, "the body ended before its announced length"),
+        Err(error) => Err(match (cause::<TooLarge>(&error), cause::<TooSlow>(&error)) {
+            (Some(too_large), _) => Refusal::new(Code::TooLarge, too_large.to_string()),
+            (None, Some(too_slow)) => Refusal::new(Code::InvalidRequest, too_slow.to_string()),
+            (None, None) => Refusal::new(Code::InvalidRequest, "the body ended before its announced length"),
         }),
     }
 }
@@ -145,7 +146,9 @@ fn readable(message: &str) -> String {
         };
     }
     if let Some((found, known)) = message.strip_prefix("unknown variant ").and_then(|rest| rest.split_once(", expected ")) {
-        return format!("expected {}, not {}", known.trim_start_matches("one of ").replace('`', ""), found.replace('`', "\""));
+        // Escaped and cut: it goes into answers and, at debug, into the log.
+        let found: String = found.trim_matches('`').chars().take(64).collect();
+        return format!("expected {}, not {found:?}", known.trim_start_matches("one of ").replace('`', ""));
     }
     match message {
         "invalid digit found in string" | "cannot parse integer from empty string" => "expected a whole number".to_owned(),
@@ -227,6 +230,7 @@ mod tests {
         field(r#"{"body":"x","inner":{}}"#, "inner.seq", "inner.seq: it is needed");
         field(r#"{"body":"x","inner":3}"#, "inner", "inner: expected an object, not a whole number");
         field(r#"{"body":"x","kind":"party"}"#, "kind", "kind: expected direct, group, channel, not \"party\"");
+        field(r#"{"body":"x","kind":"a\nb"}"#, "kind", "kind: expected direct, group, channel, not \"a\\nb\"");
     }
 
     #[test]

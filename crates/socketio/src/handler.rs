@@ -1,8 +1,10 @@
 //! What the user of this crate writes, and what it is given.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
+use axum::response::Response;
 use futures_util::future::BoxFuture;
+use http::request::Parts;
 use serde_json::{Value, value::RawValue};
 
 use crate::Conn;
@@ -13,6 +15,14 @@ use crate::Conn;
 /// in the order in which the client sent them, and `disconnected`, after which nothing comes. Different connections call at the same
 /// time. `connected`, `event` and `disconnected` run on the connection's reader and must not block; they may send and close.
 pub trait Handler: Send + Sync + 'static {
+    /// A client asks for a transport, which costs memory whether it ever connects to `/` or not. Everybody gets one by default.
+    ///
+    /// # Errors
+    /// What the client is answered instead.
+    fn open(&self, _request: &Parts) -> Result<Place, Box<Response>> {
+        Ok(Box::new(()))
+    }
+
     /// A client asks to be connected to `/`, with the `auth` object that it gave (empty if it gave none). Runs before the answer is
     /// sent; nothing can be sent to the connection meanwhile. An error refuses the client, which stays free to ask again.
     ///
@@ -32,6 +42,9 @@ pub trait Handler: Send + Sync + 'static {
     /// `slow client`, `connect timeout`, `protocol error`, `payload too large`), or what was given to [`Conn::close`].
     fn disconnected(&self, conn: &Arc<Conn>, reason: &'static str);
 }
+
+/// What [`Handler::open`] gives for a transport; dropped when that has ended.
+pub type Place = Box<dyn Any + Send + Sync>;
 
 /// An event that a client sent.
 #[derive(Debug)]

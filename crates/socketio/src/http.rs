@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use engineioxide::{ProtocolVersion, service::EngineIoService, socket::Sid};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -44,14 +44,11 @@ pub(crate) async fn serve(State(door): State<Door>, request: Request) -> Respons
     };
     match *request.method() {
         Method::POST => door.post(request, link).await,
-        Method::GET => {
-            let max_payload = door.hub.config.max_payload;
-            let answer = door.pass(request).await;
-            match link {
-                Some(link) => counted(answer, &link),
-                None => told_the_bound(answer, max_payload).await,
-            }
-        }
+        Method::GET => match link {
+            Some(link) => counted(door.pass(request).await, &link),
+            None if query.sid.is_none() => door.open(request).await,
+            None => door.pass(request).await,
+        },
         _ => door.pass(request).await,
     }
 }
@@ -91,6 +88,23 @@ impl Door {
         }
     }
 
+    /// A link for a new session, if the handler has a place for it.
+    fn link(&self, request: &Parts) -> Result<Arc<Link>, Box<Response>> {
+        let place = self.hub.handler.open(request)?;
+        Ok(Arc::new(Link::new(&self.hub.config, place)))
+    }
+
+    /// Opens a polling session.
+    async fn open(self, request: Request) -> Response {
+        let (mut parts, body) = request.into_parts();
+        match self.link(&parts) {
+            Ok(link) => parts.extensions.insert(Attached(link)),
+            Err(refusal) => return *refusal,
+        };
+        let max_payload = self.hub.config.max_payload;
+        told_the_bound(self.pass(Request::from_parts(parts, body)).await, max_payload).await
+    }
+
     /// Takes a polling body in whole; one that is too big closes its session.
     async fn post(self, request: Request, link: Option<Arc<Link>>) -> Response {
         let (parts, body) = request.into_parts();
@@ -115,11 +129,13 @@ impl Door {
         };
         let (mut parts, _) = request.into_parts();
         let link = match sid {
-            None => {
-                let link = Arc::new(Link::new(&self.hub.config));
-                parts.extensions.insert(Attached(Arc::clone(&link)));
-                link
-            }
+            None => match self.link(&parts) {
+                Ok(link) => {
+                    parts.extensions.insert(Attached(Arc::clone(&link)));
+                    link
+                }
+                Err(refusal) => return *refusal,
+            },
             Some(sid) => match sid.ok().and_then(|sid| self.hub.find(sid)) {
                 None => return bad_request("1", "Session ID unknown"),
                 Some(link) if !link.is_polling() => return bad_request("3", "Bad request"),

@@ -39,7 +39,8 @@ impl Hub {
     pub(crate) fn register(self: &Arc<Self>, socket: &Arc<EngineSocket>) {
         let link = match socket.req_parts.extensions.get::<Attached>() {
             Some(Attached(link)) => Arc::clone(link),
-            None => Arc::new(Link::new(&self.config)),
+            // No request that opens one comes without; a place could not be refused here any more.
+            None => Arc::new(Link::new(&self.config, Box::new(()))),
         };
         link.attach(socket);
         // Set once: the engine announces a socket once.

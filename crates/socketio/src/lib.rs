@@ -28,5 +28,5 @@ pub use config::Config;
 pub use conn::{Conn, SendError};
 pub use frame::Frame;
 pub use futures_util::future::BoxFuture;
-pub use handler::{Ack, ConnectError, Handler, Incoming};
+pub use handler::{Ack, ConnectError, Handler, Incoming, Place};
 pub use server::Server;

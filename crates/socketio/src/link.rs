@@ -11,7 +11,7 @@ use std::{
 use engineioxide::{DisconnectReason, Socket, Str, TransportType};
 use tokio::{runtime::Handle, sync::mpsc::error::TrySendError, time::Instant};
 
-use crate::{Config, SendError, flow::Flow, reader::Reader};
+use crate::{Config, Place, SendError, flow::Flow, reader::Reader};
 
 /// The engine's idea of a connection, which carries ours.
 pub(crate) type EngineSocket = Socket<Slot>;
@@ -20,7 +20,7 @@ pub(crate) type EngineSocket = Socket<Slot>;
 #[derive(Debug, Default)]
 pub(crate) struct Slot(pub(crate) OnceLock<Arc<Link>>);
 
-/// Carries a link that was made before its engine socket (a websocket from the start) through the request's extensions.
+/// Carries a link, which is made before its engine socket, through the request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct Attached(pub(crate) Arc<Link>);
 
@@ -37,6 +37,8 @@ pub(crate) struct Link {
     /// Closing a socket spawns, and a handler may close from a thread that is none of the runtime's.
     runtime: Handle,
     max_behind: usize,
+    /// Given back when the session has ended.
+    place: Mutex<Option<Place>>,
 }
 
 /// What the sweep looks at.
@@ -60,7 +62,7 @@ pub(crate) struct Mark {
 
 impl Link {
     /// A link without a socket yet; call it within the runtime.
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, place: Place) -> Self {
         Link {
             flow: Flow::default(),
             reader: Mutex::default(),
@@ -70,6 +72,7 @@ impl Link {
             socket: OnceLock::new(),
             runtime: Handle::current(),
             max_behind: config.max_behind,
+            place: Mutex::new(Some(place)),
         }
     }
 
@@ -143,6 +146,7 @@ impl Link {
     pub(crate) fn ended(&self, reason: &'static str) -> &'static str {
         self.closed.store(true, Ordering::Release);
         self.flow.wake();
+        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.reason.get_or_init(|| reason)
     }
 

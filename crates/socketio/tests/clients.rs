@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use socketio::{Config, Frame, SendError};
 use support::{Polling, Running, WebSocket, fill, http, soon};
+use tokio_tungstenite::{connect_async, tungstenite::Error};
 
 fn quick() -> Config {
     Config { max_payload: 10_000, ..Config::default() }
@@ -555,4 +556,29 @@ async fn what_is_no_engine_io_4_gets_the_reference_errors() {
     }
     assert_eq!(http(server.address, "GET", "/elsewhere", "").await.0, 404);
     assert_eq!(http(server.address, "GET", "/socket.io?EIO=4&transport=polling", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_transport_needs_a_place_and_gives_it_back() {
+    let server = Running::start(Config::default()).await;
+    let places = &server.recorder.places;
+    let all = places.available_permits();
+    places.forget_permits(all - 2);
+    let socket = WebSocket::open(server.address).await;
+    let polling = Polling::open(server.address).await;
+    let open = "/socket.io/?EIO=4&transport=polling";
+    assert_eq!(http(server.address, "GET", open, "").await.0, 429);
+    let websocket = connect_async(format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address)).await;
+    assert!(matches!(websocket, Err(Error::Http(answer)) if answer.status() == 429));
+    // What is there already goes on: a session may poll and upgrade.
+    assert_eq!(polling.poll().await.0, 200);
+    let mut upgrade = WebSocket::bare(server.address, &format!("&sid={}", polling.sid)).await;
+    upgrade.send("2probe").await;
+    assert_eq!(upgrade.text().await.unwrap(), "3probe");
+    drop((socket, upgrade));
+    server.empty().await;
+    assert_eq!(places.available_permits(), 2);
+    // A request that opens nothing keeps none.
+    assert_eq!(http(server.address, "GET", "/socket.io/?EIO=3&transport=polling", "").await.0, 400);
+    assert_eq!(places.available_permits(), 2);
 }

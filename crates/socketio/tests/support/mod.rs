@@ -2,9 +2,11 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::response::{IntoResponse, Response};
 use futures_util::{SinkExt, StreamExt};
+use http::{StatusCode, request::Parts};
 use serde_json::{Value, json};
-use socketio::{BoxFuture, Config, Conn, ConnectError, Frame, Handler, Incoming, SendError, Server};
+use socketio::{BoxFuture, Config, Conn, ConnectError, Frame, Handler, Incoming, Place, SendError, Server};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -14,6 +16,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 
 /// Longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Transports that are let in, where a test takes none away.
+const PLACES: usize = 1_000;
 
 /// What the handler was told.
 pub enum Told {
@@ -27,9 +32,18 @@ pub enum Told {
 pub struct Recorder {
     told: mpsc::UnboundedSender<Told>,
     pub gate: Semaphore,
+    /// Places for transports.
+    pub places: Arc<Semaphore>,
 }
 
 impl Handler for Recorder {
+    fn open(&self, _: &Parts) -> Result<Place, Box<Response>> {
+        match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => Ok(Box::new(place)),
+            Err(_) => Err(Box::new(StatusCode::TOO_MANY_REQUESTS.into_response())),
+        }
+    }
+
     fn connect(self: Arc<Self>, _: Arc<Conn>, auth: Value) -> BoxFuture<'static, Result<(), ConnectError>> {
         Box::pin(async move {
             if auth.get("wait").is_some() {
@@ -74,7 +88,7 @@ pub struct Running {
 impl Running {
     pub async fn start(config: Config) -> Running {
         let (sender, told) = mpsc::unbounded_channel();
-        let recorder = Arc::new(Recorder { told: sender, gate: Semaphore::new(0) });
+        let recorder = Arc::new(Recorder { told: sender, gate: Semaphore::new(0), places: Arc::new(Semaphore::new(PLACES)) });
         let server = Arc::new(Server::new(config, Arc::clone(&recorder)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
