@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::{Json as Answered, extract::FromRef};
 use bus::Bus;
 use contract::calls::messages as calls;
-use contract::{Answer, Body, Limit, Message, Nonce, Page, Room, RoomName, User, Username, wire};
+use contract::{Answer, Body, Limit, Message, Nonce, Page, Room, RoomId, RoomName, User, Username, wire};
 use edge::{Json, Path, Problem, Query, Refuses, Who, room_id, username};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -47,9 +47,9 @@ type Reply<T> = Result<Answered<T>, Problem>;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Paging {
-    /// The `next` of an earlier page.
+    /// The `next` of the page before.
     after: Option<String>,
-    /// How many, 1-100.
+    /// How many items.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<i64>,
 }
@@ -58,19 +58,22 @@ fn limit(limit: Option<i64>) -> Result<Limit, Problem> {
     Ok(limit.map(Limit::try_from).transpose()?.unwrap_or_default())
 }
 
-/// Channels to join, newest first.
-#[utoipa::path(get, path = "/rooms", tag = "rooms", params(Paging), security(("token" = [])),
-    responses((status = 200, body = Page<Room>), Refuses<400>))]
+/// The channels
+///
+/// All of them, newest first, those that you are in too.
+#[utoipa::path(get, path = "/rooms", operation_id = "listChannels", tag = "rooms", params(Paging), security(("token" = [])),
+    responses((status = 200, body = Page<Room>, description = "A page of rooms."), Refuses<400>))]
 async fn list_channels(State(s): State<Shared>, Who(who): Who, Query(page): Query<Paging>) -> Reply<Page<Room>> {
     let call = calls::ListChannels { after: page.after, limit: limit(page.limit)? };
     Ok(Answered(s.messages.answer(&who, call).await?))
 }
 
-/// Create a room, or find the pair's direct room.
+/// Create a room, or find a pair's direct room
 ///
 /// Two people and no name are a `direct` room, of which there is one for each pair: a second call finds it (200). A `nonce` makes a retry
 /// return the first room. An unknown user is `not_found`, field `usernames`.
-#[utoipa::path(post, path = "/rooms", tag = "rooms", request_body = wire::CreateRoom, security(("token" = [])),
+#[utoipa::path(post, path = "/rooms", operation_id = "createRoom", tag = "rooms", request_body = wire::CreateRoom,
+    security(("token" = [])),
     responses((status = 201, body = Room, description = "Created."), (status = 200, body = Room, description = "It was there before."),
         Refuses<400, 404, 409, 429>, Refuses<413, 415>))]
 async fn create_room(
@@ -85,9 +88,12 @@ async fn create_room(
     Ok((status, Answered(created.room)))
 }
 
-/// One room: your own, or any channel.
-#[utoipa::path(get, path = "/rooms/{id}", tag = "rooms", params(("id" = String, Path)), security(("token" = [])),
-    responses((status = 200, body = Room), Refuses<404>))]
+/// One room
+///
+/// One of your own, or any channel.
+#[utoipa::path(get, path = "/rooms/{id}", operation_id = "getRoom", tag = "rooms",
+    params(("id" = RoomId, Path, description = "The room.")), security(("token" = [])),
+    responses((status = 200, body = Room, description = "The room."), Refuses<404>))]
 async fn get_room(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>) -> Reply<Room> {
     Ok(Answered(s.messages.answer(&who, calls::GetRoom { room: room_id(&id)? }).await?))
 }
@@ -96,33 +102,39 @@ async fn get_room(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>
 #[derive(Deserialize, ToSchema)]
 struct NewName {
     name: RoomName,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     sender: Option<String>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     username: Option<String>,
 }
 
-/// Rename a room; its owner's right.
-#[utoipa::path(patch, path = "/rooms/{id}", tag = "rooms", params(("id" = String, Path)), request_body = NewName, security(("token" = [])),
-    responses((status = 200, body = Room), Refuses<400, 404, 413, 415>))]
+/// Rename a room
+///
+/// Its owner may. A direct room has no name.
+#[utoipa::path(patch, path = "/rooms/{id}", operation_id = "renameRoom", tag = "rooms",
+    params(("id" = RoomId, Path, description = "The room.")), request_body = NewName, security(("token" = [])),
+    responses((status = 200, body = Room, description = "The room as it is now."), Refuses<400, 404, 413, 415>))]
 async fn rename_room(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Json(body): Json<NewName>) -> Reply<Room> {
     claims(&who, body.sender.as_deref(), body.username.as_deref())?;
     Ok(Answered(s.messages.answer(&who, calls::RenameRoom { room: room_id(&id)?, name: body.name }).await?))
 }
 
-/// A room's members, those who have been in the longest first.
-#[utoipa::path(get, path = "/rooms/{id}/members", tag = "rooms", params(("id" = String, Path), Paging), security(("token" = [])),
-    responses((status = 200, body = Page<User>), Refuses<400, 404>))]
+/// A room's members
+///
+/// Those who have been in it the longest come first.
+#[utoipa::path(get, path = "/rooms/{id}/members", operation_id = "listMembers", tag = "rooms",
+    params(("id" = RoomId, Path, description = "The room."), Paging), security(("token" = [])),
+    responses((status = 200, body = Page<User>, description = "A page of users."), Refuses<400, 404>))]
 async fn list_members(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Query(page): Query<Paging>) -> Reply<Page<User>> {
     let call = calls::ListMembers { room: room_id(&id)?, after: page.after, limit: limit(page.limit)? };
     Ok(Answered(s.messages.answer(&who, call).await?))
 }
 
-/// Make somebody a member.
+/// Make somebody a member
 ///
-/// Any member of a group may add; into a channel everybody goes by themselves. Who is in already is fine.
-#[utoipa::path(put, path = "/rooms/{id}/members/{username}", tag = "rooms", security(("token" = [])),
-    params(("id" = String, Path), ("username" = String, Path)),
+/// Any member of a group may add others; a channel everybody joins for themselves. Nothing happens to those who are in it already.
+#[utoipa::path(put, path = "/rooms/{id}/members/{username}", operation_id = "addMember", tag = "rooms", security(("token" = [])),
+    params(("id" = RoomId, Path, description = "The room."), ("username" = Username, Path, description = "Whose membership.")),
     responses((status = 204, description = "A member now."), Refuses<404, 409>))]
 async fn add_member(State(s): State<Shared>, Who(who): Who, Path((id, name)): Path<(String, String)>) -> Result<StatusCode, Problem> {
     let call = calls::AddMember { room: room_id(&id)?, username: username(&name)? };
@@ -130,9 +142,9 @@ async fn add_member(State(s): State<Shared>, Who(who): Who, Path((id, name)): Pa
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Leave a room, or as its owner remove somebody.
-#[utoipa::path(delete, path = "/rooms/{id}/members/{username}", tag = "rooms", security(("token" = [])),
-    params(("id" = String, Path), ("username" = String, Path)),
+/// Leave a room, or as its owner remove somebody
+#[utoipa::path(delete, path = "/rooms/{id}/members/{username}", operation_id = "removeMember", tag = "rooms", security(("token" = [])),
+    params(("id" = RoomId, Path, description = "The room."), ("username" = Username, Path, description = "Whose membership.")),
     responses((status = 204, description = "Not a member any more."), Refuses<404>))]
 async fn remove_member(State(s): State<Shared>, Who(who): Who, Path((id, name)): Path<(String, String)>) -> Result<StatusCode, Problem> {
     let call = calls::RemoveMember { room: room_id(&id)?, username: username(&name)? };
@@ -150,17 +162,18 @@ struct Which {
     /// Only messages just after this seq.
     #[param(minimum = 0)]
     after: Option<i64>,
-    /// How many, 1-100.
+    /// How many items.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<i64>,
 }
 
-/// A page of a room's messages, always ascending.
+/// A room's messages
 ///
-/// The newest ones; or those just before a seq (page back with the first item's); or those just after one. `next` is given where
-/// `after=next` brings more.
-#[utoipa::path(get, path = "/rooms/{id}/messages", tag = "messages", params(("id" = String, Path), Which), security(("token" = [])),
-    responses((status = 200, body = Page<Message>), Refuses<400, 404>))]
+/// Always ascending: the newest ones; or those just before a `seq` (page back with the first item's); or those just after one. Pass
+/// `next` back as `after` for those that follow; it is null where there are none.
+#[utoipa::path(get, path = "/rooms/{id}/messages", operation_id = "listMessages", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room."), Which), security(("token" = [])),
+    responses((status = 200, body = Page<Message>, description = "A page of messages."), Refuses<400, 404>))]
 async fn history(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Query(which): Query<Which>) -> Reply<Page<Message>> {
     let call = calls::History { room: room_id(&id)?, before: which.before, after: which.after, limit: limit(which.limit)? };
     Ok(Answered(s.messages.answer(&who, call).await?))
@@ -172,16 +185,20 @@ struct NewMessage {
     body: Body,
     /// Your key for this send: the same send again returns the first message.
     nonce: Option<Nonce>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     sender: Option<String>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     username: Option<String>,
 }
 
-/// Send a message. The answer means that it is on disk.
-#[utoipa::path(post, path = "/rooms/{id}/messages", tag = "messages", params(("id" = String, Path)), request_body = NewMessage,
+/// Send a message
+///
+/// The answer means that it is on disk. With a `nonce` it can be sent again without fear.
+#[utoipa::path(post, path = "/rooms/{id}/messages", operation_id = "sendMessage", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room.")), request_body = NewMessage,
     security(("token" = [])),
-    responses((status = 201, body = Message, description = "Sent."), (status = 200, body = Message, description = "The nonce had been seen: the first message."),
+    responses((status = 201, body = Message, description = "Sent."),
+        (status = 200, body = Message, description = "The nonce had been seen: the first message."),
         Refuses<400, 404, 409, 429>, Refuses<413, 415>))]
 async fn send(
     State(s): State<Shared>,
@@ -201,15 +218,18 @@ struct NewMark {
     /// Read up to here; past the head means the head.
     #[schema(minimum = 0)]
     seq: i64,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     sender: Option<String>,
-    /// Your own username, if anything.
+    /// Not needed; if it is there, it has to be your own username.
     username: Option<String>,
 }
 
-/// Move your read mark; never back.
-#[utoipa::path(put, path = "/rooms/{id}/read", tag = "messages", params(("id" = String, Path)), request_body = NewMark, security(("token" = [])),
-    responses((status = 200, body = calls::ReadMark), Refuses<400, 404, 413, 415>))]
+/// Move your read mark
+///
+/// It never goes back.
+#[utoipa::path(put, path = "/rooms/{id}/read", operation_id = "markRead", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room.")), request_body = NewMark, security(("token" = [])),
+    responses((status = 200, body = calls::ReadMark, description = "Where it stands now."), Refuses<400, 404, 413, 415>))]
 async fn mark_read(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Json(body): Json<NewMark>) -> Reply<calls::ReadMark> {
     claims(&who, body.sender.as_deref(), body.username.as_deref())?;
     Ok(Answered(s.messages.answer(&who, calls::MarkRead { room: room_id(&id)?, seq: body.seq }).await?))
@@ -220,19 +240,21 @@ async fn mark_read(State(s): State<Shared>, Who(who): Who, Path(id): Path<String
 #[into_params(parameter_in = Query)]
 struct Lately {
     /// Only from this sender.
-    #[param(value_type = Option<String>)]
     from: Option<Username>,
-    /// How many days back, 1-3650.
+    /// How many days back.
     #[param(minimum = 1, maximum = 3650, default = 30)]
     days: Option<i64>,
-    /// How many, 1-100.
+    /// How many items.
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<i64>,
 }
 
-/// Messages that others sent to you, newest first.
-#[utoipa::path(get, path = "/messages/recent", tag = "messages", params(Lately), security(("token" = [])),
-    responses((status = 200, body = Page<Message>), Refuses<400, 404>))]
+/// What others sent you lately
+///
+/// Messages in all of your rooms since you joined each, newest first.
+#[utoipa::path(get, path = "/messages/recent", operation_id = "listRecentMessages", tag = "messages",
+    params(Lately), security(("token" = [])),
+    responses((status = 200, body = Page<Message>, description = "A page of messages."), Refuses<400, 404>))]
 async fn recent(State(s): State<Shared>, Who(who): Who, Query(lately): Query<Lately>) -> Reply<Page<Message>> {
     let limit = lately.limit.map(Limit::try_from).transpose()?.unwrap_or(Limit::MOST);
     // What is no such number of days is refused by the service, in its words.

@@ -92,12 +92,8 @@ async fn page(tx: &mut Tx, user: UserId, after: i64, until: Option<i64>, limit: 
 /// What of the user's rooms lies after the position.
 async fn unseen(tx: &mut Tx, user: UserId, after: i64) -> Result<Vec<Stretch>, Error> {
     let mut stretches = Vec::new();
-    for stay in members::stays_after(tx, user, after).await? {
+    for stay in members::stays_with_news(tx, user, after).await? {
         let Some(head) = log::head(tx, stay.room).await? else { continue };
-        // Most rooms are quiet; they are told by their head alone.
-        if head.position <= after {
-            continue;
-        }
         let (from, head) = (stay.from_seq.max(1), head.seq.unwrap_or(0));
         let to = stay.to_seq.map_or(head, |to| to.min(head));
         let from = log::first_seq_after(tx, stay.room, from, to, after).await?;

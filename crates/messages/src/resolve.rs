@@ -46,7 +46,7 @@ fn event(row: LogRow, names: &Found, rooms: &mut impl Iterator<Item = RawRoom>) 
     Ok(match row.kind {
         Kind::RoomCreated => {
             let reader = names.user(row.subject.ok_or_else(|| broken(&row))?)?;
-            let raw = rooms.next().ok_or_else(|| broken(&row))?;
+            let raw = rooms.next().ok_or_else(|| broken(&row))?.for_who_left(&row);
             Event::RoomCreated { reader, room: Box::new(room(raw, names)?) }
         }
         Kind::Message => {

@@ -4,7 +4,7 @@ use crate::store::log::{self, LogRow};
 use crate::store::members;
 use crate::store::rooms::{self, RoomRow};
 use contract::room::LISTED_MEMBERS;
-use contract::{RoomId, UserId};
+use contract::{RoomId, RoomKind, UserId};
 use db::{Error, Tx};
 use std::collections::HashSet;
 
@@ -26,6 +26,16 @@ pub(crate) struct RawRoom {
 }
 
 impl RawRoom {
+    /// The room of a `room created` that is replayed to somebody who has left since: what the row told then, and nothing of what the room
+    /// has become. A channel anybody may look at.
+    pub(crate) fn for_who_left(mut self, row: &LogRow) -> Self {
+        if !self.is_member && self.row.kind != RoomKind::Channel {
+            (self.row.name, self.row.owner, self.row.member_count) = (None, row.actor, row.member_count);
+            (self.members, self.head) = (vec![self.reader], 0);
+        }
+        self
+    }
+
     /// Adds everybody whose name is needed to show it.
     pub(crate) fn people(&self, ids: &mut HashSet<UserId>) {
         ids.extend(&self.members);

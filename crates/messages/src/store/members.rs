@@ -1,7 +1,7 @@
 //! The tables `members` (what belongs to a member of a room) and `stays` (when somebody was one).
 
 use contract::{RoomId, RoomKind, Time, UserId};
-use db::{Error, Tx, values};
+use db::{Error, Row, Tx, values};
 
 /// A row of `members`.
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +93,17 @@ pub(crate) async fn rooms_by_activity(
 /// When somebody was a member of anything at or after a position: the stays that had not ended there.
 pub(crate) async fn stays_after(tx: &mut Tx, member: UserId, position: i64) -> Result<Vec<Stay>, Error> {
     let sql = "SELECT room, from_seq, to_seq FROM stays WHERE member = $1 AND (to_position IS NULL OR to_position > $2)";
-    tx.rows(sql, &values![member.bytes(), position], |row| {
-        Ok(Stay { room: RoomId::from_bytes(row.id(0)?), from_seq: row.int(1)?, to_seq: row.maybe_int(2)? })
-    })
-    .await
+    tx.rows(sql, &values![member.bytes(), position], stay).await
+}
+
+/// The same stays, but only those in rooms in which something has happened after the position. Most rooms are quiet, and are told by the
+/// place of their newest row, which is read from the index alone.
+pub(crate) async fn stays_with_news(tx: &mut Tx, member: UserId, position: i64) -> Result<Vec<Stay>, Error> {
+    let sql = "SELECT s.room, s.from_seq, s.to_seq FROM stays s WHERE s.member = $1 AND (s.to_position IS NULL OR s.to_position > $2)
+        AND (SELECT l.position FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1) > $2";
+    tx.rows(sql, &values![member.bytes(), position], stay).await
+}
+
+fn stay(row: &Row<'_>) -> Result<Stay, Error> {
+    Ok(Stay { room: RoomId::from_bytes(row.id(0)?), from_seq: row.int(1)?, to_seq: row.maybe_int(2)? })
 }

@@ -83,7 +83,7 @@ impl House {
         Self::on(Db::open(&url.parse().unwrap(), &[MIGRATIONS], Access::Server).await.unwrap())
     }
 
-    fn on(db: Db) -> Self {
+    pub fn on(db: Db) -> Self {
         let now = Arc::new(AtomicI64::new(1_000_000_000_000));
         let told = Arc::clone(&now);
         let bus = Bus::encoding();

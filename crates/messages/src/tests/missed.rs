@@ -77,6 +77,17 @@ pub async fn a_replay_holds_what_was_missed_and_nothing_else(house: House) {
     assert_eq!(nonce(1).await, Some(Some("secret".into())));
     assert_eq!(nonce(3).await, Some(None));
 
+    // Who has left a group since gets told that it was in it, and nothing of what the group has become.
+    house.remove(1, group, 3).await.unwrap();
+    house.ask(&caller(1), calls::RenameRoom { room: group, name: "since renamed".try_into().unwrap() }).await.unwrap();
+    house.add(1, group, 4).await.unwrap();
+    let rooms = house.missed(3, &start, 200).await.into_iter().filter_map(|entry| match entry.event {
+        Event::RoomCreated { room, .. } if room.id == group => Some((room.name, room.usernames, room.head, room.last_message)),
+        _ => None,
+    });
+    assert!(rooms.collect::<Vec<_>>().iter().all(|room| *room == (None, vec![user(3).username], 0, None)));
+    let expected = [&expected[..], &["8 u3 left"]].concat();
+
     // Up to a place, and from there on.
     let middle = house.missed(3, &start, 200).await[3].position;
     let until = Some(Cursor::new(start.epoch, vec![middle]));

@@ -5,6 +5,7 @@ mod log_rules;
 mod missed;
 mod rooms;
 mod sends;
+mod writer;
 
 use house::House;
 
@@ -49,4 +50,6 @@ scenarios![
     log_rules::hints_follow_the_log_without_a_gap,
     log_rules::check_passes_and_finds_what_is_broken,
     log_rules::history_pages_both_ways,
+    writer::what_cannot_be_written_takes_no_neighbour_with_it,
+    writer::a_panic_in_a_transaction_leaves_nothing_behind,
 ];
