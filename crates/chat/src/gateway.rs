@@ -5,7 +5,7 @@ use crate::deliver::Deliver;
 use crate::presence::Presence;
 use crate::registry::{Key, Registry};
 use crate::revoked::Revocations;
-use crate::settings::Settings;
+use crate::settings::{Settings, TRANSPORTS_PER_SOCKET};
 use crate::throttle::Throttle;
 use crate::under_way::UnderWay;
 use bus::Bus;
@@ -24,6 +24,8 @@ pub(crate) struct Gateway {
     pub(crate) deliver: Deliver,
     pub(crate) presence: Arc<Presence>,
     pub(crate) addresses: Arc<Addresses>,
+    /// Connected or not: who opens transports without end and connects none has a limit too.
+    pub(crate) transports: Arc<Addresses>,
     pub(crate) revocations: Revocations,
     pub(crate) throttle: Throttle,
     /// All events that are being answered.
@@ -42,6 +44,7 @@ impl Gateway {
             deliver: Deliver::new(bus.clone(), Arc::clone(&registry)),
             presence: Presence::new(bus.clone(), GatewayId::new(), settings.presence_linger),
             addresses: Addresses::new(settings.sockets_per_address),
+            transports: Addresses::new(settings.sockets_per_address.saturating_mul(TRANSPORTS_PER_SOCKET)),
             revocations: Revocations::default(),
             throttle: Throttle::new(),
             under_way: Arc::default(),

@@ -4,11 +4,13 @@ use crate::client::{Client, Standing};
 use crate::gateway::Gateway;
 use crate::line::Line;
 use crate::outbound::cut_for;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use contract::wire::Authenticate;
 use contract::{Code, Refusal};
-use edge::Peer;
+use edge::{Peer, Problem};
 use serde_json::Value;
-use socketio::{BoxFuture, Conn, ConnectError, Handler, Incoming};
+use socketio::{BoxFuture, Conn, ConnectError, Handler, Incoming, Place};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,16 @@ use std::time::Duration;
 pub(crate) struct Door(pub(crate) Arc<Gateway>);
 
 impl Handler for Door {
+    fn open(&self, request: &Parts) -> Result<Place, Box<Response>> {
+        match self.0.transports.take(Peer::of(request).key()) {
+            Some(place) => Ok(Box::new(place)),
+            None => {
+                tracing::debug!("refused a transport: its address has too many");
+                Err(Box::new(Problem(self.0.too_many_sockets()).into_response()))
+            }
+        }
+    }
+
     fn connect(self: Arc<Self>, conn: Arc<Conn>, auth: Value) -> BoxFuture<'static, Result<(), ConnectError>> {
         Box::pin(async move { self.0.connect(&conn, &auth).await.map_err(connect_error) })
     }
@@ -39,6 +51,10 @@ impl Handler for Door {
     fn disconnected(&self, conn: &Arc<Conn>, reason: &'static str) {
         let Some(line) = self.line(conn) else { return };
         tracing::debug!(conn = conn.id(), user = line.client.username(), reason, "disconnected");
+        // Cut by the transport, for having taken nothing for too long; who is too far behind is counted where that is found.
+        if reason == "slow client" {
+            metrics::counter!("guild_slow_clients_cut_total").increment(1);
+        }
         line.gateway.take_out(line.client.key, line.client.gone());
         line.gateway.closed(line.client.key);
     }
@@ -56,11 +72,7 @@ impl Gateway {
     async fn connect(&self, conn: &Arc<Conn>, auth: &Value) -> Result<(), Refusal> {
         self.must_not_drain()?;
         let address = Peer::of(conn.req_parts()).key();
-        let place = self.addresses.take(address).ok_or_else(|| {
-            metrics::counter!("guild_rate_limited_total", "what" => "sockets").increment(1);
-            let most = self.settings.sockets_per_address;
-            Refusal::rate_limited(format!("this address has {most} sockets, which is the most; close one"), Duration::from_secs(1))
-        })?;
+        let place = self.addresses.take(address).ok_or_else(|| self.too_many_sockets())?;
         let client = Arc::new(Client::new(self, place));
         let shown = match auth {
             Value::Null => Authenticate::default(),
@@ -72,6 +84,12 @@ impl Gateway {
         self.opened(client.key, conn);
         conn.set_state(client);
         Ok(())
+    }
+
+    fn too_many_sockets(&self) -> Refusal {
+        metrics::counter!("guild_rate_limited_total", "what" => "sockets").increment(1);
+        let most = self.settings.sockets_per_address;
+        Refusal::rate_limited(format!("this address has {most} sockets, which is the most; close one"), Duration::from_secs(1))
     }
 }
 

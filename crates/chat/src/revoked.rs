@@ -8,11 +8,14 @@ use contract::hint::Revoked;
 use contract::{Code, Refusal, TokenId, UserId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// How many revocations are remembered for those who are being authenticated; they take milliseconds.
 const REMEMBERED: usize = 1_000;
 /// How many tokens are asked about at once, which is the most that the call takes.
 const PAGE: usize = 1_000;
+/// How soon tokens that could not be checked are asked about again.
+const RETRY: Duration = Duration::from_millis(200);
 
 /// The last revocations that were heard of, numbered.
 #[derive(Default)]
@@ -53,17 +56,22 @@ impl Revocations {
 }
 
 impl Gateway {
-    /// Cuts sockets whenever it is said that tokens have ended.
+    /// Cuts sockets whenever it is said that tokens have ended. What could not be found out is asked again until it is.
     pub(crate) async fn hear_revocations(self: Arc<Self>, mut revocations: Subscription<Revoked>) {
-        while let Some(heard) = revocations.next().await {
-            let revoked = match heard {
-                Heard::Hint(revoked) => revoked,
-                Heard::Missed(_) => Arc::new(Revoked::AskAgain),
+        let mut unsure = false;
+        loop {
+            let revoked = tokio::select! {
+                heard = revocations.next() => match heard {
+                    Some(Heard::Hint(revoked)) => revoked,
+                    Some(Heard::Missed(_)) => Arc::new(Revoked::AskAgain),
+                    None => return,
+                },
+                () = tokio::time::sleep(RETRY), if unsure => Arc::new(Revoked::AskAgain),
             };
             // Noted before the registry is looked through: whoever enters after that asks again.
             self.revocations.note(Arc::clone(&revoked));
             if *revoked == Revoked::AskAgain {
-                self.ask_again().await;
+                unsure = !self.ask_again().await;
             } else {
                 self.cut_revoked(&revoked);
             }
@@ -77,15 +85,20 @@ impl Gateway {
         }
     }
 
-    /// Asks about every token by which a socket lives here.
-    async fn ask_again(&self) {
+    /// Asks about every token by which a socket lives here. False if some could not be checked.
+    async fn ask_again(&self) -> bool {
+        let mut sure = true;
         for page in self.registry.tokens().chunks(PAGE) {
             match self.ask(WhichEnded { sessions: page.to_vec() }).await {
                 Ok(ended) if ended.is_empty() => {}
                 Ok(ended) => self.cut_revoked(&Revoked::Tokens(ended)),
-                Err(refusal) => tracing::warn!(%refusal, "tokens could not be checked again; their sockets stay for now"),
+                Err(refusal) => {
+                    tracing::warn!(%refusal, "tokens could not be checked again; their sockets stay until they can");
+                    sure = false;
+                }
             }
         }
+        sure
     }
 }
 

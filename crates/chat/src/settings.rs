@@ -14,6 +14,9 @@ pub(crate) const EVENTS_UNDER_WAY: usize = 64;
 /// Past so many bytes that a client has not taken yet, what is not durable is not sent: the room that is left is for the log.
 pub(crate) const LOSABLE_BEHIND: usize = 256 * 1024;
 
+/// Transports that one address may have for each socket that it may have: room for those that are about to connect, or are refused.
+pub(crate) const TRANSPORTS_PER_SOCKET: usize = 2;
+
 /// Tuning of [`crate::Chat`]. The defaults are the documented ones.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -105,17 +105,22 @@ pub fn command() -> Command {
                  It only reads, and works while a server runs.",
     ))
     .subcommand(user())
-    .subcommand(Command::new("epoch").about("The database's epoch, which marks its cursors").subcommand_required(true).subcommand(
-        tool("new").about("Begins a new epoch: needed once after a backup was restored").long_about(
-            "Begins a new epoch. A restored backup has lost what came after it, and would give positions that clients have seen to \
+    .subcommand(
+        Command::new("epoch").about("Begins a new epoch of cursors, after a backup was restored").subcommand_required(true).subcommand(
+            tool("new").about("Begins a new epoch: needed once after a backup was restored").long_about(
+                "Begins a new epoch. A restored backup has lost what came after it, and would give positions that clients have seen to \
                  other messages. With a new epoch every cursor from before is answered by `resync`, and nobody misses anything in \
                  silence. Refuses while a server runs.",
+            ),
         ),
-    ))
+    )
     .subcommand(
         Command::new("settings")
             .about("Prints the settings that are in force, and where each comes from")
-            .long_about("Prints the settings that are in force as guild.toml would have them, each with its origin. Secrets are masked.")
+            .long_about(
+                "Prints the settings that are in force as guild.toml would have them, each with its origin. Secrets are masked. \
+                 Takes every flag of `guild serve`.",
+            )
             .arg(config())
             .args(catalog().iter().map(|setting| flag(setting).hide(true))),
     )

@@ -113,7 +113,7 @@ async fn me(State(edge): State<Edge>, Who(who): Who) -> Result<axum::Json<User>,
 #[derive(Deserialize, ToSchema)]
 struct ChangeDisplayNameBody {
     display_name: DisplayName,
-    /// Your own username, if anything: it never changes.
+    /// Not needed; if it is there, it has to be your own username, which never changes.
     username: Option<String>,
 }
 

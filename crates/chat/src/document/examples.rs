@@ -4,7 +4,7 @@ use contract::calls::messages::RoomHead;
 use contract::wire::{
     Authenticate, AuthenticateAck, CreateRoom, CreateRoomAck, Cut, Done, InRoom, MarkRead, MemberChanged, MessageAck, NewMessage,
     NothingAck, PresenceNow, ReadAck, ReadNow, Ready, Refused, Resync, RoomAck, RoomCreated, RoomUpdated, SendMessage, ServerInfo,
-    SetTyping, TypingNow,
+    SetTyping, TypingNow, client,
 };
 use contract::{Code, Cursor, Message, MessageId, Refusal, Room, RoomId, RoomKind, Time, User, UserId, Username};
 use serde_json::Value;
@@ -19,8 +19,13 @@ pub(super) fn done(adds: &Value) -> Value {
     serde_json::to_value(Done::with(adds)).unwrap_or_default()
 }
 
-pub(super) fn refused() -> Refused {
-    Refusal::no_room().into()
+pub(super) fn refused(event: &str) -> Refused {
+    match event {
+        client::AUTHENTICATE => Refusal::unauthenticated(),
+        client::CREATE_ROOM => Refusal::not_found("no such user: carol").about("usernames"),
+        _ => Refusal::no_room(),
+    }
+    .into()
 }
 
 pub(super) fn authenticate() -> Authenticate {

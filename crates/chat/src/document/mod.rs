@@ -34,7 +34,7 @@ fn build() -> Result<Value, String> {
     }
     Ok(json!({
         "asyncapi": "3.0.0",
-        "info": { "title": "Guild Chat, live", "version": env!("CARGO_PKG_VERSION"), "description": DESCRIPTION },
+        "info": { "title": "Guild Chat", "version": env!("CARGO_PKG_VERSION"), "description": DESCRIPTION },
         "defaultContentType": "application/json",
         "servers": {
             "here": { "host": "localhost:8080", "protocol": "socketio", "pathname": "/socket.io/", "description": "This server." },

@@ -63,13 +63,13 @@ where
     P: ToSchema + Serialize,
     A: ToSchema + Serialize,
 {
-    let (payload, ack, refused) = (shape(payload)?, Some(shape(ack)?), shape(&example::refused())?);
+    let (payload, ack, refused) = (shape(payload)?, Some(shape(ack)?), shape(&example::refused(name))?);
     Ok(Event { name, direction: Direction::Client, about, to, payload, ack, refused })
 }
 
 /// An event that the server emits.
 fn from_server<P: ToSchema + Serialize>(name: &'static str, payload: &P, about: &'static str, to: &'static str) -> Result<Event, String> {
-    let (payload, refused) = (shape(payload)?, shape(&example::refused())?);
+    let (payload, refused) = (shape(payload)?, shape(&example::refused(name))?);
     Ok(Event { name, direction: Direction::Server, about, to, payload, ack: None, refused })
 }
 

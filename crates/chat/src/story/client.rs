@@ -95,7 +95,7 @@ impl Sim {
         let place = gateway.addresses.take("127.0.0.1".parse().unwrap()).unwrap();
         let client = Arc::new(Client::new(gateway, place));
         let queue = Arc::new(Queue { most: if narrow { 6 } else { 100_000 }, ..Queue::default() });
-        let session = Session { user: user.clone(), token: TokenId::from_bytes([index as u8; 16]), expires_at: Time(i64::MAX) };
+        let session = Session { user: user.clone(), token: token(index), expires_at: Time(i64::MAX) };
         let proven = Proven { session, asked_at: gateway.revocations.mark() };
         let resume = Resume { gateway: Arc::clone(gateway), user: user.clone(), key: client.key, out: queue.clone() };
         let (admitting, out, shown) = (Arc::clone(&client), Arc::clone(&queue), cursor.clone());
@@ -111,6 +111,11 @@ impl Sim {
             }
         });
         Self { index, user, cursor, client, queue, task }
+    }
+
+    /// The token by which it lives.
+    pub(super) fn token(&self) -> TokenId {
+        token(self.index)
     }
 
     /// The network takes some of what is queued.
@@ -207,6 +212,11 @@ impl Sim {
         }
         account
     }
+}
+
+/// The token of this user.
+fn token(index: usize) -> TokenId {
+    TokenId::from_bytes([index as u8; 16])
 }
 
 /// A packet's event and payload.

@@ -28,6 +28,9 @@ pub(super) struct World {
     hears: Vec<BTreeSet<UserId>>,
     online: BTreeSet<Username>,
     fail: bool,
+    ended: BTreeSet<TokenId>,
+    /// How many times it cannot be said which tokens have ended.
+    unsure: usize,
 }
 
 #[derive(Default)]
@@ -62,6 +65,12 @@ impl World {
     /// The next answer is a refusal.
     pub(super) fn fail_next(&mut self) {
         self.fail = true;
+    }
+
+    /// This token has ended, which is not found out before the `unsure + 1`-th asking.
+    pub(super) fn end(&mut self, token: TokenId, unsure: usize) {
+        self.ended.insert(token);
+        self.unsure = unsure;
     }
 
     /// The positions after `after` that this user is to hear.
@@ -318,7 +327,12 @@ impl Answer<EndLease> for Fake {
 }
 
 impl Answer<WhichEnded> for Fake {
-    async fn answer(&self, _: &Caller, _: WhichEnded) -> Result<Vec<TokenId>, Refusal> {
-        Ok(Vec::new())
+    async fn answer(&self, _: &Caller, call: WhichEnded) -> Result<Vec<TokenId>, Refusal> {
+        let mut world = self.world.lock().unwrap();
+        if world.unsure > 0 {
+            world.unsure -= 1;
+            return Err(Refusal::busy("a test"));
+        }
+        Ok(call.sessions.into_iter().map(|(token, _)| token).filter(|token| world.ended.contains(token)).collect())
     }
 }

@@ -9,7 +9,7 @@ use crate::gateway::Gateway;
 use crate::settings::Settings;
 use bus::Bus;
 use client::Sim;
-use contract::hint::PresenceChanged;
+use contract::hint::{PresenceChanged, Revoked};
 use contract::log::Batch;
 use contract::{Clock, Time};
 use fake::{Fake, World};
@@ -177,5 +177,24 @@ async fn a_user_is_online_until_a_while_after_the_last_socket_and_contacts_are_t
         words.push(hint.online);
     }
     assert_eq!(words, [true, true, true, false]);
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_could_not_be_checked_is_asked_about_again() {
+    let mut random = Random::new(11);
+    let bus = Bus::near();
+    let world = World::shared(2, &mut random);
+    Fake::serve(&bus, &world, 11);
+    let gateway = gateway(&bus);
+    let tasks = crate::chat::run(&gateway);
+    let users: Vec<_> = (0..2).map(|who| world.lock().unwrap().user(who)).collect();
+    let (ended, valid) = (Sim::connect(&gateway, users[0].clone(), None, false), Sim::connect(&gateway, users[1].clone(), None, false));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.lock().unwrap().end(ended.token(), 2);
+    bus.publish(Revoked::AskAgain);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(ended.is_over(), "it is cut within a second, though the first two askings failed");
+    assert!(!valid.is_over());
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
 }

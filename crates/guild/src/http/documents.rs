@@ -101,16 +101,20 @@ fn require_token(api: &mut OpenApi) {
     }
 }
 
-/// The OpenAPI 3.1 document of everything here.
-#[utoipa::path(get, path = "/openapi.json", tag = "documents", operation_id = "openapi", responses(
+/// The OpenAPI document
+///
+/// OpenAPI 3.1, of every call here.
+#[utoipa::path(get, path = "/openapi.json", tag = "documents", operation_id = "getOpenapi", responses(
     (status = 200, description = "The document.", body = serde_json::Value),
 ))]
 pub async fn openapi(State(own): State<Own>) -> Response {
     json(own.documents.openapi.clone())
 }
 
-/// The AsyncAPI 3 document of the events over Socket.IO.
-#[utoipa::path(get, path = "/asyncapi.json", tag = "documents", operation_id = "asyncapi", responses(
+/// The AsyncAPI document
+///
+/// AsyncAPI 3, of the events over Socket.IO.
+#[utoipa::path(get, path = "/asyncapi.json", tag = "documents", operation_id = "getAsyncapi", responses(
     (status = 200, description = "The document.", body = serde_json::Value),
 ))]
 pub async fn asyncapi(State(own): State<Own>) -> Response {
@@ -122,24 +126,28 @@ fn json(document: Bytes) -> Response {
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], document).into_response()
 }
 
-/// The events over Socket.IO, as a page to read.
-#[utoipa::path(get, path = "/docs/events", tag = "documents", operation_id = "eventsPage", responses(
+/// The events over Socket.IO, as a page to read
+#[utoipa::path(get, path = "/docs/events", tag = "documents", operation_id = "getEventsPage", responses(
     (status = 200, description = "The page.", body = String, content_type = "text/html"),
 ))]
 pub async fn events(State(own): State<Own>) -> Response {
     html(own.documents.events.clone())
 }
 
-/// What each error code means, as a page to read: a problem's `type` links here.
-#[utoipa::path(get, path = "/docs/errors", tag = "documents", operation_id = "errorsPage", responses(
+/// What each error code means, as a page to read
+///
+/// A problem's `type` links here.
+#[utoipa::path(get, path = "/docs/errors", tag = "documents", operation_id = "getErrorsPage", responses(
     (status = 200, description = "The page.", body = String, content_type = "text/html"),
 ))]
 pub async fn errors(State(own): State<Own>) -> Response {
-    lenient(html(own.documents.errors.clone()))
+    html(own.documents.errors.clone())
 }
 
-/// The calls over REST, as a page to read and try (Swagger UI).
-#[utoipa::path(get, path = "/docs", tag = "documents", operation_id = "docs", responses(
+/// The calls over REST, as a page to read and try
+///
+/// It is Swagger UI.
+#[utoipa::path(get, path = "/docs", tag = "documents", operation_id = "getDocsPage", responses(
     (status = 303, description = "The page is at `/docs/`."),
 ))]
 pub async fn swagger() -> Redirect {
@@ -176,7 +184,7 @@ fn swagger_asset(documents: &Documents, file: &str) -> Response {
     }
 }
 
-/// The policy for pages that carry styles inside (others' work); scripts still come from this server's files only.
+/// The policy for Swagger UI, which carries styles inside; scripts still come from this server's files only.
 fn lenient(mut response: Response) -> Response {
     let policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
                   font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

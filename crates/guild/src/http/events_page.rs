@@ -86,7 +86,7 @@ impl<'a> Page<'a> {
         html += &self.payload(message);
         for reply in operation.get("reply").into_iter().flat_map(|reply| self.messages(reply)) {
             let title = if refused(&reply.0) { "Acknowledged, when refused" } else { "Acknowledged" };
-            let _ = write!(html, "<h4>{title}</h4>{}{}", said(reply.1, reply.1), self.payload(reply.1));
+            let _ = write!(html, "<h4>{title}</h4>{}", self.payload(reply.1));
         }
         html + "</section>"
     }

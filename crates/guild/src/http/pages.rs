@@ -18,8 +18,10 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'self'; frame-ancestors 'none'",
 );
 
-/// The page: log in and talk, in as many windows as you like.
-#[utoipa::path(get, path = "/", tag = "documents", operation_id = "page", responses(
+/// The page
+///
+/// To log in and talk, in as many windows as you like.
+#[utoipa::path(get, path = "/", tag = "documents", operation_id = "getPage", responses(
     (status = 200, description = "The page.", body = String, content_type = "text/html"),
 ))]
 pub async fn index() -> Response {

@@ -27,18 +27,20 @@ pub struct Health {
 
 const OK: Json<Health> = Json(Health { status: "ok" });
 
-/// Whether the process is alive.
+/// Whether the process is alive
 ///
 /// Answers as long as it can answer at all, whatever the database does: restart the server when this fails.
-#[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "healthz", responses((status = 200, description = "It is.", body = Health)))]
+#[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "getHealth", responses(
+    (status = 200, description = "It is.", body = Health),
+))]
 pub async fn alive() -> Json<Health> {
     OK
 }
 
-/// Whether the server can serve: the database answers, and it has not been told to stop.
+/// Whether the server can serve
 ///
-/// Send no traffic here while this fails.
-#[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz", responses(
+/// It can when the database answers and it has not been told to stop. Send no traffic here while this fails.
+#[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "getReadiness", responses(
     (status = 200, description = "It can.", body = Health),
     (status = 503, description = "`busy`: not now; `detail` says why.", body = ProblemBody, content_type = "application/problem+json"),
 ))]
@@ -56,8 +58,8 @@ pub async fn ready(State(own): State<Own>) -> Result<Json<Health>, Problem> {
     }
 }
 
-/// The server's numbers, as Prometheus reads them.
-#[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics", responses(
+/// The server's numbers, as Prometheus reads them
+#[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "getMetrics", responses(
     (status = 200, description = "Counters, gauges and histograms; all begin with `guild_`.", body = String, content_type = "text/plain"),
 ))]
 pub async fn numbers(State(own): State<Own>) -> impl IntoResponse {

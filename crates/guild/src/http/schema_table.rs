@@ -72,7 +72,8 @@ impl<'a> Schemas<'a> {
 
     /// What is said about a field: at the field, at its type, or at the type that it may have.
     fn description(&self, schema: &'a Value) -> Option<&'a str> {
-        let all = [schema, self.resolve(schema)].into_iter().chain(alternatives(schema).into_iter().map(|one| self.resolve(one)));
+        let either = alternatives(schema).into_iter().flat_map(|one| [one, self.resolve(one)]);
+        let all = [schema, self.resolve(schema)].into_iter().chain(either);
         all.filter_map(|schema| schema.get("description").and_then(Value::as_str)).next()
     }
 
