@@ -15,7 +15,7 @@ const names = readdirSync(join(here, 'stories')).filter((name) => name.endsWith(
 /** Stories that load the machine, or measure time on it, run after the others and alone. */
 const ALONE = ['crash', 'slow', 'disk'];
 /** The stories that run over the second shape as well. */
-const AGAIN = ['flow', 'rooms', 'messages', 'resume'];
+const AGAIN = ['flow', 'rooms', 'rights', 'messages', 'sockets', 'resume', 'crash'];
 /** Files at a time: most wait for something most of the time, on two cores. */
 const CONCURRENCY = Number(process.env.ACCEPTANCE_CONCURRENCY ?? 3);
 
@@ -30,9 +30,9 @@ function fail(why) {
   process.exit(2);
 }
 
-const seenFile = join(here, '.state', 'seen.txt');
+const seenFile = join(here, '.state', `seen-${process.pid}.txt`);
 mkdirSync(dirname(seenFile), { recursive: true });
-rmSync(seenFile, { force: true });
+process.on('exit', () => rmSync(seenFile, { force: true }));
 process.env.ACCEPTANCE_SEEN = seenFile;
 
 const total = { passed: 0, failed: 0 };
@@ -76,6 +76,9 @@ async function tellAll(shape, stories, concurrency) {
   }));
 }
 
+/** Statuses that every call may answer and that a few calls stand for. */
+const ANY = new Set(['401', '403', '409', '413', '415', '500', '503']);
+
 /** What the documents name and no story ever saw; the whole suite must have met every call, event and acknowledgement. */
 async function completeness() {
   const server = await new Server().start();
@@ -85,7 +88,7 @@ async function completeness() {
   const named = contract.named();
   const missed = named.filter((key) => !seen.has(key));
   const must = missed.filter((key) => !key.startsWith('answer '));
-  const answers = missed.filter((key) => key.startsWith('answer '));
+  const answers = missed.filter((key) => key.startsWith('answer ') && !ANY.has(key.split(' ').at(-1)));
   console.log(`  documents: ${named.length - missed.length} of ${named.length} documented calls, answers, events and acknowledgements were met`);
   if (answers.length) console.log(`    answers that no story met: ${answers.map((key) => key.slice(7)).join(' · ')}`);
   if (must.length) {

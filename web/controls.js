@@ -50,6 +50,8 @@ export function wire(chat, signal) {
     if (scroll.scrollTop < 60 && chat.shown?.loaded) void chat.load(chat.shown);
     void chat.read();
   });
+  // Nobody is told of a new channel: whoever comes back to the window sees it.
+  window.addEventListener('focus', () => chat.lookSoon(), { signal });
   on('earlier', 'click', () => void chat.load(chat.shown));
   on('newest', 'click', () => (chat.toEnd(), void chat.read()));
   on('back', 'click', () => chat.leaveView());

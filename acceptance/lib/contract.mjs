@@ -11,10 +11,12 @@ import addFormats from 'ajv-formats';
 
 /** What the stories saw of the documents; run.mjs adds it up over all processes. */
 const seen = new Set();
-process.on('exit', () => {
+
+/** Writes down what was seen; at the end of each story, because a process may be made to end at once. */
+export function tellSeen() {
   const file = process.env.ACCEPTANCE_SEEN;
   if (file && seen.size) appendFileSync(file, [...seen].join('\n') + '\n');
-});
+}
 
 const known = new Map();
 

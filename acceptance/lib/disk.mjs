@@ -10,7 +10,7 @@ const SOURCE = fileURLToPath(new URL('../shim/disk.c', import.meta.url));
 let built;
 
 function library() {
-  if (built) return built;
+  if (built && existsSync(built)) return built;
   const to = join(freshFolder(), 'disk.so');
   const cc = spawnSync('cc', ['-O2', '-Wall', '-shared', '-fPIC', '-o', to, SOURCE, '-ldl', '-lpthread'], { encoding: 'utf8' });
   if (cc.error || cc.status !== 0) throw new Error(`the disk shim was not built (is a C compiler there? apt-get install gcc libc6-dev): ${cc.error ?? cc.stderr}`);

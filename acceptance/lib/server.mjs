@@ -59,10 +59,13 @@ export function freshFolder() {
   return folder;
 }
 const running = new Set();
-process.on('exit', () => {
+
+/** Leaves nothing running and no folder. */
+export function tidy() {
   for (const child of running) child.kill('SIGKILL');
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
+process.on('exit', tidy);
 
 export class Server {
   /**

@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { tellSeen } from './contract.mjs';
 import { Api } from './http.mjs';
-import { Server } from './server.mjs';
+import { Server, tidy } from './server.mjs';
 import { Wire } from './sockets.mjs';
 import { within } from './wait.mjs';
 
@@ -169,6 +170,10 @@ export function story(title, options, tell) {
         const wrong = await stage.clear();
         if (!failed && wrong.length) throw wrong.length === 1 ? wrong[0] : new AggregateError(wrong, wrong.map((one) => one.message).slice(0, 5).join('\n'));
       }
+    });
+    after(() => {
+      tellSeen();
+      tidy();
     });
     tell(it);
   });

@@ -8,7 +8,7 @@ import { eventually, pipelined, sleep, within } from '../lib/wait.mjs';
 
 const KILLS = 6;
 const PEOPLE = 8;
-const EACH = 600; // messages per sender
+const EACH = 900; // messages per sender
 const OUTSTANDING = 8; // sends that a sender does not wait for
 
 /** Keeps one socket of a person's open, through every crash, and remembers all durable events that reached it. */
@@ -42,8 +42,9 @@ class Receiver {
     }
   }
 
-  count() {
-    return this.seen.length + (this.wire?.durable().length ?? 0);
+  /** Everything so far that belongs to this room. */
+  of(room) {
+    return [...this.seen, ...(this.stopped ? [] : this.wire.durable())].filter(({ data }) => (data.room?.id ?? data.room) === room);
   }
 
   stop() {
@@ -52,24 +53,19 @@ class Receiver {
   }
 }
 
-/** Sends its messages with a few outstanding, and sends again by nonce what a crash left without an answer. */
-class Sender {
-  constructor(person, rooms, tally) {
+/** A line that is opened again after each crash; whoever uses it at a time uses the same one. */
+class Line {
+  constructor(person) {
     this.person = person;
-    this.rooms = rooms;
-    this.tally = tally;
-    this.acked = [];
-    this.retries = 0;
   }
 
-  /** A connection that is ready; all sends of this sender wait for the same one. */
-  line() {
-    this.connecting ??= (async () => {
+  open() {
+    this.opening ??= (async () => {
       for (;;) {
         const wire = this.person.wire({ auth: { token: this.person.token }, checked: false });
         try {
           await Promise.race([wire.ready(20_000), wire.closed.then(() => { throw new Error('cut before ready'); })]);
-          wire.closed.then(() => { this.connecting = undefined; });
+          wire.closed.then(() => { this.opening = undefined; });
           return wire;
         } catch {
           wire.close();
@@ -77,25 +73,55 @@ class Sender {
         }
       }
     })();
-    return this.connecting;
+    return this.opening;
+  }
+
+  /** Asks until there is an answer, however many crashes come between; answers it and how often it was asked. */
+  async ask(event, request) {
+    for (let tries = 1; ; tries += 1) {
+      const wire = await this.open();
+      const ack = await Promise.race([new Promise((done) => wire.io.emit(event, request, done)), wire.closed.then(() => undefined)]);
+      if (ack !== undefined) return { ack, tries };
+    }
+  }
+}
+
+/** Comes into a channel and leaves it again, until it is told to stop. */
+async function comeAndGo(person, channel, until) {
+  const line = new Line(person);
+  let times = 0;
+  for (; !until.over; times += 1) {
+    const joined = await line.ask('join room', { room: channel.id });
+    assert.equal(joined.ack.ok, true, JSON.stringify(joined.ack));
+    await sleep(15);
+    const { ack, tries } = await line.ask('leave room', { room: channel.id });
+    // asked again after a crash, it may have left already
+    assert.ok(ack.ok || tries > 1, JSON.stringify(ack));
+    await sleep(15);
+  }
+  return times;
+}
+
+/** Sends its messages with a few outstanding, and sends again by nonce what a crash left without an answer. */
+class Sender {
+  constructor(person, rooms, tally) {
+    this.line = new Line(person);
+    this.person = person;
+    this.rooms = rooms;
+    this.tally = tally;
+    this.acked = [];
+    this.retries = 0;
   }
 
   async send(n) {
     const request = { room: this.rooms[n % this.rooms.length].id, body: `${this.person.username} ${n}`, nonce: `n-${n}` };
-    for (let attempt = 0; ; attempt += 1) {
-      const wire = await this.line();
-      const ack = await Promise.race([new Promise((done) => wire.io.emit('message', request, done)), wire.closed.then(() => undefined)]);
-      if (ack === undefined) {
-        this.retries += 1;
-        continue;
-      }
-      assert.equal(ack.ok, true, `${JSON.stringify(request)}: ${JSON.stringify(ack)}`);
-      assert.equal(ack.message.nonce, request.nonce);
-      assert.equal(ack.message.body, request.body);
-      this.acked.push(ack.message);
-      this.tally(this.acked);
-      return;
-    }
+    const { ack, tries } = await this.line.ask('message', request);
+    assert.equal(ack.ok, true, `${JSON.stringify(request)}: ${JSON.stringify(ack)}`);
+    assert.equal(ack.message.nonce, request.nonce);
+    assert.equal(ack.message.body, request.body);
+    this.retries += tries - 1;
+    this.acked.push(ack.message);
+    this.tally();
   }
 
   async run() {
@@ -119,6 +145,13 @@ story('kill -9 in the middle of a burst', { timeout: 240_000 }, (it) => {
       rooms.push(room);
       members.set(room.id, some);
     }
+    // a channel that two steady members talk in, and that somebody else keeps coming to and leaving
+    const steady = people.slice(0, 2);
+    const visitor = people.at(-1);
+    const channel = await steady[0].room([], { kind: 'channel', name: 'in and out' });
+    await steady[1].api.ok(204, 'PUT', `/rooms/${channel.id}/members/${steady[1].username}`);
+    rooms.push(channel);
+    members.set(channel.id, steady);
     const roomsOf = (person) => rooms.filter(({ id }) => members.get(id).includes(person));
 
     const receivers = people.map((person, n) => new Receiver(person, n % 4 === 3 ? 'polling' : 'websocket'));
@@ -128,6 +161,10 @@ story('kill -9 in the middle of a burst', { timeout: 240_000 }, (it) => {
       return first;
     });
     await within(20_000, Promise.all(listening), 'all receivers to listen');
+
+    const headOf = async (room) => (await members.get(room.id)[0].sees(room)).head;
+    const starts = new Map();
+    for (const room of rooms) starts.set(room.id, await headOf(room));
 
     let acks = 0;
     let heard = () => {};
@@ -142,6 +179,9 @@ story('kill -9 in the middle of a burst', { timeout: 240_000 }, (it) => {
     });
     const sending = Promise.all(senders.map((one) => one.run()));
     sending.catch(() => {});
+    const until = { over: false };
+    const visiting = comeAndGo(visitor, channel, until);
+    visiting.catch(() => {});
     for (let kill = 1; kill <= KILLS; kill += 1) {
       await within(60_000, Promise.race([reached(Math.floor((total * kill) / (KILLS + 1))), sending]), () => `the acks before kill ${kill}: ${acks} of ${total}`);
       assert.ok(acks < total, 'there is still a burst to be killed');
@@ -150,17 +190,22 @@ story('kill -9 in the middle of a burst', { timeout: 240_000 }, (it) => {
     }
     await within(90_000, sending, () => `all acks: ${acks} of ${total}`);
     assert.equal(acks, total);
+    until.over = true;
+    const visits = await within(30_000, visiting, 'the last visit');
+    assert.ok(visits >= KILLS, `${visits} visits`);
     const retries = senders.reduce((sum, one) => sum + one.retries, 0);
     assert.ok(retries > 0, 'the kills met sends in flight');
 
-    // everything has arrived when each receiver has seen as many events as its rooms have
+    // everything has arrived when each receiver has seen the head of each of its rooms
     const heads = new Map();
-    for (const room of rooms) heads.set(room.id, (await people[0].api.as(members.get(room.id)[0].token).ok(200, 'GET', `/rooms/${room.id}`)).head);
-    assert.equal([...heads.values()].reduce((a, b) => a + b), total, 'each send is one message, whatever was retried');
+    for (const room of rooms) heads.set(room.id, await headOf(room));
     for (const receiver of receivers) {
-      const expected = roomsOf(receiver.person).reduce((sum, { id }) => sum + heads.get(id), 0);
-      await eventually(`${receiver.person.username} has ${expected} events`, () => receiver.count() >= expected, 30_000);
+      for (const { id } of roomsOf(receiver.person)) {
+        await eventually(`${receiver.person.username} has seen ${heads.get(id)} of ${id}`, () => receiver.of(id).at(-1)?.data.seq >= heads.get(id), 30_000);
+      }
     }
+    const lastGoing = receivers[0].of(channel.id).findLast(({ name, data }) => name === 'member left' && data.username === visitor.username).data.seq;
+    await eventually('the visitor has seen the last going', () => receivers.at(-1).of(channel.id).at(-1)?.data.seq >= lastGoing, 30_000);
     await sleep(200); // what comes doubled comes now
     for (const receiver of receivers) receiver.stop();
     await Promise.all(receivers.map((one) => one.done));
@@ -178,14 +223,15 @@ story('kill -9 in the middle of a burst', { timeout: 240_000 }, (it) => {
       const who = receiver.person.username;
       const seen = new Map(roomsOf(receiver.person).map(({ id }) => [id, []]));
       for (const { name, data } of receiver.seen) {
-        if (name === 'room created') continue;
-        assert.equal(name, 'new message');
+        if (name === 'room created' || (receiver.person === visitor && data.room === channel.id)) continue;
+        assert.ok(name === 'new message' || data.room === channel.id, `${who} was sent "${name}"`);
         assert.ok(seen.has(data.room), `${who} was sent a message of a room that is not theirs`);
         seen.get(data.room).push(data);
       }
       for (const [room, messages] of seen) {
-        assert.deepEqual(messages.map((one) => one.seq), Array.from({ length: heads.get(room) }, (_, n) => n + 1), `${who}: every seq of the room once, in order`);
+        assert.deepEqual(messages.map((one) => one.seq), Array.from({ length: heads.get(room) - starts.get(room) }, (_, n) => starts.get(room) + n + 1), `${who}: every seq of the room once, in order`);
         for (const message of messages) {
+          if (message.body === undefined) continue; // a coming or a going
           const truth = acked.get(room).get(message.seq);
           assert.equal(message.id, truth?.id, `${who}: seq ${message.seq} is the message that was acknowledged`);
           assert.equal(message.body, truth.body);
@@ -195,6 +241,23 @@ story('kill -9 in the middle of a burst', { timeout: 240_000 }, (it) => {
       }
       assert.ok(receiver.connections >= 2, `${who} came back after the crashes`);
     }
+    const sent = receivers[0].of(channel.id).filter(({ name }) => name === 'new message').length;
+    const others = rooms.filter((room) => room !== channel).reduce((sum, { id }) => sum + heads.get(id), 0);
+    assert.equal(others + sent, total, 'each send is one message, whatever was retried');
+
+    // who came and went got what was committed while a member, the own coming and going included, and nothing else
+    const inside = [];
+    let isIn = false;
+    for (const { name, data } of receivers[0].of(channel.id).filter((one) => one.name !== 'room created')) {
+      const own = data.username === visitor.username && name !== 'new message';
+      if (own && name === 'member joined') isIn = true;
+      if (isIn) inside.push(`${name} ${data.seq}`);
+      if (own && name === 'member left') isIn = false;
+    }
+    assert.ok(inside.length > visits * 2, 'something was said while the visitor was in');
+    const visited = receivers.at(-1).of(channel.id);
+    assert.deepEqual(visited.filter(({ name }) => name !== 'room created').map(({ name, data }) => `${name} ${data.seq}`), inside);
+    visited.forEach(({ name }, n) => assert.ok(name !== 'member joined' || visited[n - 1]?.name === 'room created', 'each coming begins with room created'));
     // and the history says the same
     for (const room of rooms) {
       const api = members.get(room.id)[1].api;
@@ -210,7 +273,7 @@ story('kill -9 in the middle of a burst', { timeout: 240_000 }, (it) => {
     assert.equal(end.code, 0);
     const check = server.run(['check']);
     assert.equal(check.code, 0, `guild check: ${check.text}`);
-    t.diagnostic(`${total} messages acknowledged, ${retries} sends retried by nonce, ${receivers.reduce((sum, one) => sum + one.seen.length, 0)} deliveries accounted for over ${receivers.reduce((sum, one) => sum + one.connections, 0)} connections`);
+    t.diagnostic(`${total} messages acknowledged, ${retries} sends retried by nonce, ${receivers.reduce((sum, one) => sum + one.seen.length, 0)} deliveries accounted for over ${receivers.reduce((sum, one) => sum + one.connections, 0)} connections, ${visits} visits`);
   }, { timeout: 200_000 });
 
   it('what one kill leaves behind passes guild check, before any server has touched it again', async ({ start, stage }) => {

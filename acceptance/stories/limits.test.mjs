@@ -127,6 +127,45 @@ story('limits', { server: false, timeout: 240_000 }, (it) => {
     assert.equal(spoofed.status, 429, 'X-Forwarded-For of a peer that is not trusted says nothing');
   });
 
+  it('a storm of logins is answered or refused as busy, and starves nobody else', async ({ start, stage }) => {
+    const server = await start();
+    const [alice] = await stage.peopleOn(server, 'alice');
+    const room = await alice.room([], { name: 'x' });
+    const wire = await alice.connect();
+    const nobody = alice.api.as(undefined);
+    let storming = true;
+    const storm = Promise.all(Array.from({ length: 250 }, (_, n) => nobody.post('/users/login', { username: `storm-${n % 50}`, password: PASSWORD }))).finally(() => { storming = false; });
+    const delays = [];
+    while (storming) {
+      const began = performance.now();
+      await wire.must('message', { room: room.id, body: 'x' });
+      delays.push(performance.now() - began);
+      await sleep(5);
+    }
+    const answers = await storm;
+    for (const answer of answers) {
+      // the same new name from two sides: one creates it, the other logs in
+      assert.ok([200, 201, 503].includes(answer.status), answer.text);
+      if (answer.status === 503) {
+        assert.equal(answer.body.code, 'busy');
+        assert.match(answer.headers.get('retry-after'), /^[1-9]\d*$/);
+      }
+    }
+    assert.ok(answers.some((answer) => answer.status === 201));
+    delays.sort((a, b) => a - b);
+    // generous: this process and its neighbours share the cores with the server
+    assert.ok(delays[Math.floor(delays.length * 0.9)] < 500, `acknowledgements took ${delays.map(Math.round).slice(-10)} ms during the storm`);
+  });
+
+  it('tries at a password change are limited, too', async ({ start, stage }) => {
+    const server = await start({ settings: { GUILD_LIMITS_LOGINS_PER_MINUTE: '3' } });
+    const [alice] = await stage.peopleOn(server, 'alice');
+    const tries = [];
+    for (let n = 0; n < 5; n += 1) tries.push(await alice.api.put('/users/me/password', { current_password: 'a wrong guess', new_password: PASSWORD }));
+    assert.equal(tries[0].status, 401);
+    assert.equal(tries.at(-1).status, 429);
+  });
+
   it('behind a trusted proxy the address is what it forwards', async ({ start }) => {
     const server = await start({ settings: { GUILD_LIMITS_LOGINS_PER_MINUTE: '2', GUILD_TRUSTED_PROXIES: '127.0.0.1' } });
     const nobody = new Api(server);

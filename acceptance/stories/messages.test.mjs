@@ -252,6 +252,7 @@ story('messages', {}, (it) => {
     assert.deepEqual(await bodies(`?from=${bob.username}`), ['third', 'first']);
     assert.deepEqual(await bodies(`?from=${bob.username.toUpperCase()}`), ['third', 'first']);
     assert.deepEqual(await bodies(`?from=${dave.username}`), []);
+    await alice.api.refused('not_found', 'GET', '/messages/recent?from=nobody-is-called-so');
     assert.deepEqual(await bodies('?limit=1'), ['third']);
     assert.deepEqual(await bodies('?days=1&limit=100'), ['third', 'second', 'first']);
     assert.deepEqual(await bodies('?days=3650'), ['third', 'second', 'first']);

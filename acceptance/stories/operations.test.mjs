@@ -84,11 +84,11 @@ story('probes and documents', {}, (it) => {
 
   it('the pages are served from the program alone: no foreign host', async ({ server, nobody }) => {
     assert.equal((await nobody.get('/docs')).headers.get('location'), '/docs/');
-    for (const path of ['/', '/docs', '/docs/events']) {
+    for (const path of ['/', '/docs', '/docs/events', '/docs/errors']) {
       const page = await nobody.get(path, { redirect: 'follow' });
       assert.equal(page.status, 200, path);
       assert.match(page.type, /^text\/html/);
-      const base = path.endsWith('/') || path === '/docs/events' ? path : `${path}/`;
+      const base = path.endsWith('/') || path.startsWith('/docs/') ? path : `${path}/`;
       const assets = [...page.text.matchAll(/<(?:script|link|img)\b[^>]*?\b(?:src|href)\s*=\s*["']([^"']+)["']/g)].map(([, url]) => url);
       for (const asset of assets) {
         if (asset.startsWith('data:') || asset.startsWith('#')) continue;

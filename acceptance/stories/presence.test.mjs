@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { story } from '../lib/story.mjs';
-import { eventually, sleep } from '../lib/wait.mjs';
+import { eventually, pipelined, sleep } from '../lib/wait.mjs';
 
 /** The delay after the last socket, shortened from 10 s. */
 const DELAY_SECONDS = 1;
@@ -121,6 +121,7 @@ story('typing, read marks and presence', { settings: { GUILD_LIMITS_PRESENCE_SEC
     await eventually('both are listed, by username', async () => JSON.stringify(await ours()) === JSON.stringify([alice.username, bob.username]));
     const all = await names();
     assert.deepEqual(all, [...all].sort());
+    await alice.api.refused('invalid_request', 'GET', '/users/online?limit=0');
     const page = await alice.api.ok(200, 'GET', '/users/online?limit=1');
     assert.equal(page.items.length, 1);
     assert.notEqual(page.next, null);
@@ -128,6 +129,28 @@ story('typing, read marks and presence', { settings: { GUILD_LIMITS_PRESENCE_SEC
     assert.ok((await ours()).includes(bob.username), 'kept for a while past the last socket');
     await eventually('bob is gone', async () => !(await ours()).includes(bob.username));
     assert.equal((await alice.api.ok(200, 'GET', `/users/${alice.username}`)).online ?? true, true);
+  });
+
+  it('a room of more than 100 has neither typing nor read marks nor presence', async ({ start, stage }) => {
+    const server = await start({ settings: { GUILD_AUTH_MODE: 'open', GUILD_LIMITS_ROOM_USERNAMES: '0', GUILD_LIMITS_PRESENCE_SECONDS: '1' } });
+    const [alice, bob] = await stage.peopleOn(server, 'alice', 'bob');
+    const crowd = await pipelined(99, async (n) => (await alice.api.as(undefined).ok(201, 'POST', '/users/login', { username: `crowd-${n}` })).user.username, 10);
+    const hundred = await alice.room([bob, ...crowd.slice(0, 98)], { name: 'a hundred' });
+    const larger = await alice.room([bob, ...crowd], { name: 'a hundred and one' });
+    assert.deepEqual([hundred.member_count, larger.member_count], [100, 101]);
+    await bob.says(hundred, 'x');
+    await bob.says(larger, 'x');
+    const [mine, theirs] = await Promise.all([alice.connect(), bob.connect()]);
+    for (const room of [larger, hundred]) {
+      await mine.must('typing', { room: room.id, typing: true });
+      await mine.must('read', { room: room.id, seq: 1 });
+    }
+    await theirs.until('typing', (one) => one.room === hundred.id);
+    await theirs.until('read', (one) => one.room === hundred.id);
+    await mine.settled(larger.id);
+    assert.equal(theirs.count('typing', (one) => one.room === larger.id), 0);
+    assert.equal(theirs.count('read', (one) => one.room === larger.id), 0);
+    assert.equal((await alice.sees(larger)).unread, 0, 'the mark moved all the same');
   });
 
   it('who is gone when the server dies is not online after its restart', async ({ start, stage }) => {

@@ -268,6 +268,31 @@ story('resume', { timeout: 180_000 }, (it) => {
     }
   });
 
+  for (const client of [4, 3]) {
+    it(`a stock client ${client} that reconnects by itself comes back after a stop and after kill -9, and has missed nothing`, async ({ start, stage }) => {
+      const server = await start();
+      const [alice, bob] = await stage.peopleOn(server, 'alice', 'bob');
+      const room = await alice.room([bob]);
+      let wire;
+      wire = bob.wire({ client, auth: (give) => give({ token: bob.token, cursor: wire?.cursor }), extra: { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 } });
+      await wire.ready();
+      let seq = 0;
+      for (const end of ['stop', 'kill', 'stop']) {
+        await alice.says(room, `before ${end}`);
+        seq += 1;
+        await wire.until('new message', (one) => one.seq === seq);
+        await server[end]();
+        await server.start();
+        await alice.says(room, `after ${end}`);
+        seq += 1;
+        await wire.until('new message', (one) => one.seq === seq, 15_000);
+      }
+      assertInOrder(wire.durable(), { [room.id]: 0 });
+      assert.equal(wire.count('new message'), seq, 'each once, over all connections');
+      assert.deepEqual(wire.all('ready').map((one) => one.resumed), [false, true, true, true]);
+    });
+  }
+
   it('cursors outlive a restart of the server, graceful or not', async ({ start, stage }) => {
     const server = await start();
     const [alice, bob] = await stage.peopleOn(server, 'alice', 'bob');

@@ -23,7 +23,7 @@ story('a slow client', { timeout: 240_000 }, (it) => {
 
       if (transport === 'websocket') slow.tcp.pause();
       // a client that polls no more is as slow as one that reads no more
-      else slow.io.io.engine.transport.poll = () => {};
+      else slow.io.io.engine.transport._poll = () => {};
       const delays = [];
       let flooding = true;
       const watching = (async () => {
