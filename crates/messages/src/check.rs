@@ -8,14 +8,14 @@ use db::{Db, Engine, Error, Row, Tx, values};
 pub struct Report {
     /// What was read: a name and a count.
     pub counts: Vec<(&'static str, i64)>,
-    /// The rules that were checked, in words, with how many breaches were seen (at most [`SHOWN`] each are described).
+    /// The rules that were checked, in words, with how many breaches were seen (20 of each at the most are described).
     pub rules: Vec<(&'static str, usize)>,
     /// One line for each breach that is described.
     pub problems: Vec<String>,
 }
 
 /// How many breaches of one rule are described.
-pub const SHOWN: usize = 20;
+const SHOWN: usize = 20;
 
 /// Reads everything in one snapshot; the service may run meanwhile.
 ///

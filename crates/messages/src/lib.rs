@@ -1,10 +1,10 @@
 //! Rooms, who is in them, the log of what happened in them, and its retrieval.
 //!
-//! Each room is a log. Whatever changes a room is an operation of the one writer ([`writer`]), which decides it (membership, nonce,
-//! seq) inside the transaction that writes it; the answer is the commit. Afterwards a hint goes out ([`publish`]), which may be lost;
-//! whoever missed something reads the log ([`read_missed`], [`read_log`]). So correctness rests on the database alone.
+//! Each room is a log. Whatever changes a room is an operation of the one writer (`writer`), which decides it (membership, nonce,
+//! seq) inside the transaction that writes it; the answer is the commit. Afterwards a hint goes out (`publish`), which may be lost;
+//! whoever missed something reads the log (`read_missed`, `read_log`). So correctness rests on the database alone.
 //!
-//! One file per operation; [`access`] is who may do what; `store` is every statement; [`http`] is every route.
+//! One file per operation; `access` is who may do what; `store` is every statement; [`http`] is every route.
 //!
 //! It may not know about live connections, and asks the users service for names through the bus. It keeps ids, never usernames.
 

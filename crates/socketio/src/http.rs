@@ -1,5 +1,5 @@
 //! What stands before the engine: bounds a polling body, counts a polling answer, and opens websockets over a
-//! [`Wire`](crate::wire::Wire).
+//! [`Wire`].
 
 use std::{convert::Infallible, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! One engine connection, whatever its transport: what is shared between its reader, its writer, the sweep and its [`Conn`]s.
+//! One engine connection, whatever its transport: what is shared between its reader, its writer, the sweep and its [`Conn`](crate::Conn)s.
 
 use std::{
     sync::{

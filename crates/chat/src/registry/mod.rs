@@ -2,8 +2,8 @@
 //!
 //! The registry is moved forward by the log alone: [`Registry::pass`] takes the entries in position order, changes memberships and
 //! hands frames out, each under the lock, so that "everything up to here has been handed out" (the positions) and "who hears what
-//! comes next" (each socket's [`Phase`]) change together. What is kept grows with the connected users and their rooms, with nothing
-//! else. It knows no transport but for [`Outbound`].
+//! comes next" (each socket's phase) change together. What is kept grows with the connected users and their rooms, with nothing
+//! else. It knows no transport but for `Outbound`.
 
 pub(crate) mod audience;
 mod load;
