@@ -62,10 +62,10 @@ story('a slow client', { timeout: 240_000 }, (it) => {
     const [alice, bob, carol] = await people('alice', 'bob', 'carol');
     const room = await alice.room([bob, carol]);
     const [first, second, reader] = await Promise.all([alice.connect({ checked: false }), bob.connect({ checked: false }), carol.connect({ checked: false })]);
-    const body = 'x'.repeat(8_000); // what a user may send at once by the default limits is 480 KB of it
-    const acks = await Promise.all(Array.from({ length: 60 }, (_, n) => (n % 2 ? first : second).ask('message', { room: room.id, body }, 30_000)));
+    const body = '\u{1F600}'.repeat(8_000); // 32 KB; by the default limits a user may send 60 messages at once
+    const acks = await Promise.all(Array.from({ length: 120 }, (_, n) => (n % 2 ? first : second).ask('message', { room: room.id, body }, 30_000)));
     assert.ok(acks.every((ack) => ack.ok), JSON.stringify(acks.find((ack) => !ack.ok)));
-    await reader.until('new message', ({ seq }) => seq === 60, 30_000);
+    await reader.until('new message', ({ seq }) => seq === 120, 30_000);
     assertInOrder(reader.durable(), { [room.id]: 0 });
     for (const wire of [first, second, reader]) assert.equal(wire.io.connected, true);
   });

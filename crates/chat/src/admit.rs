@@ -53,7 +53,7 @@ impl Gateway {
         let socket = NewSocket { key: client.key, token: session.token, expires_at: session.expires_at, out };
         // Rooms that were read before delivery has begun would miss what lies between the two.
         self.deliver.reach(&[]).await?;
-        let (ticket, mut wait) = client.enter(user.id, || self.registry.enter(&user, socket)).map_err(over)?;
+        let (ticket, wait) = client.enter(user.id, || self.registry.enter(&user, socket)).map_err(over)?;
         if let Some(ticket) = ticket {
             // In a task of its own: others may wait for it, whatever becomes of this connection.
             let bus = self.bus.clone();
@@ -62,11 +62,13 @@ impl Gateway {
                 ticket.done(rooms);
             });
         }
-        let loaded = wait.wait_for(|loaded| !matches!(loaded, Loaded::Pending)).await.map(|loaded| loaded.clone());
-        match loaded {
-            Ok(Loaded::Failed(refusal)) => return Err(refusal),
-            Ok(_) => {}
-            Err(_) => return Err(Refusal::busy("the rooms could not be read; try again")),
+        if let Some(mut wait) = wait {
+            let loaded = wait.wait_for(|loaded| !matches!(loaded, Loaded::Pending)).await.map(|loaded| loaded.clone());
+            match loaded {
+                Ok(Loaded::Failed(refusal)) => return Err(refusal),
+                Ok(_) => {}
+                Err(_) => return Err(Refusal::busy("the rooms could not be read; try again")),
+            }
         }
         self.must_still_hold(proven).await?;
         let came = self.presence.come(&user).await?;

@@ -81,11 +81,19 @@ impl Deliver {
         }
     }
 
+    /// Reads the log to its end soon, hints or not: the database was changed from outside.
+    pub(crate) fn look(&self) {
+        self.nudge.notify_one();
+    }
+
     /// Waits until everything up to `positions` has been passed.
     ///
     /// # Errors
     /// `busy` if that takes too long.
     pub(crate) async fn reach(&self, positions: &[i64]) -> Result<Reached, Refusal> {
+        if self.registry.covers(positions) {
+            return Ok(Reached::Yes);
+        }
         let mut rounds = self.rounds.subscribe();
         let asked = *rounds.borrow_and_update();
         let give_up = Instant::now() + WAIT;
@@ -146,6 +154,7 @@ impl Deliver {
     /// Reads the log to its end.
     async fn catch_up(&self) -> Result<(), Refusal> {
         let head = self.bus.ask(&self.who, Head {}).await?;
+        self.registry.epoch_is(head.epoch);
         for (partition, to) in (0..).zip(&head.positions) {
             self.read(partition, *to).await?;
         }

@@ -71,6 +71,8 @@ impl Gateway {
             // Noted before the registry is looked through: whoever enters after that asks again.
             self.revocations.note(Arc::clone(&revoked));
             if *revoked == Revoked::AskAgain {
+                // A tool may have begun a new epoch.
+                self.deliver.look();
                 unsure = !self.ask_again().await;
             } else {
                 self.cut_revoked(&revoked);

@@ -28,8 +28,10 @@ pub struct Settings {
     pub max_payload: usize,
     /// Packets that a client may be behind before it is cut. 4,096: small events meet this bound before the one in bytes.
     pub queue: usize,
-    /// Bytes that a client may be behind before it is cut. 1 MiB.
+    /// Bytes that a client may leave untaken for a second or two before it is cut. 1 MiB.
     pub max_behind: usize,
+    /// Bytes that may wait for a client at all before it is cut: room for a burst that comes at once. 8 MiB.
+    pub max_burst: usize,
     /// How long a byte may wait for a client to take it before the client is cut. 30 s.
     pub max_lag: Duration,
     /// How long a socket may stay unauthenticated. 30 s.
@@ -50,6 +52,7 @@ impl Default for Settings {
             max_payload: 128 * 1024,
             queue: 4_096,
             max_behind: 1024 * 1024,
+            max_burst: 8 * 1024 * 1024,
             max_lag: Duration::from_secs(30),
             authenticate_within: Duration::from_secs(30),
             presence_linger: Duration::from_secs(10),
@@ -68,6 +71,7 @@ impl Settings {
             max_payload: self.max_payload,
             queue: self.queue,
             max_behind: self.max_behind,
+            max_burst: self.max_burst,
             max_lag: self.max_lag,
             connect_timeout: self.authenticate_within,
             ..socketio::Config::default()

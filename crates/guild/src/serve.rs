@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use db::OpenError;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use users::CannotStart;
 
 use crate::assemble::{Assembled, assemble};
@@ -72,6 +72,19 @@ impl From<CannotStart> for StartError {
     }
 }
 
+/// A listener whose queue has room for a storm: all clients of a server that was away connect at once, and whoever finds no room tries
+/// again only a second later. The system may allow fewer (Linux: `net.core.somaxconn`, 4,096).
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    const WAITING: u32 = 16_384;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As tokio's own `bind` does: a server that was just stopped leaves its address taken for a while.
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(WAITING)
+}
+
 /// Starts a server. When this returns, it serves.
 ///
 /// # Errors
@@ -81,7 +94,7 @@ pub async fn start(settings: &Settings) -> Result<Server, StartError> {
     let mut assembled = assemble(settings, metrics).await?;
     let wanted = settings.network.listen;
     let bound = async {
-        let listener = TcpListener::bind(wanted).await?;
+        let listener = bind(wanted)?;
         listener.local_addr().map(|address| (listener, address))
     };
     let (listener, address) = bound.await.map_err(|error| StartError::Listen(wanted, error))?;

@@ -1,16 +1,42 @@
-//! Which rooms a user is in, for a gateway: see [`RoomsOf`].
+//! Which rooms a user is in, for a gateway: see [`RoomsOf`]. In a storm of reconnecting users many are asked for at once.
 
 use crate::service::Messages;
 use crate::store::{log, members};
 use contract::calls::messages::{InRoom, InRooms, RoomsOf};
-use contract::{Answer, Caller, Refusal};
+use contract::{Answer, Caller, Refusal, UserId};
+use db::{Db, Error, Together};
+
+/// Most users whose rooms are read in one snapshot, and how many such snapshots there may be at a time: readers do other things too.
+const TOGETHER: (usize, usize) = (64, 2);
+
+/// The users whose rooms are to be read.
+pub(crate) type Memberships = Together<UserId, InRooms>;
+
+/// Starts to read them.
+pub(crate) fn start(db: Db) -> Memberships {
+    let (most, lanes) = TOGETHER;
+    Together::start(lanes, most, move |users| read(db.clone(), users))
+}
 
 impl Answer<RoomsOf> for Messages {
     async fn answer(&self, who: &Caller, call: RoomsOf) -> Result<InRooms, Refusal> {
         who.must_be_service()?;
-        let (rooms, position) =
-            self.db.read(move |tx| Box::pin(async move { Ok((members::rooms_of(tx, call.user).await?, log::end(tx).await?.0)) })).await?;
-        let rooms = rooms.into_iter().map(|(room, kind, member_count)| InRoom { room, kind, member_count }).collect();
-        Ok(InRooms { rooms, positions: vec![position] })
+        Ok(self.memberships.ask(call.user).await?)
     }
+}
+
+async fn read(db: Db, users: Vec<UserId>) -> Result<Vec<InRooms>, Error> {
+    db.read(move |tx| {
+        Box::pin(async move {
+            let positions = vec![log::end(tx).await?.0];
+            let mut all = Vec::with_capacity(users.len());
+            for user in users {
+                let rooms = members::rooms_of(tx, user).await?;
+                let rooms = rooms.into_iter().map(|(room, kind, member_count)| InRoom { room, kind, member_count }).collect();
+                all.push(InRooms { rooms, positions: positions.clone() });
+            }
+            Ok(all)
+        })
+    })
+    .await
 }

@@ -3,6 +3,7 @@
 use crate::names::Names;
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
+use crate::rooms_of::{self, Memberships};
 use crate::writer::Writer;
 use crate::{Settings, view};
 use bus::Bus;
@@ -22,6 +23,7 @@ pub struct Messages {
     pub(crate) resolver: Resolver,
     pub(crate) settings: Settings,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) memberships: Memberships,
     writer: Mutex<Option<Writer>>,
     writing: Mutex<Option<JoinHandle<()>>>,
 }
@@ -48,7 +50,8 @@ impl Messages {
             metrics::counter!("guild_rate_limited_total", "what" => what).increment(0);
         }
         let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(Some(writing)));
-        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, writer, writing })
+        let memberships = rooms_of::start(db.clone());
+        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, writer, writing })
     }
 
     /// Registers what this service answers.

@@ -18,8 +18,11 @@ pub struct Config {
     pub max_payload: usize,
     /// Packets that a connection may be behind before a send is refused as full. Default: 4096, room for a burst of small events.
     pub queue: usize,
-    /// Bytes that a connection may be behind before a send is refused as full. Default: 1 MiB.
+    /// Bytes that a client may leave untaken for a second or two before the connection is cut. Default: 1 MiB.
     pub max_behind: usize,
+    /// Bytes that may wait for a connection at all before a send is refused as full. It bounds memory; it has to have room for a burst
+    /// that comes at once, which even a client that reads all the time cannot have taken yet. Default: 8 MiB.
+    pub max_burst: usize,
     /// How long a byte may wait for a client to take it before the connection is cut. Default: 30 s.
     pub max_lag: Duration,
     /// How long a connection may stay without being connected to `/`, including the time that [`Handler::connect`] takes. Default:
@@ -38,6 +41,7 @@ impl Default for Config {
             max_payload: 128 * 1024,
             queue: 4096,
             max_behind: 1024 * 1024,
+            max_burst: 8 * 1024 * 1024,
             max_lag: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(30),
         }
@@ -46,7 +50,7 @@ impl Default for Config {
 
 /// The engine's own bound for polling, which must never be met. The engine keeps a packet that no longer fits into a polling answer
 /// for the next one, and loses it when the client upgrades to a websocket in between (engineioxide 0.17.9, `forward_to_socket`
-/// ignores `peeked_packet`). An answer is bounded by `max_behind` instead, a polling body by `http.rs`. It is 2^31 - 1 because
+/// ignores `peeked_packet`). An answer is bounded by `max_burst` instead, a polling body by `http.rs`. It is 2^31 - 1 because
 /// clients that open with a websocket are told it, and some keep it in 32 bits.
 pub(crate) const ENGINE_MAX_PAYLOAD: u64 = i32::MAX as u64;
 

@@ -36,7 +36,7 @@ pub(crate) struct Link {
     socket: OnceLock<Weak<EngineSocket>>,
     /// Closing a socket spawns, and a handler may close from a thread that is none of the runtime's.
     runtime: Handle,
-    max_behind: usize,
+    max_burst: usize,
     /// Given back when the session has ended.
     place: Mutex<Option<Place>>,
 }
@@ -50,6 +50,8 @@ pub(crate) struct Watch {
     pub(crate) closing: Option<Instant>,
     /// What had been accepted and written at a moment, to see later whether it has left.
     pub(crate) mark: Option<Mark>,
+    /// All bytes that had been accepted at the last look.
+    pub(crate) owed: u64,
 }
 
 /// See [`Watch::mark`].
@@ -66,12 +68,12 @@ impl Link {
         Link {
             flow: Flow::default(),
             reader: Mutex::default(),
-            watch: Mutex::new(Watch { waiting: Some(Instant::now()), closing: None, mark: None }),
+            watch: Mutex::new(Watch { waiting: Some(Instant::now()), closing: None, mark: None, owed: 0 }),
             closed: AtomicBool::new(false),
             reason: OnceLock::new(),
             socket: OnceLock::new(),
             runtime: Handle::current(),
-            max_behind: config.max_behind,
+            max_burst: config.max_burst,
             place: Mutex::new(Some(place)),
         }
     }
@@ -102,13 +104,13 @@ impl Link {
 
     /// Bytes that may be queued before a send is refused.
     pub(crate) fn free(&self) -> usize {
-        self.max_behind.saturating_sub(self.flow.behind())
+        self.max_burst.saturating_sub(self.flow.behind())
     }
 
-    /// Queues a packet, if the connection is not too far behind. A packet that alone is over the bound passes when nothing waits.
+    /// Queues a packet, if not too much waits already. A packet that alone is over the bound passes when nothing waits.
     pub(crate) fn send(&self, socket: &EngineSocket, packet: Str) -> Result<(), SendError> {
         let behind = self.flow.behind();
-        if behind > 0 && behind.saturating_add(packet.len()) > self.max_behind {
+        if behind > 0 && behind.saturating_add(packet.len()) > self.max_burst {
             return Err(SendError::Full);
         }
         self.queue(socket, packet)

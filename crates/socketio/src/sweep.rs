@@ -1,6 +1,6 @@
 //! One task for all connections' deadlines, instead of a timer each.
 
-use std::{sync::Weak, time::Duration};
+use std::{mem, sync::Weak, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -70,9 +70,18 @@ fn judge(link: &Link, now: Instant, config: &Config) -> Verdict {
     {
         return Verdict::Close("connect timeout");
     }
-    let (mark, late) = follow(watch.mark, link.flow.marks(), now, config.max_lag);
+    let marks = link.flow.marks();
+    let (mark, late) = follow(watch.mark, marks, now, config.max_lag);
     watch.mark = mark;
-    if late { Verdict::Abort("slow client") } else { Verdict::Keep }
+    let owed = mem::replace(&mut watch.owed, marks.0);
+    if late || is_behind(owed, marks, link.is_polling(), config.max_behind) { Verdict::Abort("slow client") } else { Verdict::Keep }
+}
+
+/// Whether more than the bound of what was owed at the last look has not been taken since. What came after that has not had its time:
+/// a burst is taken at the pace of the network, by a client that reads all the time too. Nor does it count while the network would
+/// take more, because then it is this side that is late. (Polling shows no such thing: there the client has to come for it.)
+fn is_behind(owed: u64, (_, written, blocked): (u64, u64, bool), polling: bool, max_behind: usize) -> bool {
+    (blocked || polling) && owed.saturating_sub(written) > max_behind as u64
 }
 
 /// Follows what is owed: once all that had been accepted at the mark has left, and the network has taken something if it was blocked,
@@ -122,6 +131,16 @@ mod tests {
         let (mark, _) = follow(None, (100, 100, true), start, LAG);
         assert!(follow(mark, (100, 100, true), start + LAG, LAG).1);
         assert!(follow(mark, (100, 100, false), start + LAG, LAG).0.is_none());
+    }
+
+    #[test]
+    fn only_what_has_had_its_time_counts_as_behind() {
+        let behind = |owed, marks| is_behind(owed, marks, false, 100);
+        assert!(!behind(0, (900, 0, true)), "it has come since the last look");
+        assert!(behind(900, (900, 799, true)));
+        assert!(!behind(900, (5_000, 800, true)), "no more than the bound is left of it");
+        assert!(!behind(900, (900, 0, false)), "nobody has tried to send it");
+        assert!(is_behind(900, (900, 0, false), true, 100), "nobody has come for it");
     }
 
     #[test]

@@ -382,7 +382,7 @@ async fn a_connection_without_a_connect_is_closed() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_fills_up_and_can_be_cut() {
-    let config = Config { max_behind: 100_000, ..Config::default() };
+    let config = Config { max_burst: 100_000, ..Config::default() };
     let mut server = Running::start(config).await;
     let (client, _) = WebSocket::connect(server.address, "").await;
     let conn = server.connected().await;
@@ -449,6 +449,57 @@ async fn a_burst_to_a_client_that_reads_is_drained() {
         assert_eq!(client.next().await.unwrap(), format!("42[\"n\",{n}]"));
     }
     soon(sender).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_burst_at_once_does_not_count_against_a_client_that_reads() {
+    let mut server = Running::start(Config::default()).await;
+    let (mut client, _) = WebSocket::connect(server.address, "").await;
+    let conn = server.connected().await;
+    let frame = Frame::event("x", &"x".repeat(32 * 1024)).unwrap();
+    // Nothing is awaited in between, so the writer has no chance: what two users may send at once, who each have a burst of 60.
+    for _ in 0..120 {
+        conn.send(&frame).unwrap();
+    }
+    let all = conn.behind();
+    // The network takes a part of it, and then no more until the client reads.
+    soon(async {
+        let mut before = all;
+        while before == all || before != conn.behind() {
+            before = conn.behind();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    for _ in 0..60 {
+        conn.send(&frame).unwrap();
+    }
+    for n in 0..180 {
+        assert!(client.next().await.is_some(), "{n}");
+    }
+    assert!(soon(conn.drained(0)).await);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_too_much_for_too_long_is_cut() {
+    // Long before the bound in time, which is longer than this test may take.
+    let config = Config { max_behind: 100_000, max_lag: Duration::from_secs(60), ..Config::default() };
+    let mut server = Running::start(config).await;
+    let (client, _) = WebSocket::connect(server.address, "").await;
+    let conn = server.connected().await;
+    let frame = Frame::event("x", &"x".repeat(32 * 1024)).unwrap();
+    // More than the kernel takes for a client that does not read.
+    fill(&conn, &frame);
+    assert_eq!(server.disconnected().await, "slow client");
+    drop(client);
+
+    let (client, _) = Polling::connect(server.address, "").await;
+    let conn = server.connected().await;
+    for _ in 0..10 {
+        conn.send(&frame).unwrap();
+    }
+    assert_eq!(server.disconnected().await, "slow client");
+    drop(client);
 }
 
 #[tokio::test]

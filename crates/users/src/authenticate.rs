@@ -1,11 +1,11 @@
 //! `Authenticate`: whose token is this? Every REST call and every socket asks, so good answers are remembered.
 
 use crate::service::Known;
-use crate::store::NewUser;
+use crate::store::{NewUser, Seen, Shown};
 use crate::token::{self, Hash};
 use crate::{Mode, Users};
 use contract::calls::users::{Authenticate, Session};
-use contract::{Answer, Caller, Code, Refusal, User};
+use contract::{Answer, Caller, Code, Refusal, TokenId, User};
 
 impl Answer<Authenticate> for Users {
     async fn answer(&self, _who: &Caller, call: Authenticate) -> Result<Session, Refusal> {
@@ -26,14 +26,14 @@ impl Users {
     /// One of our own tokens.
     async fn by_token(&self, hash: &Hash) -> Result<Session, Refusal> {
         let held = match self.settings.mode {
-            Mode::Jwt => None,
-            Mode::Password | Mode::PasswordAndJwt | Mode::Open => self.store.token(hash).await?,
+            Mode::Jwt => Seen::Nobody,
+            Mode::Password | Mode::PasswordAndJwt | Mode::Open => self.lookups.ask(Shown::Token(*hash)).await?,
         };
         let now = self.clock.now();
         // A token of `open` mode is nobody's proof where passwords are asked for.
         let taken = |has_password: bool| has_password || self.settings.mode == Mode::Open;
         match held {
-            Some(held) if held.expires_at > now && taken(held.has_password) => {
+            Seen::Holder(held) if held.expires_at > now && taken(held.has_password) => {
                 Ok(Session { user: held.user, token: token::name(hash), expires_at: held.expires_at })
             }
             _ => Err(not_valid()),
@@ -45,31 +45,30 @@ impl Users {
         let jwt = self.jwt.as_ref().ok_or_else(not_valid)?;
         let bearer = jwt.bearer(text, self.clock.now())?;
         let name = token::name(hash);
-        if self.store.is_denied(name).await? {
-            return Err(not_valid());
-        }
-        let user = match self.store.account_by_origin(&bearer.origin).await? {
-            Some(account) if account.disabled => return Err(not_valid()),
-            Some(account) => account.user,
-            None => {
+        let user = match self.lookups.ask(Shown::Foreign { token: name, origin: bearer.origin.clone() }).await? {
+            Seen::Denied => return Err(not_valid()),
+            Seen::Account(account) if account.disabled => return Err(not_valid()),
+            Seen::Account(account) => account.user,
+            Seen::Holder(_) | Seen::Nobody => {
                 let new = NewUser { origin: Some(bearer.origin.clone()), ..NewUser::new(bearer.username.clone(), self.clock.now()) };
-                self.first_seen(new, &bearer.origin).await?
+                self.first_seen(new, name, bearer.origin).await?
             }
         };
         Ok(Session { user, token: name, expires_at: bearer.expires_at })
     }
 
-    async fn first_seen(&self, new: NewUser, origin: &str) -> Result<User, Refusal> {
+    async fn first_seen(&self, new: NewUser, token: TokenId, origin: String) -> Result<User, Refusal> {
         let user = User::from(&new);
-        if self.store.create(new, None).await? {
+        if self.creations.ask(new).await? {
             tracing::info!(user = %user.username, id = %user.id, "a user of the host application was seen for the first time");
             return Ok(user);
         }
         // Either the username is taken, or the same user came in twice at once.
-        match self.store.account_by_origin(origin).await? {
-            Some(account) if account.disabled => Err(not_valid()),
-            Some(account) => Ok(account.user),
-            None => {
+        match self.lookups.ask(Shown::Foreign { token, origin }).await? {
+            Seen::Denied => Err(not_valid()),
+            Seen::Account(account) if account.disabled => Err(not_valid()),
+            Seen::Account(account) => Ok(account.user),
+            Seen::Holder(_) | Seen::Nobody => {
                 let taken = format!("the username {} belongs to another user already", user.username);
                 Err(Refusal::conflict(taken).about("username"))
             }

@@ -1,7 +1,7 @@
 //! `AuthenticateOpen`: a username alone, in `open` mode. The session has no token, so it gets a name of its own.
 
 use crate::authenticate::not_valid;
-use crate::store::NewUser;
+use crate::store::{NewUser, Seen, Shown};
 use crate::{Mode, Users, token};
 use contract::calls::users::{AuthenticateOpen, Session};
 use contract::{Answer, Caller, Code, Refusal, User};
@@ -12,19 +12,21 @@ impl Answer<AuthenticateOpen> for Users {
             return Err(Refusal::new(Code::Unauthenticated, "a username alone is no proof here: log in and show the token"));
         }
         let now = self.clock.now();
-        let user = match self.store.account_by_name(&call.username).await? {
-            Some(account) if account.disabled || account.password.is_some() => return Err(not_valid()),
-            Some(account) => account.user,
-            None if !self.may_register() => return Err(not_valid()),
-            None => {
+        let user = match self.lookups.ask(Shown::Username(call.username.clone())).await? {
+            Seen::Account(account) if account.disabled || account.password.is_some() => return Err(not_valid()),
+            Seen::Account(account) => account.user,
+            _ if !self.may_register() => return Err(not_valid()),
+            _ => {
                 let new = NewUser::new(call.username.clone(), now);
                 let user = User::from(&new);
-                if self.store.create(new, None).await? {
+                if self.creations.ask(new).await? {
                     user
                 } else {
                     // Somebody else was first with this name.
-                    let account = self.store.account_by_name(&call.username).await?;
-                    account.filter(|account| !account.disabled).ok_or_else(not_valid)?.user
+                    match self.lookups.ask(Shown::Username(call.username)).await? {
+                        Seen::Account(account) if !account.disabled && account.password.is_none() => account.user,
+                        _ => return Err(not_valid()),
+                    }
                 }
             }
         };

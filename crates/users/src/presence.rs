@@ -7,8 +7,8 @@ use bus::Bus;
 use contract::calls::users::{EndLease, RenewLease, SetPresence};
 use contract::hint::PresenceChanged;
 use contract::{Answer, Caller, Clock, Refusal, UserRef};
+use db::Together;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
 
 /// How long a gateway is believed to live after its last word (contract: 15 s).
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
@@ -16,13 +16,10 @@ pub(crate) const LEASE: Duration = Duration::from_secs(15);
 /// Most changes in one transaction: on SQLite other writes, the messages too, wait for it.
 const BATCH: usize = 256;
 
-/// Most changes that wait before whoever says more has to wait.
-const WAITING: usize = 4_096;
-
 impl Answer<SetPresence> for Users {
     async fn answer(&self, who: &Caller, call: SetPresence) -> Result<(), Refusal> {
         who.must_be_service()?;
-        self.presence.set(Change { gateway: call.gateway, user: call.user, online: call.online }).await
+        Ok(self.presence.ask(Change { gateway: call.gateway, user: call.user, online: call.online }).await?)
     }
 }
 
@@ -53,42 +50,17 @@ pub(crate) fn tell(bus: &Bus, changes: impl IntoIterator<Item = (UserRef, bool)>
     }
 }
 
-/// The task that writes presence. It ends with this.
-pub(crate) struct Presence(mpsc::Sender<Waiting>);
+/// Presence that waits to be written.
+pub(crate) type Presence = Together<Change, ()>;
 
-type Waiting = (Change, oneshot::Sender<Result<(), Refusal>>);
-
-impl Presence {
-    pub(crate) fn start(store: Store, bus: Bus, clock: Clock) -> Self {
-        let (sender, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(write(waiting, store, bus, clock));
-        Self(sender)
-    }
-
-    /// Answers when the change is stored.
-    async fn set(&self, change: Change) -> Result<(), Refusal> {
-        let (answer, answered) = oneshot::channel();
-        let stopped = |_| Refusal::busy("presence is not kept any more: the server is stopping");
-        self.0.send((change, answer)).await.map_err(|_| stopped(()))?;
-        answered.await.map_err(|_| stopped(()))?
-    }
-}
-
-async fn write(mut waiting: mpsc::Receiver<Waiting>, store: Store, bus: Bus, clock: Clock) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while waiting.recv_many(&mut batch, BATCH).await > 0 {
-        let (changes, answers): (Vec<Change>, Vec<_>) = batch.drain(..).unzip();
-        let now = clock.now();
-        let stored = match store.set_presence(changes, now, now.plus(LEASE)).await {
-            Ok(changed) => {
-                tell(&bus, changed);
-                Ok(())
-            }
-            Err(error) => Err(Refusal::from(error)),
-        };
-        for answer in answers {
-            // Who does not wait for the answer any more needs none.
-            let _ = answer.send(stored.clone());
+/// Starts the task that writes it.
+pub(crate) fn start(store: Store, bus: Bus, clock: Clock) -> Presence {
+    Together::start(1, BATCH, move |changes| {
+        let (store, bus, now) = (store.clone(), bus.clone(), clock.now());
+        async move {
+            let count = changes.len();
+            tell(&bus, store.set_presence(changes, now, now.plus(LEASE)).await?);
+            Ok(vec![(); count])
         }
-    }
+    })
 }

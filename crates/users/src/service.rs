@@ -3,16 +3,16 @@
 use crate::cache::Cache;
 use crate::hashing::Hashing;
 use crate::jwt::Jwt;
-use crate::presence::Presence;
+use crate::presence::{self, Presence};
 use crate::settings::{CannotStart, Mode, Registration, Settings};
-use crate::store::Store;
+use crate::store::{NewUser, Seen, Shown, Store};
 use crate::token::Hash;
 use crate::{sweep, watch};
 use bus::Bus;
 use contract::calls::users as calls;
 use contract::calls::users::Session;
 use contract::{Clock, Refusal, TokenId, User, UserId};
-use db::Db;
+use db::{Db, Together};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,15 @@ use tokio::task::JoinSet;
 
 /// Sessions and users that are remembered (about 3 MB each at most): every REST call authenticates, every page of messages names senders.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// Most lookups that share a snapshot: some 10 microseconds each, and nobody should wait long for the others.
+const LOOKUPS: usize = 64;
+
+/// How many such snapshots there may be at a time: readers do other things too.
+const LOOKING: usize = 2;
+
+/// Most users who are created in one transaction: on SQLite other writes, the messages too, wait for it.
+const CREATIONS: usize = 256;
 
 /// The users service.
 pub struct Users {
@@ -32,6 +41,10 @@ pub struct Users {
     pub(crate) jwt: Option<Jwt>,
     pub(crate) sessions: Cache<TokenId, Known>,
     pub(crate) known: Cache<UserId, User>,
+    /// Whoever shows up, looked up together.
+    pub(crate) lookups: Together<Shown, Seen>,
+    /// Users who show up for the first time, without a password.
+    pub(crate) creations: Together<NewUser, bool>,
     pub(crate) presence: Presence,
 }
 
@@ -54,9 +67,19 @@ impl Users {
         let jwt = settings.mode.takes_jwt().then(|| Jwt::new(&settings.jwt)).transpose()?;
         let hashing = Hashing::start(settings.hashing).map_err(CannotStart)?;
         let store = Store::new(db.clone());
-        let presence = Presence::start(store.clone(), bus.clone(), clock.clone());
+        let presence = presence::start(store.clone(), bus.clone(), clock.clone());
+        let looking = store.clone();
+        let lookups = Together::start(LOOKING, LOOKUPS, move |shown| {
+            let store = looking.clone();
+            async move { store.look_up(shown).await }
+        });
+        let creating = store.clone();
+        let creations = Together::start(1, CREATIONS, move |new| {
+            let store = creating.clone();
+            async move { store.create_all(new).await }
+        });
         let (sessions, known) = (Cache::new(REMEMBERED), Cache::new(REMEMBERED));
-        Ok(Arc::new(Self { store, db, bus, settings, clock, hashing, jwt, sessions, known, presence }))
+        Ok(Arc::new(Self { store, db, bus, settings, clock, hashing, jwt, sessions, known, lookups, creations, presence }))
     }
 
     /// Whether this database may be served in this mode: `open` never serves one that holds passwords, because anybody could be anybody.

@@ -75,9 +75,9 @@ impl Drop for Ticket {
 }
 
 impl Registry {
-    /// A socket of this user is here. Wait for the receiver to say [`Loaded::Done`]; with a ticket, read the rooms first and then call
-    /// [`Ticket::done`].
-    pub(crate) fn enter(self: &Arc<Self>, user: &UserRef, socket: NewSocket) -> (Option<Ticket>, watch::Receiver<Loaded>) {
+    /// A socket of this user is here. Where there is a receiver, wait for it to say [`Loaded::Done`]; with a ticket, read the rooms first
+    /// and then call [`Ticket::done`].
+    pub(crate) fn enter(self: &Arc<Self>, user: &UserRef, socket: NewSocket) -> (Option<Ticket>, Option<watch::Receiver<Loaded>>) {
         let mut guard = self.lock();
         let inner = &mut *guard;
         inner.expiries.insert((socket.expires_at, socket.key, user.id));
@@ -85,19 +85,20 @@ impl Registry {
             load: Loading::Not,
             rooms: HashSet::new(),
             as_of: Vec::new(),
+            quiet_since: Vec::new(),
             sockets: Vec::with_capacity(1),
             empty_since: None,
         });
         entry.sockets.push(Socket::new(socket));
         entry.empty_since = None;
         match &entry.load {
-            Loading::Done => (None, watch::channel(Loaded::Done).1),
-            Loading::UnderWay(wait) => (None, wait.clone()),
+            Loading::Done => (None, None),
+            Loading::UnderWay(wait) => (None, Some(wait.clone())),
             Loading::Not => {
                 let (tell, wait) = watch::channel(Loaded::Pending);
                 entry.load = Loading::UnderWay(wait.clone());
                 let began = inner.passing.begin();
-                (Some(Ticket { registry: Arc::clone(self), user: user.id, began, tell, told: false }), wait)
+                (Some(Ticket { registry: Arc::clone(self), user: user.id, began, tell, told: false }), Some(wait))
             }
         }
     }
@@ -148,6 +149,9 @@ impl Inner {
             }
         };
         entry.load = Loading::Done;
+        // What has passed so far was not looked at for this user.
+        entry.quiet_since.clone_from(&rooms.positions);
+        entry.heard(&self.positions);
         entry.as_of = rooms.positions;
         entry.rooms.reserve(rooms.rooms.len());
         for room in rooms.rooms {

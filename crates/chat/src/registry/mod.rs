@@ -52,6 +52,8 @@ struct UserEntry {
     rooms: HashSet<RoomId>,
     /// Up to where the log was when they were read. Until all of that has passed, they may be ahead of it.
     as_of: Vec<i64>,
+    /// Nothing that has passed after these positions was for this user.
+    quiet_since: Vec<i64>,
     sockets: Vec<Socket>,
     empty_since: Option<Instant>,
 }
@@ -87,6 +89,16 @@ impl Registry {
         self.lock().covers(positions)
     }
 
+    /// The database's epoch may have changed while this runs: cursors of before it must not be taken up.
+    pub(crate) fn epoch_is(&self, epoch: u64) {
+        self.lock().epoch = epoch;
+    }
+
+    /// Whether it is known here that nothing that has passed after `from` was for this user. False where it is not known.
+    pub(crate) fn has_all(&self, user: UserId, from: &Cursor) -> bool {
+        self.lock().has_all(user, from)
+    }
+
     /// Forgets the users who have had no socket since `before`.
     pub(crate) fn forget(&self, before: Instant) {
         let mut inner = self.lock();
@@ -109,6 +121,14 @@ impl Registry {
     }
 }
 
+impl UserEntry {
+    /// Notes that what has just passed is for this user, with a socket or without.
+    fn heard(&mut self, here: &[i64]) {
+        self.quiet_since.resize(here.len(), 0);
+        self.quiet_since.iter_mut().zip(here).for_each(|(since, here)| *since = (*since).max(*here));
+    }
+}
+
 impl Inner {
     fn cursor(&self) -> Cursor {
         Cursor::new(self.epoch, self.positions.clone())
@@ -118,6 +138,12 @@ impl Inner {
         self.positions.len() >= positions.len()
             && !self.positions.is_empty()
             && self.positions.iter().zip(positions).all(|(have, want)| have >= want)
+    }
+
+    fn has_all(&self, user: UserId, from: &Cursor) -> bool {
+        let Some(entry) = self.users.get(&user).filter(|entry| matches!(entry.load, Loading::Done)) else { return false };
+        let quiet = entry.quiet_since.len() == from.positions.len() && entry.quiet_since.iter().zip(&from.positions).all(|(q, f)| q <= f);
+        quiet && from.epoch == self.epoch && self.covers(&from.positions)
     }
 
     /// Makes a connected user a member.

@@ -40,6 +40,7 @@ impl Inner {
                 }
                 let mut frames = Frames::new(entry, self.cursor().to_string());
                 if let Some(user) = self.users.get_mut(&reader.id) {
+                    user.heard(&self.positions);
                     hand_to(reader.id, &mut user.sockets, &mut frames, passed);
                 }
             }
@@ -93,6 +94,7 @@ impl Inner {
         let mut frames = Frames::new(entry, cursor.to_string());
         for member in &room.members {
             if let Some(user) = self.users.get_mut(member) {
+                user.heard(&self.positions);
                 hand_to(*member, &mut user.sockets, &mut frames, passed);
             }
         }

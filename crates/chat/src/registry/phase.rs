@@ -21,12 +21,13 @@ pub(crate) enum Begun {
 
 impl Registry {
     /// Makes a socket that has got everything up to `from` (`None`: that wants nothing from before) live from where the log stands, after
-    /// `ready`, which is made for that place.
+    /// `ready`, which is made for that place. What has passed since `from` does not matter if nothing of it was for this user.
     pub(crate) fn go_live(&self, user: UserId, key: Key, from: Option<&Cursor>, ready: impl FnOnce(&Cursor) -> Option<Frame>) -> Begun {
         let mut inner = self.lock();
         let here = inner.cursor();
+        let moved = from.is_some_and(|from| *from != here && !inner.has_all(user, from));
         let Some(socket) = inner.socket(user, key) else { return Begun::Gone };
-        if from.is_some_and(|from| *from != here) {
+        if moved {
             return Begun::Moved;
         }
         let Some(ready) = ready(&here) else { return Begun::Gone };

@@ -8,9 +8,9 @@ use std::sync::Arc;
 /// Names a connection within this process.
 pub(crate) type Key = u64;
 
-/// Bytes of live events that may wait for the end of a replay. Half of what a client may be behind, so that they fit once the replay has
-/// been taken.
-const HELD_BYTES: usize = 512 * 1024;
+/// Bytes of live events that may wait for the end of a replay. Half of what may wait for a client at all, so that they fit once the replay
+/// has been taken.
+const HELD_BYTES: usize = 4 * 1024 * 1024;
 /// Frames likewise.
 const HELD_FRAMES: usize = 2_048;
 

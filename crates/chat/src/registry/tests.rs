@@ -154,6 +154,7 @@ async fn what_passes_while_rooms_are_read_counts() {
     here.pass(Event::MemberLeft(Here::membership(left, &ann, 1)));
     here.pass(Event::MemberJoined(Here::membership(stays, &eve, 150)));
     ticket.unwrap().done(Ok(InRooms { rooms, positions: vec![0] }));
+    assert!(!here.registry.has_all(ann.id, &Cursor::new(1, vec![0])), "what passed meanwhile has to be read");
     assert_eq!(here.registry.go_live(ann.id, key, None, ready()), Begun::Done);
     assert_eq!(here.renamed(left).deliveries, 0);
     assert_eq!(here.renamed(stays).deliveries, 1);
@@ -181,6 +182,45 @@ async fn what_is_held_comes_after_ready_in_order() {
     here.renamed(room);
     assert_eq!(heard(&out), ["ready", "member joined", "room updated", "room updated"]);
     assert_eq!(heard(&first).len(), 6);
+}
+
+#[tokio::test]
+async fn what_was_for_others_is_not_missed() {
+    let mut here = Here::new();
+    let (ann, bob, anns, bobs) = (user("ann"), user("bob"), RoomId::new(), RoomId::new());
+    let before = here.registry.cursor().unwrap();
+    let (key, ticket, out) = here.enter(&ann);
+    here.live(&bob);
+    here.created(bobs, &bob, 1);
+    let unseen = here.registry.cursor().unwrap();
+    assert!(!here.registry.has_all(ann.id, &unseen), "her rooms are not known yet");
+    // Read as of 2, when 1 has passed.
+    ticket.unwrap().done(Ok(InRooms { rooms: Vec::new(), positions: vec![2] }));
+    here.created(anns, &ann, 1);
+    assert!(!here.registry.has_all(ann.id, &unseen), "what passed before that place was not looked at");
+    let read_up_to = here.registry.cursor().unwrap();
+    assert!(here.registry.has_all(ann.id, &read_up_to));
+    here.renamed(bobs);
+    assert!(here.registry.has_all(ann.id, &read_up_to) && !here.registry.has_all(ann.id, &before));
+    assert_eq!(here.registry.go_live(ann.id, key, Some(&read_up_to), ready()), Begun::Done);
+    here.registry.leave(ann.id, key, Instant::now());
+    here.renamed(bobs);
+    here.pass(Event::MemberJoined(Here::membership(bobs, &user("eve"), 2)));
+    assert!(here.registry.has_all(ann.id, &read_up_to), "nor with nobody there to hear it");
+    here.renamed(anns);
+    assert!(!here.registry.has_all(ann.id, &read_up_to), "but her own is");
+    let (again, _, _) = here.enter(&ann);
+    assert_eq!(here.registry.go_live(ann.id, again, Some(&read_up_to), ready()), Begun::Moved);
+    let now = here.registry.cursor().unwrap();
+    here.pass(Event::MemberLeft(Here::membership(anns, &ann, 0)));
+    assert!(!here.registry.has_all(ann.id, &now), "one's own leaving too");
+    let now = here.registry.cursor().unwrap();
+    here.renamed(anns);
+    assert!(here.registry.has_all(ann.id, &now));
+    assert!(!here.registry.has_all(ann.id, &Cursor::new(now.epoch, vec![99])), "past the end");
+    here.registry.epoch_is(7);
+    assert!(!here.registry.has_all(ann.id, &now), "of another epoch");
+    assert_eq!(heard(&out), ["ready"]);
 }
 
 #[tokio::test]

@@ -15,9 +15,8 @@ const ORIGIN_BYTES: usize = 1_024;
 
 /// What tokens are checked against.
 pub(crate) struct Jwt {
-    keys: Vec<Key>,
-    audience: Option<String>,
-    issuer: Option<String>,
+    /// Each with what its tokens are checked for.
+    keys: Vec<(Key, Validation)>,
 }
 
 /// Whom a good token speaks of.
@@ -46,8 +45,13 @@ impl Jwt {
     /// # Errors
     /// A file that cannot be read or holds no usable key, or no key at all, as a line that names the setting.
     pub(crate) fn new(settings: &JwtSettings) -> Result<Self, CannotStart> {
-        let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        Ok(Self { keys: keys::read(settings)?, audience: set(&settings.audience), issuer: set(&settings.issuer) })
+        let audience = settings.audience.as_ref().filter(|text| !text.is_empty());
+        let issuer = settings.issuer.as_ref().filter(|text| !text.is_empty());
+        let with_checks = |key: Key| {
+            let validation = validation(key.algorithm, audience, issuer);
+            (key, validation)
+        };
+        Ok(Self { keys: keys::read(settings)?.into_iter().map(with_checks).collect() })
     }
 
     /// Whom this token speaks of. `exp` and `nbf` are compared with `now` to the millisecond, without leeway.
@@ -80,8 +84,8 @@ impl Jwt {
             return Err(refused("its header has extensions (crit) that this server does not know"));
         }
         let mut why = "no key of this server has its algorithm and kid";
-        for key in self.keys.iter().filter(|key| key.fits(header.alg, header.kid.as_deref())) {
-            match decode::<Claims>(token, &key.key, &self.validation(key.algorithm)) {
+        for (key, validation) in self.keys.iter().filter(|(key, _)| key.fits(header.alg, header.kid.as_deref())) {
+            match decode::<Claims>(token, &key.key, validation) {
                 Ok(data) => return Ok(data.claims),
                 // With several keys, another one may be the right one.
                 Err(error) => why = reason(error.kind()),
@@ -89,27 +93,28 @@ impl Jwt {
         }
         Err(refused(why))
     }
+}
 
-    fn validation(&self, algorithm: Algorithm) -> Validation {
-        let mut validation = Validation::new(algorithm);
-        // Times are checked above, by the clock that we are given.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        let mut needed = Vec::new();
-        match &self.audience {
-            Some(audience) => {
-                validation.set_audience(&[audience]);
-                needed.push("aud");
-            }
-            None => validation.validate_aud = false,
+/// What a token's claims are checked for with a key of this algorithm. Made once for each key.
+fn validation(algorithm: Algorithm, audience: Option<&String>, issuer: Option<&String>) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    // Times are checked by the clock that we are given.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    let mut needed = Vec::new();
+    match audience {
+        Some(audience) => {
+            validation.set_audience(&[audience]);
+            needed.push("aud");
         }
-        if let Some(issuer) = &self.issuer {
-            validation.set_issuer(&[issuer]);
-            needed.push("iss");
-        }
-        validation.set_required_spec_claims::<&str>(&needed);
-        validation
+        None => validation.validate_aud = false,
     }
+    if let Some(issuer) = issuer {
+        validation.set_issuer(&[issuer]);
+        needed.push("iss");
+    }
+    validation.set_required_spec_claims::<&str>(&needed);
+    validation
 }
 
 fn reason(kind: &ErrorKind) -> &'static str {

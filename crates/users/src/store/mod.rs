@@ -4,6 +4,7 @@
 
 mod migrations;
 mod presence;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -11,6 +12,7 @@ mod users;
 
 pub use migrations::MIGRATIONS;
 pub(crate) use presence::Change;
+pub(crate) use shown::{Seen, Shown};
 pub(crate) use tokens::NewToken;
 pub(crate) use users::{Account, NewUser};
 

@@ -1,9 +1,10 @@
-//! Who has live sockets, and where. A row counts while its gateway's lease runs, so a gateway that dies takes its users with it.
+//! Who has live sockets, and where. A row counts while its gateway's lease runs, so a gateway that dies takes its users with it. That is
+//! also why nothing here is synced to disk: after a crash of the machine nobody is online.
 
 use super::{Store, user_columns, user_with_online, username};
 use contract::{GatewayId, Time, User, UserId, UserRef};
 use db::{Error, Row, Tx, values};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// Somebody has, or has no more, sockets at a gateway.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ impl Store {
     /// more is the answer.
     pub(crate) async fn set_presence(&self, changes: Vec<Change>, now: Time, lease_until: Time) -> Result<Vec<(UserRef, bool)>, Error> {
         self.db
-            .write(move |tx| {
+            .write_unsynced(move |tx| {
                 Box::pin(async move {
                     // Before any lease is renewed: who was at a gateway whose lease had run out was nowhere.
                     let mut before: Vec<(UserRef, bool)> = Vec::new();
@@ -44,8 +45,10 @@ impl Store {
                         tx.execute(sql, &values![change.user.id.bytes(), change.gateway.bytes()]).await?;
                     }
                     let mut changed = Vec::new();
+                    let last: HashMap<UserId, bool> = changes.iter().map(|change| (change.user.id, change.online)).collect();
                     for (user, was) in before {
-                        let is = is_anywhere(tx, user.id, now).await?;
+                        // Whoever came last of all is at a gateway whose lease was renewed just now.
+                        let is = last.get(&user.id) == Some(&true) || is_anywhere(tx, user.id, now).await?;
                         if is != was {
                             changed.push((user, is));
                         }
@@ -60,12 +63,12 @@ impl Store {
     pub(crate) async fn renew_lease(&self, gateway: GatewayId, lease_until: Time) -> Result<bool, Error> {
         const SQL: &str = "UPDATE gateways SET lease_until = $2 WHERE id = $1";
         let values = values![gateway.bytes(), lease_until.0];
-        self.db.write(|tx| Box::pin(async move { Ok(tx.execute(SQL, &values).await? > 0) })).await
+        self.db.write_unsynced(|tx| Box::pin(async move { Ok(tx.execute(SQL, &values).await? > 0) })).await
     }
 
     /// Ends one gateway. Who was there and is nowhere now is the answer.
     pub(crate) async fn end_gateway(&self, gateway: GatewayId, now: Time) -> Result<Vec<UserRef>, Error> {
-        self.db.write(move |tx| Box::pin(async move { end(tx, &[gateway], now).await })).await
+        self.db.write_unsynced(move |tx| Box::pin(async move { end(tx, &[gateway], now).await })).await
     }
 
     /// Ends every gateway whose lease has run out. Who is nowhere now is the answer.
@@ -79,7 +82,7 @@ impl Store {
         }
         let values = values![now.0];
         self.db
-            .write(move |tx| {
+            .write_unsynced(move |tx| {
                 Box::pin(async move {
                     let dead = tx.rows(SQL, &values, gateway).await?;
                     end(tx, &dead, now).await

@@ -3,7 +3,7 @@
 use super::{Store, user, user_columns};
 use crate::token::{Hash, name};
 use contract::{Time, TokenId, User, UserId};
-use db::{Error, Tx, values};
+use db::{Error, Row, Tx, values};
 
 /// A token to be stored.
 #[derive(Clone, Copy, Debug)]
@@ -62,25 +62,6 @@ impl Store {
             .await
     }
 
-    /// Whose token this is, unless the user is disabled.
-    pub(crate) async fn token(&self, hash: &Hash) -> Result<Option<Held>, Error> {
-        const SQL: &str = concat!(
-            "SELECT ",
-            user_columns!(),
-            ", t.expires_at, CAST(CASE WHEN u.password IS NULL THEN 0 ELSE 1 END AS BIGINT)
-            FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1 AND u.disabled_at IS NULL"
-        );
-        let values = values![hash];
-        self.db
-            .read(|tx| {
-                Box::pin(async move {
-                    tx.row(SQL, &values, |row| Ok(Held { user: user(row)?, expires_at: Time(row.int(4)?), has_password: row.int(5)? != 0 }))
-                        .await
-                })
-            })
-            .await
-    }
-
     /// Revokes one of our tokens; false where it is none.
     pub(crate) async fn remove_token(&self, id: TokenId) -> Result<bool, Error> {
         let values = values![id.bytes()];
@@ -92,12 +73,6 @@ impl Store {
         const SQL: &str = "INSERT INTO revoked_jwts (id, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         let values = values![id.bytes(), expires_at.0];
         self.db.write(|tx| Box::pin(async move { tx.execute(SQL, &values).await.map(|_| ()) })).await
-    }
-
-    /// Whether a host application's token was logged out.
-    pub(crate) async fn is_denied(&self, id: TokenId) -> Result<bool, Error> {
-        let values = values![id.bytes()];
-        self.db.read(|tx| Box::pin(async move { denied(tx, &values).await })).await
     }
 
     /// How each of these sessions stands, in their order.
@@ -112,7 +87,7 @@ impl Store {
                     for (token, user) in sessions {
                         let foreign = tx.row(USER, &values![user.bytes()], |row| Ok(row.int(0)? != 0)).await?;
                         let stored = tx.row(TOKEN, &values![token.bytes(), user.bytes()], |row| row.int(0)).await?.is_some();
-                        let denied = !stored && denied(tx, &values![token.bytes()]).await?;
+                        let denied = !stored && denied(tx, token).await?;
                         standings.push(Standing { welcome: foreign.is_some(), foreign: foreign == Some(true), stored, denied });
                     }
                     Ok(standings)
@@ -135,8 +110,21 @@ impl Store {
     }
 }
 
-async fn denied(tx: &mut Tx, id: &[db::Value]) -> Result<bool, Error> {
-    Ok(tx.row("SELECT expires_at FROM revoked_jwts WHERE id = $1", id, |row| row.int(0)).await?.is_some())
+/// Whose token this is, unless the user is disabled.
+pub(super) async fn holder(tx: &mut Tx, hash: &Hash) -> Result<Option<Held>, Error> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        user_columns!(),
+        ", t.expires_at, CAST(CASE WHEN u.password IS NULL THEN 0 ELSE 1 END AS BIGINT)
+        FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1 AND u.disabled_at IS NULL"
+    );
+    let held = |row: &Row<'_>| Ok(Held { user: user(row)?, expires_at: Time(row.int(4)?), has_password: row.int(5)? != 0 });
+    tx.row(SQL, &values![hash], held).await
+}
+
+/// Whether a host application's token was logged out.
+pub(super) async fn denied(tx: &mut Tx, id: TokenId) -> Result<bool, Error> {
+    Ok(tx.row("SELECT expires_at FROM revoked_jwts WHERE id = $1", &values![id.bytes()], |row| row.int(0)).await?.is_some())
 }
 
 pub(super) async fn insert_token(tx: &mut Tx, user: UserId, token: &NewToken) -> Result<(), Error> {

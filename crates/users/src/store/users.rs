@@ -44,7 +44,7 @@ impl From<&NewUser> for User {
     }
 }
 
-fn account(row: &Row<'_>) -> Result<Account, Error> {
+pub(super) fn account(row: &Row<'_>) -> Result<Account, Error> {
     let disabled = row.maybe_int(6)?.is_some();
     Ok(Account { user: user(row)?, password: row.maybe_text(4)?, origin: row.maybe_text(5)?, disabled })
 }
@@ -54,6 +54,8 @@ macro_rules! account_by {
         concat!("SELECT ", user_columns!(), ", u.password, u.origin, u.disabled_at FROM users u WHERE ", $condition)
     };
 }
+
+pub(super) use account_by;
 
 impl Store {
     /// The account of this name.
@@ -66,12 +68,6 @@ impl Store {
     pub(crate) async fn account_by_id(&self, id: UserId) -> Result<Option<Account>, Error> {
         let values = values![id.bytes()];
         self.db.read(|tx| Box::pin(async move { tx.row(account_by!("u.id = $1"), &values, account).await })).await
-    }
-
-    /// The host application's user with this origin.
-    pub(crate) async fn account_by_origin(&self, origin: &str) -> Result<Option<Account>, Error> {
-        let values = values![origin];
-        self.db.read(|tx| Box::pin(async move { tx.row(account_by!("u.origin = $1"), &values, account).await })).await
     }
 
     /// Up to `limit` accounts after this username (all, from the empty one), in its order.
@@ -90,6 +86,21 @@ impl Store {
                     let created = insert(tx, &new).await?;
                     if let (true, Some(token)) = (created, token) {
                         insert_token(tx, new.id, &token).await?;
+                    }
+                    Ok(created)
+                })
+            })
+            .await
+    }
+
+    /// Creates each of these whose username and origin are free, in their order and in one transaction; whether each was created.
+    pub(crate) async fn create_all(&self, new: Vec<NewUser>) -> Result<Vec<bool>, Error> {
+        self.db
+            .write(|tx| {
+                Box::pin(async move {
+                    let mut created = Vec::with_capacity(new.len());
+                    for one in new {
+                        created.push(insert(tx, &one).await?);
                     }
                     Ok(created)
                 })

@@ -1,0 +1,140 @@
+//! Many small transactions of one kind as a few larger ones.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::error::Error;
+
+/// Askings that wait before whoever asks more has to wait.
+const WAITING: usize = 4_096;
+
+/// Does together what is asked at about the same time: whatever waits when the last transaction has ended shares the next one. Alone,
+/// an asking is a transaction of its own, without delay; in a storm of them the begin, the commit and its sync, and the way to
+/// the database's thread are paid once for many.
+///
+/// If the database fails the transaction of several, nothing of it has happened, and each of them is tried again alone, so that one which
+/// cannot be done does not take the others with it.
+pub struct Together<A, R>(mpsc::Sender<Asking<A, R>>);
+
+type Asking<A, R> = (A, oneshot::Sender<Result<R, Error>>);
+
+impl<A: Clone + Send + Sync + 'static, R: Send + 'static> Together<A, R> {
+    /// Starts the `lanes` tasks that run the transactions, one for what writes (so that its order is that of the askings) or several for
+    /// what reads; call it within the runtime. `run` gets up to `most` askings and answers each, in order. The tasks end with this.
+    pub fn start<F>(lanes: usize, most: usize, run: impl Fn(Vec<A>) -> F + Clone + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Vec<R>, Error>> + Send + 'static,
+    {
+        let (sender, waiting) = mpsc::channel(WAITING);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..lanes.max(1) {
+            tokio::spawn(lane(Arc::clone(&waiting), most.max(1), run.clone()));
+        }
+        Self(sender)
+    }
+
+    /// The answer to this one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn ask(&self, asked: A) -> Result<R, Error> {
+        let stopped = || Error::Busy("it is closed".to_owned());
+        let (answer, answered) = oneshot::channel();
+        self.0.send((asked, answer)).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+}
+
+async fn lane<A: Clone, R, F>(waiting: Arc<Mutex<mpsc::Receiver<Asking<A, R>>>>, most: usize, run: impl Fn(Vec<A>) -> F)
+where
+    F: Future<Output = Result<Vec<R>, Error>>,
+{
+    let mut batch = Vec::with_capacity(most);
+    loop {
+        if waiting.lock().await.recv_many(&mut batch, most).await == 0 {
+            return;
+        }
+        let (asked, answers): (Vec<A>, Vec<_>) = batch.drain(..).unzip();
+        let again = if asked.len() > 1 { asked.clone() } else { Vec::new() };
+        match answers_of(run(asked).await, answers.len()) {
+            // Whoever does not wait for the answer any more needs none.
+            Ok(done) => answers.into_iter().zip(done).for_each(|(answer, done)| drop(answer.send(Ok(done)))),
+            Err(error) if again.is_empty() || matches!(error, Error::Busy(_)) => {
+                answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
+            }
+            Err(error) => {
+                tracing::warn!(count = again.len(), %error, "a transaction of several failed; trying each alone");
+                for (asked, answer) in again.into_iter().zip(answers) {
+                    let done = answers_of(run(vec![asked]).await, 1).and_then(|mut done| done.pop().ok_or_else(unanswered));
+                    drop(answer.send(done));
+                }
+            }
+        }
+    }
+}
+
+fn answers_of<R>(done: Result<Vec<R>, Error>, count: usize) -> Result<Vec<R>, Error> {
+    done.and_then(|done| if done.len() == count { Ok(done) } else { Err(unanswered()) })
+}
+
+fn unanswered() -> Error {
+    Error::Failed("a transaction of several did not answer each".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex as Plain;
+    use tokio::sync::Semaphore;
+
+    /// How many were asked in each transaction.
+    type Sizes = Arc<Plain<Vec<usize>>>;
+
+    /// Doubles numbers, refuses batches with a 13 in them, and waits for a permit before each.
+    fn doubling(lanes: usize) -> (Arc<Together<i64, i64>>, Arc<Semaphore>, Sizes) {
+        let (gate, sizes) = (Arc::new(Semaphore::new(0)), Sizes::default());
+        let (opened, noted) = (Arc::clone(&gate), Arc::clone(&sizes));
+        let together = Together::start(lanes, 4, move |asked: Vec<i64>| {
+            let (opened, noted) = (Arc::clone(&opened), Arc::clone(&noted));
+            async move {
+                opened.acquire().await.unwrap().forget();
+                noted.lock().unwrap().push(asked.len());
+                if asked.contains(&13) { Err(Error::Failed("unlucky".into())) } else { Ok(asked.iter().map(|n| n * 2).collect()) }
+            }
+        });
+        (Arc::new(together), gate, sizes)
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_done_together_up_to_the_most() {
+        let (together, gate, sizes) = doubling(1);
+        let asking = |n| {
+            let together = Arc::clone(&together);
+            tokio::spawn(async move { together.ask(n).await })
+        };
+        // One runtime thread: all have asked before the first is let through.
+        let all: Vec<_> = (1..8).map(asking).collect();
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(10);
+        let mut answers = Vec::new();
+        for one in all {
+            answers.push(one.await.unwrap().unwrap());
+        }
+        assert_eq!(answers, [2, 4, 6, 8, 10, 12, 14]);
+        let sizes = sizes.lock().unwrap();
+        assert!(sizes.iter().all(|size| *size <= 4) && sizes.len() < 4, "{sizes:?}");
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_takes_nobody_with_it() {
+        let (together, gate, _) = doubling(2);
+        gate.add_permits(100);
+        let asked = futures_util::future::join_all([5, 13, 6].map(|n| together.ask(n))).await;
+        assert_eq!(asked[0], Ok(10));
+        assert_eq!(asked[1], Err(Error::Failed("unlucky".into())));
+        assert_eq!(asked[2], Ok(12));
+    }
+}
