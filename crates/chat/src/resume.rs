@@ -21,7 +21,8 @@ use std::time::Duration;
 
 /// How many entries are read at once.
 const PAGE: u16 = 200;
-/// A page is read once the client is at most so many bytes behind.
+/// A page is read, and an entry sent, once the client is at most so many bytes behind. Far below what counts as too slow
+/// ([`crate::Settings::max_behind`]), whatever the size of a page.
 const PACE: usize = 256 * 1024;
 /// How soon a send is tried again where the bound in packets, of which nothing tells, was met.
 const RETRY: Duration = Duration::from_millis(5);
@@ -145,9 +146,12 @@ impl Resume {
         Ok(Page::Sent { cursor, more })
     }
 
-    /// Sends, waiting for room where there is none.
+    /// Sends at the pace at which the client takes it: what it has not had the time to take must not count against it.
     async fn send(&self, frame: &Frame) -> Result<(), Stop> {
         loop {
+            if !self.out.drained(PACE).await {
+                return Err(Stop::Gone);
+            }
             match self.out.send(frame) {
                 Ok(()) => return Ok(()),
                 Err(SendError::Closed) => return Err(Stop::Gone),

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
 use crate::postgres::Postgres;
-use crate::sqlite::{Sqlite, Sync};
+use crate::sqlite::Sqlite;
 use crate::tx::Tx;
 use crate::url::DatabaseUrl;
 use crate::values;
@@ -89,21 +89,7 @@ impl Db {
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
         match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.write(Sync::Full, work).await,
-            Backend::Postgres(postgres) => postgres.write(work).await,
-        }
-    }
-
-    /// The same without the sync to disk: `Ok` means committed, seen by whoever reads, and safe from the end of this process, but
-    /// perhaps not from that of the machine, unless a later [`Db::write`] has synced it along. For what is worth nothing after a restart, such
-    /// as who is online; never for what somebody was promised. (PostgreSQL syncs all the same.)
-    pub async fn write_unsynced<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
-    {
-        match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.write(Sync::Normal, work).await,
+            Backend::Sqlite(sqlite) => sqlite.write(work).await,
             Backend::Postgres(postgres) => postgres.write(work).await,
         }
     }

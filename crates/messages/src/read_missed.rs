@@ -14,6 +14,10 @@ use db::{Error, Tx};
 /// How far back a cursor may reach, in the user's own events (api.md). Past it a client does better to fetch what it shows.
 const MOST: i64 = 5_000;
 
+/// A page ends after so many bytes of bodies, whatever its limit: a gateway keeps it until a slow client has taken it, and there may be
+/// hundreds of those. 256 KiB, which is 8 of the largest messages.
+const PAGE_BYTES: usize = 256 * 1024;
+
 impl Answer<ReadMissed> for Messages {
     async fn answer(&self, who: &Caller, call: ReadMissed) -> Result<Missed, Refusal> {
         who.must_be_service()?;
@@ -79,12 +83,21 @@ async fn page(tx: &mut Tx, user: UserId, after: i64, until: Option<i64>, limit: 
     }
     positions.retain(|position| *position <= until);
     positions.sort_unstable();
-    let more = positions.len() > limit;
+    let mut more = positions.len() > limit;
     positions.truncate(limit);
-    let position = if more { positions.last().copied().unwrap_or(after) } else { until.max(after) };
-    let mut rows = Vec::with_capacity(positions.len());
-    for position in positions {
-        rows.extend(log::at(tx, position).await?);
+    let mut position = if more { positions.last().copied().unwrap_or(after) } else { until.max(after) };
+    let (mut rows, mut bytes) = (Vec::with_capacity(positions.len()), 0);
+    let mut last = after;
+    for next in positions {
+        if bytes >= PAGE_BYTES {
+            (position, more) = (last, true);
+            break;
+        }
+        if let Some(row) = log::at(tx, next).await? {
+            bytes += row.payload.as_ref().map_or(0, String::len);
+            rows.push(row);
+        }
+        last = next;
     }
     Ok(Read::Page { rows, position, more })
 }

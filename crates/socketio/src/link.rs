@@ -50,8 +50,15 @@ pub(crate) struct Watch {
     pub(crate) closing: Option<Instant>,
     /// What had been accepted and written at a moment, to see later whether it has left.
     pub(crate) mark: Option<Mark>,
-    /// All bytes that had been accepted at the last look.
-    pub(crate) owed: u64,
+    /// What had been accepted at the last look at what is left untaken.
+    pub(crate) look: Look,
+}
+
+/// See [`Watch::look`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) at: Instant,
+    pub(crate) accepted: u64,
 }
 
 /// See [`Watch::mark`].
@@ -65,10 +72,12 @@ pub(crate) struct Mark {
 impl Link {
     /// A link without a socket yet; call it within the runtime.
     pub(crate) fn new(config: &Config, place: Place) -> Self {
+        let now = Instant::now();
+        let watch = Watch { waiting: Some(now), closing: None, mark: None, look: Look { at: now, accepted: 0 } };
         Link {
             flow: Flow::default(),
             reader: Mutex::default(),
-            watch: Mutex::new(Watch { waiting: Some(Instant::now()), closing: None, mark: None, owed: 0 }),
+            watch: Mutex::new(watch),
             closed: AtomicBool::new(false),
             reason: OnceLock::new(),
             socket: OnceLock::new(),

@@ -218,6 +218,9 @@ async fn what_was_for_others_is_not_missed() {
     here.renamed(anns);
     assert!(here.registry.has_all(ann.id, &now));
     assert!(!here.registry.has_all(ann.id, &Cursor::new(now.epoch, vec![99])), "past the end");
+    here.created(RoomId::new(), &ann, 1);
+    assert!(!here.registry.has_all(ann.id, &now), "a room that was made for her");
+    let now = here.registry.cursor().unwrap();
     here.registry.epoch_is(7);
     assert!(!here.registry.has_all(ann.id, &now), "of another epoch");
     assert_eq!(heard(&out), ["ready"]);

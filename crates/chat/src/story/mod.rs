@@ -3,6 +3,7 @@
 
 mod client;
 mod fake;
+mod pace;
 mod random;
 
 use crate::gateway::Gateway;

@@ -27,7 +27,7 @@ use crate::tx::Tx;
 use checkpoint::Checkpointer;
 use lock::ServerLock;
 use queue::Queue;
-pub(crate) use session::{Session, Sync};
+pub(crate) use session::Session;
 
 /// What a thread takes from its queue: a transaction from its begin to its answer.
 pub(crate) type Job = Box<dyn FnOnce(&mut Tx) + Send>;
@@ -147,7 +147,7 @@ impl Sqlite {
     }
 
     /// A transaction on the writer. It is carried out even if the caller stops waiting.
-    pub(crate) async fn write<T, F>(&self, sync: Sync, work: F) -> Result<T, Error>
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
@@ -155,7 +155,7 @@ impl Sqlite {
         let queue = self.writer.as_ref().ok_or_else(Error::read_only)?;
         let (answer, wait) = oneshot::channel();
         queue.push(Box::new(move |tx: &mut Tx| {
-            let _ = answer.send(transact::write(tx, sync, work));
+            let _ = answer.send(transact::write(tx, work));
         }))?;
         wait.await.unwrap_or_else(|_| Err(closed()))
     }

@@ -14,15 +14,6 @@ use crate::error::Error;
 use crate::row::{Row, Source};
 use crate::value::Value;
 
-/// What a commit waits for (SQLite's `synchronous`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sync {
-    /// The log is on disk.
-    Full,
-    /// The log is with the operating system.
-    Normal,
-}
-
 /// A connection, the statements that it was given, and what it has seen of other writers.
 pub(crate) struct Session {
     pub(super) connection: Connection,
@@ -32,14 +23,12 @@ pub(crate) struct Session {
     /// `PRAGMA data_version` as it was last seen, and how often it has changed since the start.
     version: i64,
     foreign: u64,
-    /// What commits wait for at present.
-    sync: Sync,
 }
 
 impl Session {
     /// A session over this connection, which has no transaction open.
     pub(super) fn new(connection: Connection, shared: Arc<Shared>) -> Session {
-        let mut session = Session { connection, shared, numbered: HashMap::new(), version: 0, foreign: 0, sync: Sync::Full };
+        let mut session = Session { connection, shared, numbered: HashMap::new(), version: 0, foreign: 0 };
         // A failure here is met again, and told, by the first transaction.
         session.version = session.data_version().unwrap_or_default();
         session
@@ -83,17 +72,6 @@ impl Session {
     pub(super) fn run(&self, sql: &'static str) -> Result<(), Error> {
         let mut statement = self.connection.prepare_cached(sql).map_err(|error| explain(&error))?;
         statement.raw_execute().map(|_| ()).map_err(|error| explain(&error))
-    }
-
-    /// Sets what the next commit waits for; between transactions only.
-    pub(super) fn sync(&mut self, sync: Sync) -> Result<(), Error> {
-        if self.sync != sync {
-            // It takes effect when it is prepared, so it must not be a statement that is kept.
-            let pragma = if sync == Sync::Full { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
-            self.connection.execute_batch(pragma).map_err(|error| explain(&error))?;
-            self.sync = sync;
-        }
-        Ok(())
     }
 
     /// Looks whether another connection has written. If so it is counted and told to who listens, and the epoch is

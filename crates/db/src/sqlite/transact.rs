@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 
-use super::{Session, Sync};
+use super::Session;
 use crate::error::Error;
 use crate::tx::{self, Tx};
 
@@ -36,15 +36,14 @@ where
     outcome.and_then(|answer| ended.map(|()| answer))
 }
 
-/// Work that writes: `Ok` once it is committed and, where asked for, synced; otherwise it is undone.
-pub(super) fn write<T, F>(tx: &mut Tx, sync: Sync, work: F) -> Result<T, Error>
+/// Work that writes: `Ok` once it is committed and synced, otherwise it is undone.
+pub(super) fn write<T, F>(tx: &mut Tx, work: F) -> Result<T, Error>
 where
     F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>>,
 {
     let started = Instant::now();
     let session = session(tx)?;
     session.roll_back()?;
-    session.sync(sync)?;
     session.run("BEGIN IMMEDIATE")?;
     let outcome = session.notice_foreign_writes().and_then(|generation| {
         tx.generation = generation;

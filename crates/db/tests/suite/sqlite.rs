@@ -208,28 +208,6 @@ async fn a_lock_held_by_another_program_is_busy_and_passes() {
     assert_eq!(count(&db).await, 2);
 }
 
-/// SQLite's `synchronous` as a transaction sees it: 2 is FULL, 1 is NORMAL, which does not sync a commit in a write-ahead log.
-async fn synchronous(tx: &mut db::Tx) -> Result<Option<i64>, Error> {
-    tx.row("PRAGMA synchronous", &[], |row| row.int(0)).await
-}
-
-#[tokio::test]
-async fn only_what_says_so_is_not_synced() {
-    let place = Place::file();
-    let db = place.open(&[SCHEMA]).await;
-    for _ in 0..2 {
-        assert_eq!(db.write(|tx| Box::pin(synchronous(tx))).await, Ok(Some(2)));
-        let unsynced = db.write_unsynced(|tx| {
-            Box::pin(async move {
-                tx.execute("INSERT INTO notes (body) VALUES ('here')", &[]).await?;
-                synchronous(tx).await
-            })
-        });
-        assert_eq!(unsynced.await, Ok(Some(1)));
-    }
-    assert_eq!(count(&db).await, 2, "it is seen at once");
-}
-
 #[tokio::test]
 async fn waiting_inside_a_transaction_is_an_error() {
     let place = Place::file();

@@ -98,6 +98,21 @@ pub async fn a_replay_holds_what_was_missed_and_nothing_else(house: House) {
     assert!(house.missed(3, &house.cursor().await, 200).await.is_empty());
 }
 
+pub async fn a_page_of_large_messages_is_short(house: House) {
+    let start = house.cursor().await;
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    for _ in 0..20 {
+        house.send(1, room, &"\u{1F600}".repeat(8_000)).await;
+    }
+    let call = ReadMissed { user: user(2), cursor: start.to_string(), until: None, limit: 200, going_on: false };
+    let Missed::Entries { entries, cursor, more } = house.ask(&service(), call).await.unwrap() else { panic!() };
+    assert_eq!((entries.len(), more), (10, true), "the room and 9 times 32,000 bytes, the first that are 256 KiB");
+    assert_eq!(entries.last().map(|entry| entry.position), Some(cursor.positions[0]));
+    let seq = |entry: Entry| if let Event::NewMessage { message, .. } = entry.event { Some(message.seq) } else { None };
+    let seqs: Vec<_> = house.missed(2, &start, 200).await.into_iter().filter_map(seq).collect();
+    assert_eq!(seqs, (1..=20).collect::<Vec<_>>(), "nothing is lost between pages");
+}
+
 pub async fn a_cursor_that_cannot_be_taken_up_is_said(house: House) {
     let start = house.cursor().await;
     let room = house.room(1, Group, Some("g"), &[2]).await.id;

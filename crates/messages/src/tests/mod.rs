@@ -45,6 +45,7 @@ scenarios![
     rooms::lists_are_paged,
     rooms::recent_messages_are_those_of_others,
     missed::a_replay_holds_what_was_missed_and_nothing_else,
+    missed::a_page_of_large_messages_is_short,
     missed::a_cursor_that_cannot_be_taken_up_is_said,
     missed::random_histories_are_replayed_exactly,
     log_rules::hints_follow_the_log_without_a_gap,

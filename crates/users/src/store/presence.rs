@@ -27,7 +27,7 @@ impl Store {
     /// more is the answer.
     pub(crate) async fn set_presence(&self, changes: Vec<Change>, now: Time, lease_until: Time) -> Result<Vec<(UserRef, bool)>, Error> {
         self.db
-            .write_unsynced(move |tx| {
+            .write(move |tx| {
                 Box::pin(async move {
                     // Before any lease is renewed: who was at a gateway whose lease had run out was nowhere.
                     let mut before: Vec<(UserRef, bool)> = Vec::new();
@@ -63,12 +63,12 @@ impl Store {
     pub(crate) async fn renew_lease(&self, gateway: GatewayId, lease_until: Time) -> Result<bool, Error> {
         const SQL: &str = "UPDATE gateways SET lease_until = $2 WHERE id = $1";
         let values = values![gateway.bytes(), lease_until.0];
-        self.db.write_unsynced(|tx| Box::pin(async move { Ok(tx.execute(SQL, &values).await? > 0) })).await
+        self.db.write(|tx| Box::pin(async move { Ok(tx.execute(SQL, &values).await? > 0) })).await
     }
 
     /// Ends one gateway. Who was there and is nowhere now is the answer.
     pub(crate) async fn end_gateway(&self, gateway: GatewayId, now: Time) -> Result<Vec<UserRef>, Error> {
-        self.db.write_unsynced(move |tx| Box::pin(async move { end(tx, &[gateway], now).await })).await
+        self.db.write(move |tx| Box::pin(async move { end(tx, &[gateway], now).await })).await
     }
 
     /// Ends every gateway whose lease has run out. Who is nowhere now is the answer.
@@ -82,7 +82,7 @@ impl Store {
         }
         let values = values![now.0];
         self.db
-            .write_unsynced(move |tx| {
+            .write(move |tx| {
                 Box::pin(async move {
                     let dead = tx.rows(SQL, &values, gateway).await?;
                     end(tx, &dead, now).await
