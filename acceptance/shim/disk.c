@@ -4,6 +4,7 @@
 //
 //   hold    while it exists, a sync waits before it reaches the disk; "holding" exists while one waits
 //   full    while it exists, writes fail with ENOSPC
+//   fail    while it exists, syncs fail with EIO and reach no disk
 //   image   while it exists, each sync that has succeeded copies its file to <control>/synced-<name>: what a power cut
 //           at that moment would leave
 //   syncs   is written by the shim: a line for each sync that succeeded
@@ -79,6 +80,10 @@ static int sync_with(int (*real)(int), int fd) {
         if (mark >= 0) close(mark);
         while (said("hold")) usleep(2000);
         unlink(note);
+    }
+    if (said("fail")) {
+        errno = EIO;
+        return -1;
     }
     int result = real(fd);
     if (result != 0) return result;

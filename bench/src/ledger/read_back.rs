@@ -1,0 +1,108 @@
+//! Reads the log of every room back over REST, page after page, and gives it to the accounts.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::accounts::Ledger;
+use super::bodies;
+use super::rest::request;
+use super::world::{Room, World};
+use crate::net::{Heard, Hears, Id, Net};
+use crate::progress::Progress;
+use crate::target::Target;
+
+/// Messages of a page: the most that the contract allows.
+const PAGE: usize = 100;
+/// For one answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One connection straight to the server.
+pub struct Reading<'a> {
+    target: &'a Target,
+    net: Net,
+    conn: Id,
+    reader: Reader,
+}
+
+impl<'a> Reading<'a> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// No socket is to be had.
+    pub fn open(target: &'a Target) -> Result<Self> {
+        let mut net = Net::new(target.addr)?;
+        let conn = net.open_http(0)?;
+        Ok(Self { target, net, conn, reader: Reader::default() })
+    }
+
+    /// Tells the accounts how far each room has come.
+    ///
+    /// # Errors
+    /// The server does not answer, or not with what the contract says.
+    pub fn heads(&mut self, world: &World, ledger: &mut Ledger) -> Result<()> {
+        for (number, room) in world.rooms.iter().enumerate() {
+            let head = self.get(&format!("/rooms/{}", room.id), first(room)?)?.get("head").and_then(Value::as_u64);
+            ledger.head(number, head.context("a room without a head")?);
+        }
+        Ok(())
+    }
+
+    /// Gives the whole log to the accounts.
+    ///
+    /// # Errors
+    /// As [`Reading::heads`].
+    pub fn log(&mut self, world: &World, ledger: &mut Ledger) -> Result<()> {
+        let progress = Progress::new("reading back", world.rooms.len() as u64);
+        for (number, room) in world.rooms.iter().enumerate() {
+            let mut log = Vec::new();
+            let mut next = Some("0".to_owned());
+            while let Some(after) = next {
+                let page = self.get(&format!("/rooms/{}/messages?after={after}&limit={PAGE}", room.id), first(room)?)?;
+                for item in page.get("items").and_then(Value::as_array).context("a page without items")? {
+                    let text = |field: &str| item[field].as_str().unwrap_or_default();
+                    let sender = World::user(text("sender")).unwrap_or(usize::MAX);
+                    log.push((item["seq"].as_u64().unwrap_or(0), sender, bodies::number(text("body"))));
+                }
+                next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+            }
+            ledger.read_back(number, &log);
+            progress.at(number as u64, String::new);
+        }
+        progress.done("done");
+        Ok(())
+    }
+
+    fn get(&mut self, path: &str, user: usize) -> Result<Value> {
+        let text = request("GET", path, self.target.addr, &self.target.tokens.of(&World::name(user)), "");
+        self.net.send_raw(self.conn, text.as_bytes());
+        self.net.turn_until(&mut self.reader, Instant::now() + PATIENCE, |reader| reader.answer.is_some())?;
+        match self.reader.answer.take() {
+            Some(Ok((200, body))) => Ok(serde_json::from_slice(&body)?),
+            Some(Ok((status, body))) => bail!("{path} was answered with {status}: {}", String::from_utf8_lossy(&body)),
+            Some(Err(why)) => bail!("{path} was not answered: {why}"),
+            None => bail!("{path} was not answered in {} s", PATIENCE.as_secs()),
+        }
+    }
+}
+
+/// Whoever made the room reads it.
+fn first(room: &Room) -> Result<usize> {
+    room.members.first().copied().context("a room without members")
+}
+
+#[derive(Default)]
+struct Reader {
+    answer: Option<Result<(u16, Vec<u8>), String>>,
+}
+
+impl Hears for Reader {
+    fn heard(&mut self, _net: &mut Net, _client: usize, what: Heard<'_>) {
+        match what {
+            Heard::Response(status, body) => self.answer = Some(Ok((status, body.to_vec()))),
+            Heard::Closed(why) => self.answer = Some(Err(why.to_owned())),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What can be measured, a scenario each.
+
+mod audience;
+pub mod chat;
+pub mod history;
+pub mod idle;
+pub mod jitter;
+pub mod resume;
+pub mod rooms;

@@ -1,0 +1,227 @@
+//! `rooms`: a database of 1,000 rooms beside one of 1,000,000: latency, memory, time to connect.
+
+mod talk;
+mod visit;
+
+use anyhow::{Result, bail};
+
+use crate::cli::Common;
+use crate::fill::{Filled, Shape, filled};
+use crate::report::{Cell, Table, charted, column};
+use crate::run::Found;
+use crate::scenarios::chat::Outcome;
+use crate::target::prepare;
+use visit::{Cast, Visit, visit};
+
+/// Of `rooms`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Rooms of the small database.
+    #[arg(long, default_value_t = 1_000)]
+    pub small: usize,
+    /// Rooms of the large one.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub large: usize,
+    /// Messages in each room.
+    #[arg(long, default_value_t = 3)]
+    pub messages: usize,
+    /// Visits to each, in turns.
+    #[arg(long, default_value_t = 3)]
+    pub times: usize,
+    /// Connections that are made in each visit, by users who are in 20 rooms.
+    #[arg(long, default_value_t = 500)]
+    pub connects: usize,
+    /// Rooms in which is talked, at most.
+    #[arg(long, default_value_t = 1_000)]
+    pub talking: usize,
+    /// Messages a second at the fixed rate.
+    #[arg(long, default_value_t = 2_000)]
+    pub rate: usize,
+    /// Seconds to measure, for the fixed rate and for the closed loop.
+    #[arg(long, default_value_t = 5.0)]
+    pub seconds: f64,
+    /// Makes the databases anew even if they are there.
+    #[arg(long)]
+    pub fresh: bool,
+}
+
+/// One figure of a visit: key, heading, and how many times that of the small database the large one's may be, where that is said.
+struct Measure {
+    key: &'static str,
+    heading: &'static str,
+    allowed: Option<f64>,
+    of: fn(&Visit) -> Option<f64>,
+}
+
+const MIB: f64 = 1_048_576.0;
+
+/// The issue's bounds: 1.2 for latencies of acknowledgements and connections, 1.1 for memory.
+#[allow(clippy::cast_precision_loss)]
+const MEASURES: [Measure; 15] = [
+    Measure { key: "start_ms", heading: "start ms", allowed: None, of: |v| Some(v.start.as_secs_f64() * 1e3) },
+    Measure {
+        key: "resident_start_mib",
+        heading: "resident after start MiB",
+        allowed: Some(1.1),
+        of: |v| Some(v.at_start.resident as f64 / MIB),
+    },
+    Measure {
+        key: "anonymous_start_mib",
+        heading: "anonymous after start MiB",
+        allowed: Some(1.1),
+        of: |v| Some(v.at_start.anonymous as f64 / MIB),
+    },
+    Measure { key: "first_connect_p50_ms", heading: "first connect p50 ms", allowed: Some(1.2), of: |v| v.first.percentile(50.0) },
+    Measure { key: "connect_p50_ms", heading: "connect p50 ms", allowed: Some(1.2), of: |v| v.all.percentile(50.0) },
+    Measure { key: "connect_p99_ms", heading: "connect p99 ms", allowed: Some(1.2), of: |v| v.all.percentile(99.0) },
+    Measure { key: "connect_cpu_us", heading: "CPU µs/connect", allowed: None, of: |v| Some(v.cpu_per_connect * 1e6) },
+    Measure { key: "ack_p50_ms", heading: "ack p50 ms", allowed: Some(1.2), of: |v| v.paced.ack.percentile(50.0) },
+    Measure { key: "ack_p99_ms", heading: "ack p99 ms", allowed: Some(1.2), of: |v| v.paced.ack.percentile(99.0) },
+    Measure { key: "ack_cpu_us", heading: "CPU µs/ack", allowed: None, of: |v| per_ack(&v.paced) },
+    Measure {
+        key: "closed_acks_per_second",
+        heading: "closed acked/s",
+        allowed: None,
+        of: |v| Some(v.closed.acks as f64 / v.closed.seconds),
+    },
+    Measure { key: "closed_ack_p99_ms", heading: "closed ack p99 ms", allowed: None, of: |v| v.closed.ack.percentile(99.0) },
+    Measure { key: "closed_ack_cpu_us", heading: "closed CPU µs/ack", allowed: None, of: |v| per_ack(&v.closed) },
+    Measure { key: "resident_end_mib", heading: "resident at end MiB", allowed: Some(1.1), of: |v| Some(v.at_end.resident as f64 / MIB) },
+    Measure {
+        key: "anonymous_end_mib",
+        heading: "anonymous at end MiB",
+        allowed: Some(1.1),
+        of: |v| Some(v.at_end.anonymous as f64 / MIB),
+    },
+];
+
+#[allow(clippy::cast_precision_loss)]
+fn per_ack(outcome: &Outcome) -> Option<f64> {
+    outcome.cpu.filter(|_| outcome.acks > 0).map(|cpu| cpu * 1e6 / outcome.acks as f64)
+}
+
+/// Runs it.
+///
+/// # Errors
+/// It could not be done.
+pub fn command(common: &Common, args: &Args) -> Result<Found> {
+    if common.addr.is_some() {
+        bail!("rooms starts the servers that it measures, because it must know what is in their databases: leave --addr away");
+    }
+    if args.times == 0 || args.rate == 0 {
+        bail!("give --times and --rate of 1 or more");
+    }
+    prepare("guild", common.guild.as_deref())?;
+    let database = |rooms| filled(Shape::new(rooms, 2, args.messages, None, 100)?, args.fresh);
+    let (small, large) = (database(args.small)?, database(args.large)?);
+    let copies = [small.copy()?, large.copy()?];
+    let cast = Cast::of(&small.shape, &large.shape, args.connects, args.talking);
+    let mut visits: [Vec<Visit>; 2] = [Vec::new(), Vec::new()];
+    for _ in 0..args.times {
+        for ((filled, copy), visits) in [&small, &large].into_iter().zip(&copies).zip(&mut visits) {
+            visits.push(visit(common, args, filled, copy, &cast)?);
+        }
+    }
+    let sound = visits.iter().flatten().all(|visit| [&visit.paced, &visit.closed].iter().all(|o| o.missing + o.misplaced + o.refused == 0));
+    let both = [&small, &large].into_iter().zip(&visits);
+    Ok((vec![each(both.clone()), beside([&small, &large], &visits, &cast, args)], sound))
+}
+
+/// A row a visit, in the order in which they were made.
+fn each<'a>(both: impl Iterator<Item = (&'a Filled, &'a Vec<Visit>)> + Clone) -> Table {
+    let mut columns = vec![column("rooms", "rooms")];
+    columns.extend(MEASURES.iter().map(|measure| column(measure.key, measure.heading)));
+    columns.extend([
+        column("acked", "acked"),
+        column("missing", "missing"),
+        column("misplaced", "out of order"),
+        column("refused", "refused"),
+    ]);
+    let mut table = Table::new("Each visit", &columns);
+    let times = both.clone().map(|(_, visits)| visits.len()).min().unwrap_or(0);
+    for time in 0..times {
+        for (filled, visit) in both.clone().filter_map(|(filled, visits)| Some((filled, visits.get(time)?))) {
+            let mut row: Vec<Cell> = vec![filled.shape.rooms.into()];
+            row.extend(MEASURES.iter().map(|measure| Cell::maybe((measure.of)(visit))));
+            let (one, other) = (&visit.paced, &visit.closed);
+            row.extend(
+                [one.acked + other.acked, one.missing + other.missing, one.misplaced + other.misplaced, one.refused + other.refused]
+                    .map(Cell::Count),
+            );
+            table.rows.push(row);
+        }
+    }
+    table
+}
+
+/// The medians beside each other, their ratio, and the ratios of visits that followed one another.
+fn beside(databases: [&Filled; 2], visits: &[Vec<Visit>; 2], cast: &Cast, args: &Args) -> Table {
+    let columns = [
+        column("measure", "measure"),
+        column("small", "small"),
+        column("large", "large"),
+        charted("ratio", "large/small"),
+        column("least", "least"),
+        column("most", "most"),
+        column("allowed", "allowed"),
+        column("within", "within"),
+    ];
+    let [small, large] = databases;
+    let title = format!("{} rooms beside {}", Cell::from(large.shape.rooms).shown(), Cell::from(small.shape.rooms).shown());
+    let mut table = Table::new(title, &columns);
+    let [few, many] = visits;
+    for measure in &MEASURES {
+        let figures = |visits: &[Visit]| -> Vec<f64> { visits.iter().filter_map(measure.of).collect() };
+        let (small, large) = (figures(few), figures(many));
+        let ratios: Vec<f64> = small.iter().zip(&large).filter(|(small, _)| **small > 0.0).map(|(small, large)| large / small).collect();
+        let (one, other) = (median(&small), median(&large));
+        let ratio = one.zip(other).filter(|(small, _)| *small > 0.0).map(|(small, large)| large / small);
+        let within =
+            measure.allowed.zip(ratio).map_or(Cell::Nothing, |(allowed, ratio)| if ratio <= allowed { "yes" } else { "no" }.into());
+        table.rows.push(vec![
+            measure.heading.into(),
+            Cell::maybe(one),
+            Cell::maybe(other),
+            Cell::maybe(ratio),
+            Cell::maybe(ratios.iter().copied().reduce(f64::min)),
+            Cell::maybe(ratios.iter().copied().reduce(f64::max)),
+            Cell::maybe(measure.allowed),
+            within,
+        ]);
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let sizes = databases.map(|filled| filled.size() as f64 / MIB);
+    table.notes.push(format!(
+        "Medians of {} visits each, in turns; least and most are the ratios of visits that followed one another. Each visit is a server of its own: \
+         the same {} users, who are in as many rooms in both, connect {} times in all, then talk in the same {} of their rooms, at {}/s and then with \
+         one message outstanding in each. Files of {:.1} and {:.0} MiB.",
+        args.times,
+        cast.users,
+        cast.users * args.connects.div_ceil(cast.users).max(1),
+        cast.pairs.len(),
+        args.rate,
+        sizes.first().unwrap_or(&0.0),
+        sizes.last().unwrap_or(&0.0)
+    ));
+    table
+}
+
+fn median(figures: &[f64]) -> Option<f64> {
+    let mut sorted = figures.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    let upper = sorted.get(middle).copied()?;
+    if sorted.len() % 2 == 1 { Some(upper) } else { sorted.get(middle.wrapping_sub(1)).map(|lower| (lower + upper) / 2.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&[]), None);
+    }
+}

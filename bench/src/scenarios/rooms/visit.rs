@@ -1,0 +1,139 @@
+//! One visit to one database: starts the server, lets users in, talks, and takes the figures.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::Args;
+use super::talk::Talk;
+use crate::cli::Common;
+use crate::crowd::Crowd;
+use crate::fill::{Copy, Filled, Shape};
+use crate::latency::Latency;
+use crate::net::Net;
+use crate::scenarios::chat::{Outcome, Pace};
+use crate::target::{Launch, Server, Usage};
+
+/// Users who get in at the same time: few, because it is asked how long one takes, not how long a queue is.
+const AT_ONCE: usize = 4;
+/// What a server does by itself after its start is over by then.
+const SETTLE: Duration = Duration::from_millis(500);
+/// Partners on one side of a user's, in a database that has as many rooms as a user is meant to have.
+const DISTANCES: usize = 10;
+
+/// The same users and rooms in two databases, by their numbers: users 0 and up, and pairs of them.
+#[derive(Debug)]
+pub struct Cast {
+    /// How many users.
+    pub users: usize,
+    /// User and distance of each room, see [`Shape::pair`].
+    pub pairs: Vec<(usize, usize)>,
+}
+
+impl Cast {
+    /// Up to so many users whom both databases have, and up to so many of the rooms that they share among themselves. So the same clients
+    /// talk alike in both, and only what lies around them differs. (Near numbers are far apart in the database.)
+    pub fn of(small: &Shape, large: &Shape, users: usize, rooms: usize) -> Self {
+        // As many again remain outside in the smaller one, so that nobody has more partners online there.
+        let users = users.min(small.users.min(large.users).saturating_sub(DISTANCES)).max(2);
+        let shared = |user: usize, distance: usize| {
+            user + distance < users && small.pair(user, distance).is_some() && large.pair(user, distance).is_some()
+        };
+        let all: Vec<_> =
+            (1..=DISTANCES).flat_map(|distance| (0..users).map(move |user| (user, distance))).filter(|(u, d)| shared(*u, *d)).collect();
+        let step = all.len().div_ceil(rooms.max(1)).max(1);
+        Self { users, pairs: all.into_iter().step_by(step).collect() }
+    }
+}
+
+/// What a visit gave.
+pub struct Visit {
+    /// From starting the program to its listening.
+    pub start: Duration,
+    /// Soon after that.
+    pub at_start: Usage,
+    /// Everybody's first connection since the start.
+    pub first: Latency,
+    /// All connections.
+    pub all: Latency,
+    /// CPU of the server for one.
+    pub cpu_per_connect: f64,
+    /// At the fixed rate.
+    pub paced: Outcome,
+    /// In a closed loop.
+    pub closed: Outcome,
+    /// When all had been said.
+    pub at_end: Usage,
+}
+
+/// Makes one.
+///
+/// # Errors
+/// The server cannot be started, or fails.
+pub fn visit(common: &Common, args: &Args, filled: &Filled, copy: &Copy, cast: &Cast) -> Result<Visit> {
+    let mut launch = Launch::new("guild", copy.folder());
+    launch.guild.clone_from(&common.guild);
+    launch.database = Some(copy.file.clone());
+    launch.pin = !common.no_pin;
+    let began = Instant::now();
+    let mut server = Server::start(launch)?;
+    let start = began.elapsed();
+    std::thread::sleep(SETTLE);
+    let target = server.target();
+    let used = || target.usage()?.context("the server's process is not known");
+    let at_start = used()?;
+
+    let mut net = Net::new(target.addr)?;
+    let mut crowd = Crowd::new(&target, (0..cast.users).map(Shape::username), AT_ONCE);
+    let rounds = args.connects.div_ceil(cast.users).max(1);
+    let mut first = Latency::default();
+    for round in 0..rounds {
+        for client in 0..cast.users {
+            crowd.cut(&mut net, client);
+        }
+        // A client that begins anew: what a cursor costs is measured elsewhere.
+        crowd.users.iter_mut().for_each(|user| user.cursor = None);
+        crowd.get_in(&mut net)?;
+        if round == 0 {
+            first = crowd.took.clone();
+        }
+    }
+    let (all, connected) = (crowd.took.clone(), used()?);
+    #[allow(clippy::cast_precision_loss)]
+    let cpu_per_connect = (connected.cpu - at_start.cpu) / (rounds * cast.users) as f64;
+
+    let rooms = cast.pairs.iter().filter_map(|(user, distance)| {
+        let id = filled.rooms.get(filled.shape.pair(*user, *distance)?)?;
+        Some((id.to_string(), [*user, user + distance]))
+    });
+    let mut talk = Talk::new(crowd, rooms);
+    let time = Duration::from_secs_f64(args.seconds);
+    let paced = talk.talk(&mut net, Pace::Rate(args.rate), time)?;
+    let closed = talk.talk(&mut net, Pace::Window(1), time)?;
+    let at_end = used()?;
+    server.stop()?;
+    Ok(Visit { start, at_start, first, all, cpu_per_connect, paced, closed, at_end })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_databases_have_every_room_of_the_cast() {
+        let shape = |rooms| Shape::new(rooms, 2, 3, None, 100).unwrap();
+        for (small, large, users, rooms) in [(20, 200, 10, 1_000), (1_000, 1_000_000, 500, 1_000), (1_000, 50_000, 30, 50)] {
+            let (small, large) = (shape(small), shape(large));
+            let cast = Cast::of(&small, &large, users, rooms);
+            assert!(!cast.pairs.is_empty() && cast.pairs.len() <= rooms && cast.users <= users, "{cast:?}");
+            for shape in [small, large] {
+                for (user, distance) in &cast.pairs {
+                    let room = shape.pair(*user, *distance).unwrap();
+                    assert_eq!([shape.member(room, 0), shape.member(room, 1)], [*user, user + distance]);
+                    assert!(user + distance < cast.users);
+                }
+            }
+        }
+        assert_eq!(Cast::of(&shape(1_000), &shape(1_000_000), 500, 1_000).users, 90);
+    }
+}

@@ -1,0 +1,73 @@
+//! The server under test: where it is, what it speaks, what it costs.
+
+mod launch;
+mod machine;
+mod tokens;
+mod usage;
+
+use std::net::SocketAddr;
+
+use anyhow::{Result, bail};
+
+pub use launch::{Launch, PEERS, Server, prepare};
+pub use machine::{describe, on_all_cores, open_files, pin_self, raise_open_files};
+pub use tokens::{SECRET, Tokens};
+pub use usage::{Usage, own_usage, usage};
+
+/// How a server wants to be spoken to. The events are the same; getting in differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The contract of Guild Chat: a token, `ready`, rooms that one member creates for all.
+    Guild,
+    /// The peers of `bench/peers`: a username, and every member joins a room by its name.
+    Peer,
+}
+
+/// A running server.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What the tables call it.
+    pub name: String,
+    /// How it is spoken to.
+    pub dialect: Dialect,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Its process, where it is known: without it there are no figures of CPU and memory.
+    pub pid: Option<u32>,
+    /// Signs the users' tokens.
+    pub tokens: Tokens,
+}
+
+impl Target {
+    /// What its process and all below it have used so far.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub fn usage(&self) -> Result<Option<Usage>> {
+        self.pid.map(usage).transpose()
+    }
+
+    /// The text of a CONNECT for this user, with a cursor to resume from.
+    pub fn connect(&self, username: &str, cursor: Option<&str>) -> String {
+        let mut auth = serde_json::Map::new();
+        match self.dialect {
+            Dialect::Guild => auth.insert("token".to_owned(), self.tokens.of(username).into()),
+            Dialect::Peer => auth.insert("username".to_owned(), username.into()),
+        };
+        if let Some(cursor) = cursor {
+            auth.insert("cursor".to_owned(), cursor.into());
+        }
+        format!("40{}", serde_json::Value::Object(auth))
+    }
+
+    /// A server that somebody else has started.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn running(addr: &str, pid: Option<u32>, secret: &str) -> Result<Self> {
+        let Ok(addr) = addr.parse() else {
+            bail!("--addr {addr}: give an IP address and a port, such as 127.0.0.1:8080");
+        };
+        Ok(Self { name: "guild".to_owned(), dialect: Dialect::Guild, addr, pid, tokens: Tokens::new(secret) })
+    }
+}

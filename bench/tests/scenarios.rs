@@ -1,0 +1,105 @@
+//! Every scenario against the real server, small: what is asserted is counts, never times.
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Runs the program and reads the tables that it found.
+fn bench(arguments: &[&str]) -> Vec<Value> {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_bench"));
+    let guild = program.with_file_name("guild");
+    assert!(guild.exists(), "{} is missing: cargo build --release -p guild", guild.display());
+    let mut command = Command::new(&program);
+    command.args(arguments).arg("--json").arg("--no-pin").arg("--guild").arg(&guild).env("BENCH_QUIET", "1");
+    let done = command.output().unwrap();
+    let (said, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "bench {arguments:?} ended with {}: {said}\n{errors}", done.status);
+    let report: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    report["tables"].as_array().unwrap().clone()
+}
+
+fn rows(table: &Value) -> &Vec<Value> {
+    table["rows"].as_array().unwrap()
+}
+
+#[test]
+fn chat_in_a_closed_loop_loses_nothing() {
+    let tables = bench(&["chat", "--members", "5", "--rooms", "4", "--window", "3", "--seconds", "1"]);
+    let row = &rows(&tables[0])[0];
+    assert!(row["acked"].as_u64().unwrap() > 50, "{row}");
+    assert_eq!((&row["missing"], &row["misplaced"]), (&0.into(), &0.into()));
+    assert!(row["cpu_us_per_ack"].as_f64().unwrap() > 0.0 && row["ack_p99_ms"].as_f64() >= row["ack_p50_ms"].as_f64());
+}
+
+#[test]
+fn chat_at_a_rate_sends_at_that_rate() {
+    let tables = bench(&["chat", "--members", "2", "--rooms", "10", "--rate", "100", "--seconds", "1"]);
+    let row = &rows(&tables[0])[0];
+    // One second to warm up, one that is measured.
+    let acked = row["acked"].as_u64().unwrap();
+    assert!((190..=210).contains(&acked), "{row}");
+    assert_eq!((&row["missing"], &row["misplaced"]), (&0.into(), &0.into()));
+}
+
+fn count(row: &Value, key: &str) -> u64 {
+    row[key].as_u64().unwrap_or_else(|| panic!("no count {key} in {row}"))
+}
+
+/// Nothing was lost, came twice or came in another order.
+fn exact(row: &Value) {
+    for key in ["missing", "doubled", "misplaced", "refused", "resyncs", "early"] {
+        assert_eq!(count(row, key), 0, "{key}: {row}");
+    }
+    assert_eq!(row["delivered_percent"].as_f64(), Some(100.0), "{row}");
+}
+
+#[test]
+fn idle_holds_its_connections_and_tells_what_they_cost() {
+    let tables = bench(&["idle", "--connections", "50", "--seconds", "1"]);
+    let row = &rows(&tables[0])[0];
+    assert_eq!((count(row, "connections"), count(row, "lost")), (50, 0));
+    assert!(row["resident_bytes"].as_f64().unwrap() > 1_000.0, "{row}");
+}
+
+#[test]
+fn clients_that_are_cut_at_once_have_all_they_missed() {
+    let tables = bench(&["resume", "--clients", "40", "--rate", "100", "--away", "0.5"]);
+    let row = &rows(&tables[0])[0];
+    exact(row);
+    assert_eq!(count(row, "clients"), 40);
+    assert!(count(row, "replayed") > 0 && count(row, "due") > 100, "{row}");
+}
+
+#[test]
+fn jitter_loses_nothing_with_a_cursor_and_something_without() {
+    let tables = bench(&["jitter", "--clients", "20", "--rate", "50", "--seconds", "4", "--every", "1", "--away", "0.3", "--seed", "1"]);
+    let [with, without] = &rows(&tables[0])[..] else { panic!("two rows: {}", tables[0]) };
+    exact(with);
+    assert!(count(with, "cuts") > 20 && count(with, "replayed") > 0, "{with}");
+    assert!(count(without, "missing") > 0, "a client without a cursor cannot have all: {without}");
+}
+
+#[test]
+fn a_database_is_filled_and_its_history_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("filled.db");
+    let filled = bench(&["fill", "--rooms", "40", "--messages", "3", "--database", file.to_str().unwrap()]);
+    let row = &rows(&filled[0])[0];
+    assert_eq!((count(row, "rooms"), count(row, "messages")), (40, 120));
+    assert!(file.exists());
+    let tables = bench(&["history", "--messages", "2000", "--rooms", "20", "--seconds", "1"]);
+    let row = &rows(&tables[0])[0];
+    assert_eq!(count(row, "wrong"), 0);
+    assert!(count(row, "pages") > 50, "{row}");
+}
+
+#[test]
+fn few_rooms_are_set_beside_many() {
+    let tables = bench(&["rooms", "--small", "40", "--large", "400", "--times", "1", "--seconds", "1", "--connects", "10"]);
+    assert_eq!(rows(&tables[0]).iter().map(|row| count(row, "rooms")).collect::<Vec<_>>(), [40, 400]);
+    for row in rows(&tables[0]) {
+        assert!(count(row, "acked") > 50, "{row}");
+        assert_eq!((count(row, "missing"), count(row, "misplaced"), count(row, "refused")), (0, 0, 0), "{row}");
+    }
+    assert!(rows(&tables[1]).len() > 3, "{}", tables[1]);
+}
