@@ -39,7 +39,8 @@ pub fn run(cli: &Cli) -> Result<bool> {
     }
     if let Some(file) = &common.report {
         let drawn = file.extension().is_some_and(|kind| kind == "svg");
-        std::fs::write(file, if drawn { drawing(&report) } else { page(&report) }).with_context(|| format!("cannot write {}", file.display()))?;
+        std::fs::write(file, if drawn { drawing(&report) } else { page(&report) })
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(sound)
 }

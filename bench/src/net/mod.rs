@@ -14,8 +14,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use conn::{Conn, Stage};
-use packet::Packet;
 use mio::{Events, Interest, Poll, Token};
+use packet::Packet;
 use slab::Slab;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -80,11 +80,6 @@ impl Net {
     /// The server's address, for a `Host` header and messages.
     pub fn server(&self) -> SocketAddr {
         self.server
-    }
-
-    /// Sends further connections to another address (the same server behind a proxy, or restarted on another port).
-    pub fn aim(&mut self, server: SocketAddr) {
-        self.server = server;
     }
 
     /// How many connections there are.

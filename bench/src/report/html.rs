@@ -58,7 +58,13 @@ pub fn drawing(report: &Report) -> String {
             if let Some(bars) = bars(table, place) {
                 let heading = escaped(column.heading);
                 let _ = write!(inner, "<text x=\"4\" y=\"{:.0}\" font-weight=\"600\">{heading}</text>", height + 22.0);
-                let _ = write!(inner, "<svg y=\"{:.0}\" width=\"{WIDTH:.0}\" height=\"{:.0}\">{}</svg>", height + 30.0, bars.height, bars.lines);
+                let _ = write!(
+                    inner,
+                    "<svg y=\"{:.0}\" width=\"{WIDTH:.0}\" height=\"{:.0}\">{}</svg>",
+                    height + 30.0,
+                    bars.height,
+                    bars.lines
+                );
                 height += bars.height + 44.0;
             }
         }

@@ -147,9 +147,8 @@ impl Table {
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..headings.len()).map(width).collect();
-        let right: Vec<bool> = (0..headings.len())
-            .map(|place| self.rows.iter().all(|row| !matches!(row.get(place), Some(Cell::Text(_)))))
-            .collect();
+        let right: Vec<bool> =
+            (0..headings.len()).map(|place| self.rows.iter().all(|row| !matches!(row.get(place), Some(Cell::Text(_))))).collect();
         let mut text = format!("### {}\n\n", self.title);
         let mut line = |cells: &[String]| {
             for ((cell, width), right) in cells.iter().zip(&widths).zip(&right) {

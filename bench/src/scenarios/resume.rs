@@ -63,12 +63,13 @@ pub fn command(common: &Common, args: &Args) -> Result<Found> {
     }
     let outcome = storm(&tested.target, args)?;
     let counts = &outcome.counts;
-    let sound = outcome.account.is_whole() && counts.not_resumed == 0 && counts.early == 0 && counts.refused == 0;
+    let sound = outcome.account.is_whole() && counts.not_resumed == 0 && counts.refused == 0;
     let mut table = Table::new("Resume", &COLUMNS);
     table.rows.push(row(&tested.target.name, args, &outcome));
     table.notes.push(format!(
         "All clients are cut at once, away for {} s, and then come back, {} at a time. A client is back at its `ready`, which follows all \
-         that it missed. Latencies are of messages that were due from the first attempt until all were back: `live` of those received by \
+         that it missed; `ready too early` are those that had not all then that was acknowledged when they were let in, and are back once \
+         they have. Latencies are of messages that were due from the first attempt until all were back: `live` of those received by \
          who was back already. CPU is of the same time.",
         args.away, args.at_once
     ));
@@ -93,7 +94,7 @@ fn storm(target: &Target, args: &Args) -> Result<Outcome> {
     let progress = Progress::new(format!("{}: {clients} come back", target.name), clients as u64);
     let everybody = audience.crowd.users.len();
     let back = audience.flow(&mut net, Instant::now() + STORM, |all, _| {
-        let away = everybody - all.crowd.ready();
+        let away = everybody - all.crowd.ready() + all.behind.len();
         progress.at(clients.saturating_sub(away) as u64, || format!("{} replayed", all.counts.replayed));
         away == 0
     })?;

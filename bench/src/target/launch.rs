@@ -73,7 +73,9 @@ impl Launch {
                 .env("GUILD_DATABASE_URL", format!("sqlite://{}", self.database().display()))
                 .env("GUILD_AUTH_MODE", "jwt")
                 .env("GUILD_AUTH_JWT_SECRET", SECRET);
-            for limit in ["ROOM_USERNAMES", "SENDS_PER_SECOND", "SENDS_BURST", "ROOMS_PER_MINUTE", "LOGINS_PER_MINUTE", "SOCKETS_PER_ADDRESS"] {
+            for limit in
+                ["ROOM_USERNAMES", "SENDS_PER_SECOND", "SENDS_BURST", "ROOMS_PER_MINUTE", "LOGINS_PER_MINUTE", "SOCKETS_PER_ADDRESS"]
+            {
                 command.env(format!("GUILD_LIMITS_{limit}"), "0");
             }
             command.envs(self.settings.iter().cloned());
@@ -148,11 +150,6 @@ impl Server {
         let dialect = if self.launch.name == "guild" { Dialect::Guild } else { Dialect::Peer };
         let (name, tokens) = (self.launch.name.clone(), Tokens::new(SECRET));
         Target { name, dialect, addr: self.addr, pid: Some(self.child.id()), tokens }
-    }
-
-    /// How it was started.
-    pub fn launch(&self) -> &Launch {
-        &self.launch
     }
 
     /// `kill -9`, and waits until it is gone.

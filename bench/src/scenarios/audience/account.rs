@@ -19,7 +19,7 @@ pub struct Counts {
     pub returns: u64,
     /// Of them, without having been resumed, though a cursor was shown: `resync`.
     pub not_resumed: u64,
-    /// Of them, with `ready` before all had come that was acknowledged when it was let in.
+    /// Of them, with `ready` before all had come that was acknowledged when it was let in; the rest came as live events.
     pub early: u64,
     /// Sockets that ended and were not cut by this program.
     pub lost: u64,

@@ -35,16 +35,23 @@ impl Audience {
             if matches!(what, Heard::Event(ready) if !ready.contains("\"resumed\":true")) {
                 self.counts.not_resumed += 1;
             }
-            let owed = self.owed.get(client).copied().unwrap_or(0);
-            if self.received.get(client).is_some_and(|received| received.missing(owed) > 0) {
+            if self.owes(client) {
                 self.counts.early += 1;
+                self.behind.insert(client);
             }
         }
+    }
+
+    /// Whether a receiver lacks what was acknowledged when it was let in.
+    fn owes(&self, client: usize) -> bool {
+        let owed = self.owed.get(client).copied().unwrap_or(0);
+        self.received.get(client).is_some_and(|received| received.missing(owed) > 0)
     }
 
     /// A receiver comes back at once, as a client does; a sender must not be lost, or it would not be known what is due.
     fn lost(&mut self, client: usize, why: &str) {
         self.counts.lost += 1;
+        self.behind.remove(&client);
         if client >= self.plan.clients {
             self.problem = Some(format!("a sender was cut: {why}"));
         } else if self.counts.lost > 10 * self.plan.clients as u64 {
@@ -73,9 +80,15 @@ impl Audience {
             self.counts.once += 1;
             self.counts.replayed += u64::from(!there);
         }
+        let now = self.now();
         if there && self.watched.contains(&due) {
-            let now = self.now();
             self.counts.live.add_micros(now.saturating_sub(due));
+        }
+        if self.behind.contains(&client) && !self.owes(client) {
+            self.behind.remove(&client);
+            if let Some(back) = self.back.get_mut(client) {
+                *back = now;
+            }
         }
     }
 

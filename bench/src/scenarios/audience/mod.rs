@@ -9,7 +9,7 @@ mod hears;
 mod plan;
 mod rooms;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write as _;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -52,8 +52,11 @@ pub struct Audience {
     pub crowd: Crowd,
     /// What was counted so far.
     pub counts: Counts,
-    /// Microseconds since [`Audience::began`] at which each receiver came back last.
+    /// Microseconds since [`Audience::began`] at which each receiver last was back: `ready`, with all that was acknowledged when it was
+    /// let in.
     pub back: Vec<u64>,
+    /// Who is `ready` and has not all of that.
+    pub behind: HashSet<usize>,
     /// Latencies are taken of messages that were due in these microseconds.
     pub watched: Range<u64>,
     /// When sending began.
@@ -85,6 +88,7 @@ impl Audience {
             crowd,
             counts: Counts::default(),
             back: vec![0; plan.clients],
+            behind: HashSet::new(),
             watched: 0..u64::MAX,
             began: Instant::now(),
             plan,
@@ -127,6 +131,7 @@ impl Audience {
 
     /// Cuts a receiver's socket; without effect where it has none.
     pub fn cut(&mut self, net: &mut Net, client: usize) {
+        self.behind.remove(&client);
         self.crowd.cut(net, client);
     }
 

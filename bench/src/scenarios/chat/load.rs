@@ -231,10 +231,8 @@ impl Chat {
                 self.send(net, room, 0);
             }
         }
-        let progress = Progress::new(
-            format!("{}: {} × {}, {}", self.crowd.target.name, self.case.rooms, self.case.members, self.case.pace),
-            self.to,
-        );
+        let progress =
+            Progress::new(format!("{}: {} × {}, {}", self.crowd.target.name, self.case.rooms, self.case.members, self.case.pace), self.to);
         let (mut paced, mut started) = (0_u64, None);
         loop {
             self.now = self.micros(Instant::now());
