@@ -11,11 +11,14 @@ pub(super) fn upgraded(bytes: &[u8]) -> Result<usize, String> {
     if first.split(' ').nth(1) == Some("101") { Ok(end + 4) } else { Err(format!("the websocket was refused: {first}")) }
 }
 
+/// A status, a body, and the length of all of it.
+type Answer<'a> = (u16, &'a [u8], usize);
+
 /// The first answer of these bytes: its status, its body, and its whole length; nothing where its end has not come.
 ///
 /// # Errors
 /// It is no HTTP, or its length is not given.
-pub(super) fn answer(bytes: &[u8]) -> Result<Option<(u16, &[u8], usize)>, String> {
+pub(super) fn answer(bytes: &[u8]) -> Result<Option<Answer<'_>>, String> {
     let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(bytes.get(..end).unwrap_or_default()).map_err(|_| "an answer is not HTTP".to_owned())?;
     let mut lines = head.lines();

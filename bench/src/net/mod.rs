@@ -226,7 +226,8 @@ impl Net {
             }
             // A short read has taken everything: another would only say so.
             let full = bytes.len() == scratch.len();
-            if !full && !(ending && !bytes.is_empty()) {
+            let more = full || (ending && !bytes.is_empty());
+            if !more {
                 break;
             }
             if full {

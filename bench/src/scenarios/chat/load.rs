@@ -189,10 +189,8 @@ impl Chat {
         let others = self.crowd.users.get(first + 1..first + self.case.members).unwrap_or_default();
         let usernames: Vec<_> = others.iter().map(|user| user.name.as_str()).collect();
         // Two people without a name would be a direct room; so is this load meant.
-        let mut ask = json!({ "usernames": usernames });
-        if self.case.members != 2 {
-            ask["name"] = format!("room {room}").into();
-        }
+        let name = (self.case.members != 2).then(|| format!("room {room}"));
+        let ask = json!({ "usernames": usernames, "name": name });
         format!("420[\"create room\",{ask}]")
     }
 
@@ -346,7 +344,8 @@ impl Chat {
             self.problem = Some(format!("{} (limits must be off, see docs/performance.md)", first["error"]));
             return;
         }
-        if let (Some(id), Some(room)) = (first["room"]["id"].as_str(), self.rooms.get_mut(client / self.case.members)) {
+        let id = first.pointer("/room/id").and_then(Value::as_str);
+        if let (Some(id), Some(room)) = (id, self.rooms.get_mut(client / self.case.members)) {
             id.clone_into(&mut room.id);
         }
         self.made += 1;
