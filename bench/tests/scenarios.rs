@@ -1,5 +1,13 @@
 //! Every scenario against the real server, small: what is asserted is counts, never times.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
