@@ -146,11 +146,11 @@ fn run(args: &Args, mut launch: Launch) -> Result<Outcome> {
     let of = plan.len() as u64;
     let (mut server, not_started) = endure(&mut clients, &mut net, Faults::begin(plan, server, stage)?, of, &calm)?;
     let seconds = began.elapsed().as_secs_f64();
-    let mut reading = Reading::open(&target)?;
-    reading.heads(&clients.world, &mut clients.ledger)?;
+    Reading::open(&target)?.heads(&clients.world, &mut clients.ledger)?;
     drain(&mut clients, &mut net)?;
     net.cut_all();
-    reading.log(&clients.world, &mut clients.ledger)?;
+    // Over a connection of its own: the server ends one that says nothing while everybody drains.
+    Reading::open(&target)?.log(&clients.world, &mut clients.ledger)?;
     let totals = clients.ledger.close();
     server.stop()?;
     let check = launch.check()?;
@@ -187,20 +187,27 @@ impl Args {
     }
 }
 
-/// Lets the users talk while the faults last, and afterwards until everything has arrived. Answers the server, and why it did not start
-/// at once, each time that it did not.
+/// Lets the users talk while the faults last and until the service is back after the last of them, and then waits until everything has
+/// arrived. Answers the server, and why it did not start at once, each time that it did not.
 fn endure(clients: &mut Clients, net: &mut Net, faults: Faults, of: u64, calm: &AtomicBool) -> Result<(Server, Vec<String>)> {
     let mut events = Events::with_capacity(1_024);
     let mut not_started = Vec::new();
     let progress = Progress::new("ledger", of);
-    while !faults.is_over() {
+    let mut over_since = None;
+    loop {
+        // Asked before the notes are taken, so that the last fault's end is among them.
+        let over = faults.is_over();
         take_notes(&faults, clients, &mut not_started);
+        let since = over.then(|| *over_since.get_or_insert_with(Instant::now));
+        // Only a new message shows that the service is back: everything older may be settled by now.
+        if since.is_some_and(|since| clients.timeline.is_settled() || since.elapsed() > DRAIN) {
+            break;
+        }
         clients.turn(net, &mut events, true)?;
         calm.store(clients.timeline.is_settled(), Ordering::Relaxed);
         let (count, acked) = (clients.timeline.count(), clients.ledger.acked_count());
         progress.at(count, || format!("{count} faults, {acked} acked, {} connected", clients.crowd.ready()));
     }
-    take_notes(&faults, clients, &mut not_started);
     let server = faults.end()?;
     drain(clients, net)?;
     progress.done("everything is said");
