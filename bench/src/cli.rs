@@ -30,9 +30,9 @@ pub struct Common {
     /// A server that runs already, such as 127.0.0.1:8080.
     #[arg(long, global = true)]
     pub addr: Option<String>,
-    /// Its process on this machine, for CPU and memory.
-    #[arg(long, global = true, requires = "addr")]
-    pub pid: Option<u32>,
+    /// Its process on this machine, for CPU and memory; with commas, all processes that share the work (its database, NATS, other services).
+    #[arg(long, global = true, requires = "addr", value_delimiter = ',')]
+    pub pid: Vec<u32>,
     /// Its auth.jwt.secret.
     #[arg(long, global = true, env = "GUILD_AUTH_JWT_SECRET", default_value = "", hide_env_values = true)]
     pub secret: String,

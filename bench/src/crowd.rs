@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn nobody_gets_two_sockets_and_who_is_cut_in_line_gets_none() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let target = Target::running(&listener.local_addr().unwrap().to_string(), None, "x").unwrap();
+        let target = Target::running(&listener.local_addr().unwrap().to_string(), &[], "x").unwrap();
         let mut net = Net::new(target.addr).unwrap();
         let mut crowd = Crowd::new(&target, ["a", "b"].map(str::to_owned), 10);
         [0, 0, 1].into_iter().for_each(|client| crowd.want(client));

@@ -64,7 +64,7 @@ pub struct Tested {
 /// It cannot be started.
 pub fn tested(common: &Common, name: &str, adjust: impl FnOnce(&mut Launch)) -> Result<Tested> {
     if let Some(addr) = &common.addr {
-        return Ok(Tested { target: Target::running(addr, common.pid, &common.secret)?, _server: None });
+        return Ok(Tested { target: Target::running(addr, &common.pid, &common.secret)?, _server: None });
     }
     prepare(name, common.guild.as_deref())?;
     let folder = tempfile::Builder::new().prefix("guild-bench-").tempdir()?;

@@ -127,7 +127,7 @@ impl Running {
 
     fn note_pid(&self) {
         *self.pid.lock().unwrap_or_else(PoisonError::into_inner) =
-            self.server.target().pid.and_then(|pid| Pid::from_raw(pid.cast_signed()));
+            self.server.target().pids.first().and_then(|pid| Pid::from_raw(pid.cast_signed()));
     }
 
     fn wait(&mut self) -> Result<()> {

@@ -113,7 +113,7 @@ pub fn command(common: &Common, args: &Args) -> Result<Found> {
 
 /// As many connections as server and this program may have, beside their other files.
 fn allowed(target: &Target) -> usize {
-    let limits = [Some(std::process::id()), target.pid].into_iter().flatten().filter_map(open_files);
+    let limits = std::iter::once(std::process::id()).chain(target.pids.iter().copied()).filter_map(open_files);
     limits.min().unwrap_or(usize::MAX).saturating_sub(OTHER_FILES)
 }
 

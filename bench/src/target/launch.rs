@@ -149,7 +149,7 @@ impl Server {
     pub fn target(&self) -> Target {
         let dialect = if self.launch.name == "guild" { Dialect::Guild } else { Dialect::Peer };
         let (name, tokens) = (self.launch.name.clone(), Tokens::new(SECRET));
-        Target { name, dialect, addr: self.addr, pid: Some(self.child.id()), tokens }
+        Target { name, dialect, addr: self.addr, pids: vec![self.child.id()], tokens }
     }
 
     /// `kill -9`, and waits until it is gone.

@@ -32,19 +32,26 @@ pub struct Target {
     pub dialect: Dialect,
     /// Where it listens.
     pub addr: SocketAddr,
-    /// Its process, where it is known: without it there are no figures of CPU and memory.
-    pub pid: Option<u32>,
+    /// Its processes, where they are known: without any there are no figures of CPU and memory.
+    pub pids: Vec<u32>,
     /// Signs the users' tokens.
     pub tokens: Tokens,
 }
 
 impl Target {
-    /// What its process and all below it have used so far.
+    /// What its processes and all below them have used so far.
     ///
     /// # Errors
-    /// The process has ended.
+    /// One of them has ended.
     pub fn usage(&self) -> Result<Option<Usage>> {
-        self.pid.map(usage).transpose()
+        if self.pids.is_empty() {
+            return Ok(None);
+        }
+        let mut sum = Usage::default();
+        for pid in &self.pids {
+            sum.add(usage(*pid)?);
+        }
+        Ok(Some(sum))
     }
 
     /// The text of a CONNECT for this user, with a cursor to resume from.
@@ -64,10 +71,10 @@ impl Target {
     ///
     /// # Errors
     /// The address is none.
-    pub fn running(addr: &str, pid: Option<u32>, secret: &str) -> Result<Self> {
+    pub fn running(addr: &str, pids: &[u32], secret: &str) -> Result<Self> {
         let Ok(addr) = addr.parse() else {
             bail!("--addr {addr}: give an IP address and a port, such as 127.0.0.1:8080");
         };
-        Ok(Self { name: "guild".to_owned(), dialect: Dialect::Guild, addr, pid, tokens: Tokens::new(secret) })
+        Ok(Self { name: "guild".to_owned(), dialect: Dialect::Guild, addr, pids: pids.to_vec(), tokens: Tokens::new(secret) })
     }
 }

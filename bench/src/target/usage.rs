@@ -16,6 +16,15 @@ pub struct Usage {
     pub anonymous: u64,
 }
 
+impl Usage {
+    /// Together with another's.
+    pub fn add(&mut self, other: Self) {
+        self.cpu += other.cpu;
+        self.resident += other.resident;
+        self.anonymous += other.anonymous;
+    }
+}
+
 /// Ticks of `/proc/PID/stat` in a second: `sysconf(_SC_CLK_TCK)` on every Linux.
 const TICKS: f64 = 100.0;
 
@@ -28,9 +37,7 @@ pub fn usage(pid: u32) -> Result<Usage> {
     for child in below(pid) {
         // One that has ended meanwhile is past counting.
         if let Ok(one) = of_one(child) {
-            sum.cpu += one.cpu;
-            sum.resident += one.resident;
-            sum.anonymous += one.anonymous;
+            sum.add(one);
         }
     }
     Ok(sum)

@@ -1,5 +1,6 @@
 //! Who answers what: a registry from a call's subject to the service, with its type forgotten.
 
+use bytes::Bytes;
 use contract::{Answer, Call, Caller, Code, Refusal};
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
@@ -14,7 +15,7 @@ impl Registry {
     pub(crate) fn register<C: Call, S: Answer<C>>(&self, service: Arc<S>) {
         let near: Arc<dyn Near<C>> = service;
         let far = Arc::clone(&near);
-        let bytes = Box::new(move |request: Vec<u8>| {
+        let bytes = Box::new(move |request: Bytes| {
             let near = Arc::clone(&far);
             let answer: BoxFuture<'static, Vec<u8>> = Box::pin(async move { answer_bytes(&*near, &request).await });
             answer
@@ -33,7 +34,7 @@ pub(crate) struct Service {
     subject: &'static str,
     /// An `Arc<dyn Near<C>>`.
     near: Box<dyn Any + Send + Sync>,
-    bytes: Box<dyn Fn(Vec<u8>) -> BoxFuture<'static, Vec<u8>> + Send + Sync>,
+    bytes: Box<dyn Fn(Bytes) -> BoxFuture<'static, Vec<u8>> + Send + Sync>,
 }
 
 impl Service {
@@ -45,10 +46,15 @@ impl Service {
         }
     }
 
+    /// A call as bytes, answered as bytes.
+    pub(crate) fn answer_bytes(&self, request: Bytes) -> BoxFuture<'static, Vec<u8>> {
+        (self.bytes)(request)
+    }
+
     pub(crate) async fn ask_through_bytes<C: Call>(&self, who: &Caller, call: &C) -> Result<C::Reply, Refusal> {
-        let request = serde_json::to_vec(&(who, call)).map_err(|e| broken(self.subject, &e.to_string()))?;
-        let answer = (self.bytes)(request).await;
-        read::<Result<C::Reply, Refusal>>(self.subject, &answer)?
+        let request = request_bytes(who, call)?;
+        let answer = self.answer_bytes(request.into()).await;
+        read_answer::<C>(&answer)
     }
 }
 
@@ -72,6 +78,16 @@ async fn answer_bytes<C: Call>(near: &dyn Near<C>, request: &[u8]) -> Vec<u8> {
         let refusal: Result<(), Refusal> = Err(broken(C::SUBJECT, &e.to_string()));
         serde_json::to_vec(&refusal).unwrap_or_default()
     })
+}
+
+/// A call as it goes to another process.
+pub(crate) fn request_bytes<C: Call>(who: &Caller, call: &C) -> Result<Vec<u8>, Refusal> {
+    serde_json::to_vec(&(who, call)).map_err(|e| broken(C::SUBJECT, &e.to_string()))
+}
+
+/// An answer as it comes from another process.
+pub(crate) fn read_answer<C: Call>(answer: &[u8]) -> Result<C::Reply, Refusal> {
+    read::<Result<C::Reply, Refusal>>(C::SUBJECT, answer)?
 }
 
 fn read<T: DeserializeOwned>(subject: &str, bytes: &[u8]) -> Result<T, Refusal> {

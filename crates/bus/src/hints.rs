@@ -9,23 +9,64 @@ use tokio::sync::broadcast;
 /// How many hints of a kind may wait for one listener. A batch of the log is one hint whatever it holds.
 const QUEUE: usize = 1_024;
 
+/// What goes to listeners of one kind.
+type Sender<H> = broadcast::Sender<Told<H>>;
+
+#[derive(Debug)]
+enum Told<H> {
+    Hint(Arc<H>),
+    Missed,
+}
+
+impl<H> Clone for Told<H> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Hint(hint) => Self::Hint(Arc::clone(hint)),
+            Self::Missed => Self::Missed,
+        }
+    }
+}
+
+/// A [`Sender`] with its type forgotten.
+trait Topic: Send + Sync {
+    fn missed(&self);
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<H: Hint> Topic for Sender<H> {
+    fn missed(&self) {
+        let _ = self.send(Told::Missed);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 #[derive(Default)]
-pub(crate) struct Topics(Mutex<HashMap<&'static str, Box<dyn Any + Send + Sync>>>);
+pub(crate) struct Topics(Mutex<HashMap<&'static str, Box<dyn Topic>>>);
 
 impl Topics {
     pub(crate) fn publish<H: Hint>(&self, hint: H) {
         // Nobody listening is fine: it is a hint.
-        let _ = self.topic::<H>().send(Arc::new(hint));
+        let _ = self.topic::<H>().send(Told::Hint(Arc::new(hint)));
     }
 
     pub(crate) fn subscribe<H: Hint>(&self) -> Subscription<H> {
         Subscription(self.topic::<H>().subscribe())
     }
 
-    fn topic<H: Hint>(&self) -> broadcast::Sender<Arc<H>> {
+    /// Every listener may have missed something.
+    pub(crate) fn missed(&self) {
+        for topic in self.0.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            topic.missed();
+        }
+    }
+
+    fn topic<H: Hint>(&self) -> Sender<H> {
         let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let topic = topics.entry(H::SUBJECT).or_insert_with(|| Box::new(broadcast::Sender::<Arc<H>>::new(QUEUE)));
-        match topic.downcast_ref::<broadcast::Sender<Arc<H>>>() {
+        let topic = topics.entry(H::SUBJECT).or_insert_with(|| Box::new(Sender::<H>::new(QUEUE)));
+        match topic.as_any().downcast_ref::<Sender<H>>() {
             Some(sender) => sender.clone(),
             // Two kinds of hint with one subject: neither hears the other.
             None => broadcast::Sender::new(1),
@@ -34,14 +75,14 @@ impl Topics {
 }
 
 /// One listener.
-pub struct Subscription<H>(broadcast::Receiver<Arc<H>>);
+pub struct Subscription<H>(broadcast::Receiver<Told<H>>);
 
 /// What a listener hears.
 #[derive(Debug)]
 pub enum Heard<H> {
     /// A hint.
     Hint(Arc<H>),
-    /// So many hints were missed here: the listener was too slow. Look into the database.
+    /// Hints were missed here, at least so many (0: nobody knows): the listener was too slow, or NATS was away. Look into the database.
     Missed(u64),
 }
 
@@ -49,7 +90,8 @@ impl<H: Hint> Subscription<H> {
     /// The next hint; `None` when the bus is gone. Safe to cancel.
     pub async fn next(&mut self) -> Option<Heard<H>> {
         match self.0.recv().await {
-            Ok(hint) => Some(Heard::Hint(hint)),
+            Ok(Told::Hint(hint)) => Some(Heard::Hint(hint)),
+            Ok(Told::Missed) => Some(Heard::Missed(0)),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Heard::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
         }

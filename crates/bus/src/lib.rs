@@ -3,17 +3,20 @@
 //! [`Bus::serve`] registers what a service answers, one line a call, like a router. [`Bus::ask`] asks, and cannot tell whether the
 //! service is in this process. [`Bus::publish`] and [`Bus::subscribe`] are for hints.
 //!
-//! Everything is near today: a call is a method call, a hint a shared pointer. With [`Bus::encoding`] every call, answer and hint
-//! goes through its bytes and back, as it will between processes, so that the tests prove that each of them can.
-//! The bus knows nothing of users, rooms or messages.
+//! Within a process a call is a method call, a hint a shared pointer. With [`Bus::connected`] it also reaches other processes, over
+//! NATS (`nats`): what is not answered here is asked there, and hints go to both. With [`Bus::encoding`] everything goes through its
+//! bytes and back, as between processes, so that the tests prove that it can. The bus knows nothing of users, rooms or messages.
 
 mod calls;
 mod hints;
+mod nats;
 
 pub use hints::{Heard, Subscription};
+pub use nats::{CannotConnect, NatsSettings, Servers};
 
 use contract::hint::Hint;
 use contract::{Answer, Call, Caller, Refusal};
+use nats::Nats;
 use std::sync::Arc;
 
 /// A handle to the bus; cheap to clone.
@@ -22,8 +25,9 @@ pub struct Bus(Arc<Inner>);
 
 struct Inner {
     encode: bool,
-    calls: calls::Registry,
-    hints: hints::Topics,
+    calls: Arc<calls::Registry>,
+    hints: Arc<hints::Topics>,
+    nats: Option<Arc<Nats>>,
 }
 
 impl Bus {
@@ -38,37 +42,91 @@ impl Bus {
     }
 
     fn new(encode: bool) -> Self {
-        Self(Arc::new(Inner { encode, calls: calls::Registry::default(), hints: hints::Topics::default() }))
+        Self(Arc::new(Inner { encode, calls: Arc::default(), hints: Arc::default(), nats: None }))
+    }
+
+    /// A bus that reaches other processes over NATS. It connects in the background, and again whenever the connection is lost;
+    /// until then and meanwhile, what is not in this process is `busy`. It waits up to a second for the first
+    /// connection. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// A file that the settings name cannot be read: a line that names the setting. A server that is not there is no error.
+    pub async fn connected(settings: NatsSettings) -> Result<Self, CannotConnect> {
+        let (calls, hints) = (Arc::default(), Arc::<hints::Topics>::default());
+        let nats = Nats::start(settings, Arc::clone(&calls), Arc::clone(&hints)).await?;
+        Ok(Self(Arc::new(Inner { encode: false, calls, hints, nats: Some(nats) })))
     }
 
     /// From now on `service` answers the call `C`. A second registration of the same call replaces the first.
     pub fn serve<C: Call, S: Answer<C>>(&self, service: &Arc<S>) -> &Self {
         self.0.calls.register::<C, S>(Arc::clone(service));
+        if let Some(nats) = &self.0.nats {
+            nats.take(C::SUBJECT);
+        }
         self
     }
 
-    /// Asks whichever service answers `C`.
+    /// Asks whichever service answers `C`: in this process, where there is one, else over NATS.
     ///
     /// # Errors
-    /// The service's refusal; `busy` when nobody answers this call.
+    /// The service's refusal; `busy` when nobody answers this call, or not in time (5 s), or NATS is away.
     pub async fn ask<C: Call>(&self, who: &Caller, call: C) -> Result<C::Reply, Refusal> {
-        match self.0.calls.find(C::SUBJECT) {
-            None => Err(Refusal::busy(format!("nobody answers {} at the moment; try again", C::SUBJECT))),
-            Some(service) if self.0.encode => service.ask_through_bytes(who, &call).await,
-            Some(service) => service.ask(who, call).await,
+        match (self.0.calls.find(C::SUBJECT), &self.0.nats) {
+            (Some(service), _) if self.0.encode => service.ask_through_bytes(who, &call).await,
+            (Some(service), _) => service.ask(who, call).await,
+            (None, Some(nats)) => nats.ask(who, &call).await,
+            (None, None) => Err(nobody(C::SUBJECT)),
         }
     }
 
     /// Tells whoever listens. Never waits and never fails: a hint may be lost.
     pub fn publish<H: Hint>(&self, hint: H) {
+        if let Some(nats) = &self.0.nats {
+            nats.tell(&hint);
+        }
         let hint = if self.0.encode { hints::through_bytes(hint) } else { Some(hint) };
         if let Some(hint) = hint {
             self.0.hints.publish(hint);
         }
     }
 
-    /// Listens to hints of one kind, from now on.
+    /// Listens to hints of one kind, from now on. After NATS was away, or hints were dropped on the way, [`Heard::Missed`] comes.
     pub fn subscribe<H: Hint>(&self) -> Subscription<H> {
-        self.0.hints.subscribe()
+        let subscription = self.0.hints.subscribe();
+        if let Some(nats) = &self.0.nats {
+            nats.listen::<H>();
+        }
+        subscription
     }
+
+    /// What keeps this bus from reaching others, as a sentence; `None` when nothing does.
+    pub fn missing(&self) -> Option<&'static str> {
+        self.0.nats.as_ref().filter(|nats| !nats.is_connected()).map(|_| "NATS cannot be reached")
+    }
+
+    /// Takes no more calls from other processes: those that come from now on go to others who answer them. Calls within this
+    /// process, and asking, go on.
+    pub async fn stop_taking(&self) {
+        if let Some(nats) = &self.0.nats {
+            nats.stop_taking().await;
+        }
+    }
+
+    /// Waits until the calls of other processes that had been taken are answered.
+    pub async fn answered(&self) {
+        if let Some(nats) = &self.0.nats {
+            nats.answered().await;
+        }
+    }
+
+    /// Sends what waits to be sent, and ends the connection to NATS.
+    pub async fn close(&self) {
+        if let Some(nats) = &self.0.nats {
+            nats.close().await;
+        }
+    }
+}
+
+fn nobody(subject: &str) -> Refusal {
+    Refusal::busy(format!("nobody answers {subject} at the moment; try again"))
 }

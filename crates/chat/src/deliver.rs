@@ -1,7 +1,7 @@
 //! Delivery: one task takes the log's batches in the order of their positions and hands each entry to whoever it is for.
 //!
-//! A batch is a hint. One that begins where the last one ended is delivered as it came; one that is known already is dropped; where
-//! something is missing, or nothing has been heard for two seconds while the database knows more, the log is read instead. So a lost hint
+//! A batch is a hint. One that begins where the last one ended is delivered as it came; one that is known already is dropped; one that
+//! comes before the batch that it follows on (two servers publish side by side) waits a moment for it. Where something is missing, or nothing has been heard for two seconds while the database knows more, the log is read instead. So a lost hint
 //! costs time, never an event. Between the entries of a batch nothing is awaited, so that what one commit brought shares the writes.
 
 use crate::outbound::cut_slow;
@@ -10,6 +10,7 @@ use bus::{Bus, Heard, Subscription};
 use contract::calls::messages::{Head, ReadLog};
 use contract::log::{Batch, Entry};
 use contract::{Caller, Cursor, Refusal};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -17,6 +18,9 @@ use tokio::time::{Instant, sleep_until};
 
 /// After so much silence the database is asked whether it knows more.
 const SILENCE: Duration = Duration::from_secs(2);
+/// How long a batch waits for the one before it; and how many may wait.
+const ORDER: Duration = Duration::from_millis(20);
+const AHEAD: usize = 64;
 /// How soon a reading that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 /// How many entries are read at once.
@@ -34,6 +38,32 @@ pub(crate) struct Deliver {
     nudge: Notify,
     /// How many times the log has been read to its end. Changes are told after every batch too.
     rounds: watch::Sender<u64>,
+}
+
+/// Batches that have come before the one that they follow on.
+#[derive(Default)]
+struct Ahead {
+    /// By partition and first position.
+    batches: BTreeMap<(u16, i64), Arc<Batch>>,
+    /// Since when the first of them waits.
+    since: Option<Instant>,
+}
+
+impl Ahead {
+    fn put(&mut self, batch: Arc<Batch>) {
+        self.batches.insert((batch.partition, batch.first), batch);
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Takes out a batch that follows on `here`, or that is known by then.
+    fn next(&mut self, partition: u16, here: i64) -> Option<Arc<Batch>> {
+        let (key, _) = self.batches.range((partition, i64::MIN)..=(partition, here + 1)).next()?;
+        let batch = self.batches.remove(&key.clone());
+        if self.batches.is_empty() {
+            self.since = None;
+        }
+        batch
+    }
 }
 
 /// What came of waiting for a position.
@@ -54,12 +84,14 @@ impl Deliver {
     pub(crate) async fn run(&self, mut batches: Subscription<Batch>) {
         self.begin().await;
         let mut behind = false;
+        let mut ahead = Ahead::default();
         loop {
-            let wake = Instant::now() + if behind { RETRY } else { SILENCE };
+            let silent = Instant::now() + if behind { RETRY } else { SILENCE };
+            let wake = ahead.since.map_or(silent, |since| silent.min(since + ORDER));
             let outcome = tokio::select! {
                 biased;
                 heard = batches.next() => match heard {
-                    Some(Heard::Hint(batch)) => self.take(&batch).await,
+                    Some(Heard::Hint(batch)) => self.take(batch, &mut ahead).await,
                     Some(Heard::Missed(count)) => {
                         tracing::info!(count, "hints of the log were missed; reading the log");
                         self.catch_up().await
@@ -67,10 +99,18 @@ impl Deliver {
                     None => return,
                 },
                 () = self.nudge.notified() => self.catch_up().await,
-                () = sleep_until(wake) => self.catch_up().await,
+                () = sleep_until(wake) => match ahead.since {
+                    Some(since) if since + ORDER <= Instant::now() => self.fill(&mut ahead).await,
+                    _ => self.catch_up().await,
+                },
             };
             behind = match outcome {
                 Ok(()) => false,
+                // It is tried again soon, and said once.
+                Err(refusal) if behind => {
+                    tracing::debug!(%refusal, "the log still cannot be read");
+                    true
+                }
                 Err(refusal) => {
                     tracing::warn!(%refusal, "the log could not be read; live events wait until it can");
                     true
@@ -136,18 +176,33 @@ impl Deliver {
         }
     }
 
-    /// Takes one batch, after what is missing before it.
-    async fn take(&self, batch: &Batch) -> Result<(), Refusal> {
+    /// Takes one batch, and those that were waiting for it.
+    async fn take(&self, batch: Arc<Batch>, ahead: &mut Ahead) -> Result<(), Refusal> {
         let partition = batch.partition;
         let Some(here) = self.position(partition) else {
             tracing::error!(partition, "a batch of a partition that the log does not have");
             return Ok(());
         };
         if batch.first > here + 1 {
-            tracing::info!(partition, from = here, to = batch.first - 1, "a batch is missing; reading the log");
-            self.read(partition, batch.first - 1).await?;
+            ahead.put(batch);
+            return if ahead.batches.len() > AHEAD { self.fill(ahead).await } else { Ok(()) };
         }
         self.pass(partition, &batch.entries);
+        while let Some(batch) = self.position(partition).and_then(|here| ahead.next(partition, here)) {
+            self.pass(partition, &batch.entries);
+        }
+        Ok(())
+    }
+
+    /// Reads what the waiting batches wait for, and takes them.
+    async fn fill(&self, ahead: &mut Ahead) -> Result<(), Refusal> {
+        for ((partition, first), batch) in std::mem::take(ahead).batches {
+            if let Some(here) = self.position(partition).filter(|here| *here + 1 < first) {
+                tracing::info!(partition, from = here, to = first - 1, "a batch is missing; reading the log");
+                self.read(partition, first - 1).await?;
+            }
+            self.pass(partition, &batch.entries);
+        }
         Ok(())
     }
 

@@ -80,7 +80,7 @@ mod tests {
             nonce: Some("n-1".try_into().unwrap()),
         };
         let id = sender.id;
-        let entry = Entry { position: 7, event: Event::NewMessage { sender, message: Box::new(message) } };
+        let entry = Entry { partition: 0, position: 7, event: Event::NewMessage { sender, message: Box::new(message) } };
         let mut frames = Frames::new(&entry, "1.0.7".into());
         let own = frames.of(id).unwrap().as_str().to_owned();
         let other = frames.of(UserId::new()).unwrap().as_str().to_owned();

@@ -12,7 +12,6 @@ use crate::gateway::Gateway;
 use crate::outbound::Outbound;
 use crate::registry::{Begun, Key};
 use contract::calls::messages::{Heads, Missed, ReadMissed};
-use contract::log::Entry;
 use contract::wire::{Ready, Resync, ServerInfo, server};
 use contract::{Cursor, Refusal, User, UserRef};
 use socketio::{Frame, SendError};
@@ -135,11 +134,14 @@ impl Resume {
             Missed::TooFar { why } => return Ok(Page::TooFar(why)),
             Missed::Entries { entries, cursor, more } => (entries, cursor, more),
         };
-        let mut before = Cursor::parse(from).unwrap_or_else(|| cursor.clone());
+        let mut here = Cursor::parse(from).unwrap_or_else(|| cursor.clone());
         let count = entries.len();
-        for (index, entry) in entries.iter().enumerate() {
-            before = place(entry, index + 1 == count, before, &cursor);
-            let mut frames = Frames::new(entry, before.to_string());
+        for entry in &entries {
+            // The page goes through one partition after the other, so this is exactly what the client has got.
+            if let Some(position) = here.positions.get_mut(usize::from(entry.partition)) {
+                *position = entry.position;
+            }
+            let mut frames = Frames::new(entry, here.to_string());
             self.send(frames.of(self.user.id).ok_or(Stop::Gone)?).await?;
         }
         metrics::counter!("guild_replayed_total").increment(count as u64);
@@ -193,14 +195,4 @@ impl Resume {
 enum Page {
     Sent { cursor: Cursor, more: bool },
     TooFar(String),
-}
-
-/// The cursor of a replayed entry. A page of several partitions does not say which one an entry is of, so there only its end has a place
-/// of its own: a client that is cut within such a page gets the page again.
-fn place(entry: &Entry, last: bool, before: Cursor, page: &Cursor) -> Cursor {
-    match page.positions.as_slice() {
-        [_] => Cursor::new(page.epoch, vec![entry.position]),
-        _ if last => page.clone(),
-        _ => before,
-    }
 }

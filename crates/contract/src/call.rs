@@ -11,6 +11,12 @@ pub trait Call: Serialize + DeserializeOwned + Send + 'static {
     const SUBJECT: &'static str;
     /// What comes back.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
+
+    /// One caller's calls of this kind with the same key are carried out in the order in which they were asked, also where several
+    /// servers answer. `None`: in any order.
+    fn in_order(&self) -> Option<[u8; 16]> {
+        None
+    }
 }
 
 /// Whoever can answer a question.

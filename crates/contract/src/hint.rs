@@ -8,10 +8,48 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub trait Hint: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// What it is called on the bus.
     const SUBJECT: &'static str;
+
+    /// Whether every hint of this kind has a [`Hint::part`].
+    const PARTS: bool = false;
+
+    /// Under which number of its subject it is told. Who listens hears all of them; those of one number come in order.
+    fn part(&self) -> Option<u16> {
+        None
+    }
+
+    /// The same as two hints, the first of which is to be told first, for one that is too large for the bus; `None` where it cannot be
+    /// divided.
+    fn halves(&self) -> Option<(Self, Self)> {
+        None
+    }
 }
 
 impl Hint for log::Batch {
     const SUBJECT: &'static str = "hint.log";
+    const PARTS: bool = true;
+
+    fn part(&self) -> Option<u16> {
+        Some(self.partition)
+    }
+
+    fn halves(&self) -> Option<(Self, Self)> {
+        let (front, back) = self.entries.split_at(self.entries.len() / 2);
+        let (end, begin) = (front.last()?.position, back.first()?.position);
+        let partition = self.partition;
+        let front = Self { partition, first: self.first, last: end, entries: front.to_vec() };
+        Some((front, Self { partition, first: begin, last: self.last, entries: back.to_vec() }))
+    }
+}
+
+/// What is remembered of a user (the display name) is not true any more: whoever remembers it forgets it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserChanged {
+    /// Who.
+    pub user: UserId,
+}
+
+impl Hint for UserChanged {
+    const SUBJECT: &'static str = "hint.user";
 }
 
 /// Somebody types, or has stopped. For members of the room, the typist left out. Whoever publishes it has made sure that `user` is a

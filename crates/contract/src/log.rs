@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// One durable event at its place in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
+    /// Which partition of the log, from 0 on.
+    pub partition: u16,
     /// The place: 1, 2, 3, … within the partition.
     pub position: i64,
     /// What happened.

@@ -21,7 +21,7 @@ pub struct Db {
 
 enum Backend {
     Sqlite(Sqlite),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// What a program opens a database for.
@@ -31,6 +31,9 @@ pub enum Access {
     Server,
     /// To administer it, whether or not a server runs. Brings the schema up to date.
     Tool,
+    /// To replace what is in it, or to take all of it elsewhere: no server may run, and none can start, on either engine. Brings the
+    /// schema up to date.
+    Alone,
     /// To look at it: nothing is written, and a schema that is not exactly this program's is refused.
     ReadOnly,
 }
@@ -49,7 +52,9 @@ impl Db {
     /// that are missing. A refusal is one line for an operator.
     pub async fn open(url: &DatabaseUrl, migrations: &[Migrations], access: Access) -> Result<Db, OpenError> {
         let backend = match url {
-            DatabaseUrl::Postgres(address) => Backend::Postgres(Postgres::open(address, &url.to_string(), migrations, access).await?),
+            DatabaseUrl::Postgres(address) => {
+                Backend::Postgres(Box::new(Postgres::open(address, &url.to_string(), migrations, access).await?))
+            }
             DatabaseUrl::Memory => {
                 let migrations = migrations.to_vec();
                 Backend::Sqlite(off_the_runtime(url, move || Sqlite::open_memory(&migrations)).await?)
@@ -103,7 +108,7 @@ impl Db {
     }
 
     /// Begins a new epoch, as a database needs that was restored from a backup: every cursor given out before is
-    /// refused from now on. A server that runs over the same SQLite file takes it up within a second.
+    /// refused from now on. A server that runs over the same database takes it up within a second.
     pub async fn new_epoch(&self) -> Result<u64, Error> {
         let epoch = migrations::random_epoch().map_err(Error::Failed)?;
         let stored = epoch.cast_signed();
@@ -115,8 +120,8 @@ impl Db {
         Ok(epoch)
     }
 
-    /// Changes when another process has written to the SQLite file, at the latest half a second after it did. Never
-    /// on PostgreSQL, where other servers are a matter of course, nor in memory.
+    /// Changes when another process has written to the SQLite file, at the latest half a second after it did. On PostgreSQL, where other
+    /// servers are a matter of course, when one has that was opened with [`Access::Tool`], within a second. Never in memory.
     pub fn foreign_writes(&self) -> watch::Receiver<u64> {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.foreign_writes(),

@@ -111,6 +111,11 @@ pub enum OpenError {
         /// The number that this program needs.
         needed: i64,
     },
+    /// A copy of another database that was cut short.
+    Incomplete {
+        /// The database, as an operator knows it.
+        database: String,
+    },
     /// A step of the schema failed; the steps before it stand.
     Migration {
         /// The service whose step it is.
@@ -166,6 +171,9 @@ impl fmt::Display for OpenError {
                 "{database} was written by an older version of guild ({service} schema {found}, this program needs \
                  {needed}): start this version's server once to bring it up to date"
             ),
+            OpenError::Incomplete { database } => {
+                write!(f, "{database} is a copy that is not complete: run the same guild copy again, which goes on with it")
+            }
             OpenError::Migration { service, number, name, cause } => {
                 write!(f, "step {number} ({name}) of the {service} schema failed, the database is as before that step: {cause}")
             }

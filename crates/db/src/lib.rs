@@ -15,6 +15,7 @@
 //!   that first error, even if the work returned `Ok`. Whoever expects a row to exist already says
 //!   `ON CONFLICT DO NOTHING` and looks at the count, or takes [`Error::Conflict`] from [`Db::write`] itself.
 
+pub mod copy;
 mod db;
 mod error;
 mod migrations;

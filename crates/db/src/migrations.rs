@@ -1,5 +1,6 @@
 //! A schema as numbered steps; both engines note the steps that were taken in the table `schema_steps`.
 
+use crate::db::Access;
 use crate::error::OpenError;
 
 /// One service's schema.
@@ -47,6 +48,20 @@ pub(crate) const READ_EPOCH: &str = "SELECT value FROM meta WHERE name = 'epoch'
 
 /// Replaces the epoch by `$1`.
 pub(crate) const WRITE_EPOCH: &str = "UPDATE meta SET value = $1 WHERE name = 'epoch'";
+
+/// Notes that the database is a copy that is not complete: every opening but for going on with it is refused.
+pub(crate) const COPY_BEGINS: &str = "INSERT INTO schema_steps (service, number, name) VALUES ('copy', 1, 'not complete')";
+
+/// Notes that it is complete.
+pub(crate) const COPY_ENDS: &str = "DELETE FROM schema_steps WHERE service = 'copy'";
+
+/// Refuses a copy that is not complete, unless it is opened to go on with it.
+pub(crate) fn refuse_incomplete(database: &str, taken: &[(String, i64)], access: Access) -> Result<(), OpenError> {
+    if access != Access::Alone && highest(taken, "copy") > 0 {
+        return Err(OpenError::Incomplete { database: database.to_owned() });
+    }
+    Ok(())
+}
 
 /// The steps that were taken: one row a service, with its highest number.
 pub(crate) const READ_STEPS: &str = "SELECT service, MAX(number) FROM schema_steps GROUP BY service";

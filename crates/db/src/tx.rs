@@ -78,6 +78,55 @@ impl Tx {
         self.note(sql, outcome)
     }
 
+    /// Runs a statement once for each of these lists of values, in order, and maps the first row of each answer. On PostgreSQL they go out
+    /// together, so that all of them cost the time of one.
+    pub async fn row_each<T>(
+        &mut self,
+        sql: &'static str,
+        each: &[Vec<Value>],
+        mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
+    ) -> Result<Vec<Option<T>>, Error>
+    where
+        T: Send,
+    {
+        self.check()?;
+        let outcome = match &mut self.session {
+            Session::Sqlite(session) => {
+                each.iter().map(|values| Ok(session.rows(sql, values, 1, &mut map)?.into_iter().next())).collect::<Result<_, _>>()
+            }
+            Session::Postgres(session) => session.row_each(sql, each, map).await,
+        };
+        self.note(sql, outcome)
+    }
+
+    /// Runs a statement that answers no rows once for each of these lists of values, in order; how many rows each changed. On PostgreSQL
+    /// they go out together.
+    pub async fn execute_each(&mut self, sql: &'static str, each: &[Vec<Value>]) -> Result<Vec<u64>, Error> {
+        self.check()?;
+        let outcome = match &mut self.session {
+            Session::Sqlite(session) => each.iter().map(|values| session.execute(sql, values)).collect::<Result<_, _>>(),
+            Session::Postgres(session) => session.execute_each(sql, each).await,
+        };
+        self.note(sql, outcome)
+    }
+
+    /// Waits for a lock of this number and holds it until the transaction's end, so that whoever takes the same one works one after the
+    /// other, on whichever server; what follows sees what the one before has committed. On SQLite nothing: there all writes do.
+    pub async fn lock(&mut self, number: i64) -> Result<(), Error> {
+        self.check()?;
+        let outcome = match &mut self.session {
+            Session::Sqlite(_) => Ok(()),
+            Session::Postgres(session) => session.lock(number).await,
+        };
+        self.note("waiting for a lock", outcome)
+    }
+
+    /// Whether other servers write to this database as a matter of course. Then nothing that is remembered from an earlier transaction
+    /// holds without a look.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.session, Session::Postgres(_))
+    }
+
     /// Grows whenever somebody else than this handle's writer may have written since: what a service remembers of the
     /// database from one write transaction to the next is valid only while this stays the same.
     ///

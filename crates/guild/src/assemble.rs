@@ -1,5 +1,5 @@
-//! The only place that knows which service is in this process: today all of them. It opens the database, puts the services on the bus,
-//! and makes one router of what they answer.
+//! The only place that knows which services are in this process. It opens the database where one of them keeps something, puts the
+//! services on the bus, and makes one router of what they answer.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,12 +13,13 @@ use messages::Messages;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
 use users::Users;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{Program, with_own_routes};
 use crate::serve::StartError;
-use crate::settings::Settings;
+use crate::settings::{Run, Settings};
 
-/// The schemas of everything that keeps something, for whoever opens the database.
+/// The schemas of everything that keeps something, for whoever opens the whole database.
 pub const MIGRATIONS: [Migrations; 2] = [users::MIGRATIONS, messages::MIGRATIONS];
 
 /// The services at work, and what they answer over HTTP.
@@ -27,41 +28,68 @@ pub struct Assembled {
     pub router: Router,
     /// Set it, and the server says that it is not ready any more.
     pub stopping: Arc<AtomicBool>,
-    /// Live connections.
-    pub chat: Chat,
-    /// Rooms and the log.
-    pub messages: Arc<Messages>,
-    /// Where everything is kept.
-    pub db: Db,
+    /// How the services reach each other, and those in other processes.
+    pub bus: Bus,
+    /// Live connections, where they are in this process.
+    pub chat: Option<Chat>,
+    /// Rooms and the log, where they are in this process.
+    pub messages: Option<Arc<Messages>>,
+    /// Where everything is kept; none where nothing is.
+    pub db: Option<Db>,
     /// What runs beside the calls; it ends with this.
     pub tasks: JoinSet<()>,
 }
 
-/// Starts every service over the database that the settings name.
+/// Starts the services that the settings name.
 ///
 /// # Errors
-/// The database cannot be opened, or a service refuses it or its settings.
+/// The database cannot be opened, NATS cannot even be looked for, or a service refuses its settings or this database.
 pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<Assembled, StartError> {
-    let db = Db::open(&settings.services.database, &MIGRATIONS, Access::Server).await?;
-    let bus = if settings.services.encode { Bus::encoding() } else { Bus::near() };
+    let run = settings.services.run;
+    let db = match migrations(run) {
+        schemas if schemas.is_empty() => None,
+        schemas => Some(Db::open(&settings.services.database, &schemas, Access::Server).await?),
+    };
+    let bus = match &settings.services.nats {
+        Some(nats) => Bus::connected(nats.clone()).await?,
+        None if settings.services.encode => Bus::encoding(),
+        None => Bus::near(),
+    };
     let clock = Clock::system();
+    let mut tasks = JoinSet::new();
+    let mut routes = OpenApiRouter::with_openapi(edge::document());
 
-    let users = Users::new(db.clone(), bus.clone(), settings.users(), clock.clone())?;
-    users.start_check().await?;
-    users.serve(&bus);
-    let mut tasks = users.start();
+    if let Some(db) = db.clone().filter(|_| run.users) {
+        let users = Users::new(db, bus.clone(), settings.users(), clock.clone())?;
+        users.start_check().await?;
+        users.serve(&bus);
+        tasks = users.start();
+        routes = routes.merge(users::http::routes(&users, bus.clone()));
+    }
+    let mut messages = None;
+    if let Some(db) = db.clone().filter(|_| run.messages) {
+        let service = Messages::new(db, bus.clone(), settings.messages(), clock.clone());
+        Messages::serve(&service, &bus);
+        routes = routes.merge(messages::http::routes(Arc::clone(&service), bus.clone()));
+        messages = Some(service);
+    }
+    let chat = run.chat.then(|| Chat::start(bus.clone(), settings.chat(), clock));
 
-    let messages = Messages::new(db.clone(), bus.clone(), settings.messages(), clock.clone());
-    Messages::serve(&messages, &bus);
-
-    let chat = Chat::start(bus.clone(), settings.chat(), clock);
-
-    let services = users::http::routes(&users, bus.clone()).merge(messages::http::routes(Arc::clone(&messages), bus));
     let stopping = Arc::new(AtomicBool::new(false));
     tasks.spawn(tidy(metrics.clone()));
-    let program = Program { db: db.clone(), stopping: Arc::clone(&stopping), metrics };
-    let router = with_own_routes(services, program, &chat::document()).merge(chat.router());
-    Ok(Assembled { router: edge::outer(router, settings.outer()), stopping, chat, messages, db, tasks })
+    let program = Program { db: db.clone(), bus: bus.clone(), stopping: Arc::clone(&stopping), metrics };
+    let events = chat.is_some().then(chat::document);
+    let mut router = with_own_routes(routes, program, run, events.as_ref());
+    if let Some(chat) = &chat {
+        router = router.merge(chat.router());
+    }
+    Ok(Assembled { router: edge::outer(router, settings.outer()), stopping, bus, chat, messages, db, tasks })
+}
+
+/// The schemas of what these services keep: each brings its own tables, and needs nobody else's.
+fn migrations(run: Run) -> Vec<Migrations> {
+    let all = [(run.users, users::MIGRATIONS), (run.messages, messages::MIGRATIONS)];
+    all.into_iter().filter(|(runs, _)| *runs).map(|(_, schema)| schema).collect()
 }
 
 /// The recorder keeps every single measurement until somebody reads or tidies, and perhaps nobody reads.

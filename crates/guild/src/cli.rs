@@ -15,6 +15,13 @@ pub enum Action {
     Serve,
     /// Prove every promise about the log.
     Check,
+    /// Move everything to another database.
+    Copy {
+        /// The address of the one that is there.
+        from: String,
+        /// The address of the one that is to be.
+        to: String,
+    },
     /// Administer users.
     User(UserAction),
     /// Begin a new epoch.
@@ -67,6 +74,7 @@ Examples:
   guild serve --help                every setting, its default and its variable
   guild settings                    what is in force here, and where it comes from
   guild user add alice              makes a user; asks for the password
+  guild copy --from … --to …        moves to another database, such as PostgreSQL
   guild check                       proves that the log in ./guild.db keeps its promises
 
 Settings come from guild.toml in the working folder, then from GUILD_... in the
@@ -104,6 +112,7 @@ pub fn command() -> Command {
                  every nonce once, every count right. Prints what was checked and what is wrong; exit code 1 if anything is. \
                  It only reads, and works while a server runs.",
     ))
+    .subcommand(copy())
     .subcommand(user())
     .subcommand(
         Command::new("epoch").about("Begins a new epoch of cursors, after a backup was restored").subcommand_required(true).subcommand(
@@ -124,6 +133,21 @@ pub fn command() -> Command {
             .arg(config())
             .args(catalog().iter().map(|setting| flag(setting).hide(true))),
     )
+}
+
+fn copy() -> Command {
+    let url = |name: &'static str, help: &'static str| Arg::new(name).long(name).value_name("URL").required(true).help(help);
+    Command::new("copy")
+        .about("Copies everything to another database, such as from SQLite to PostgreSQL")
+        .long_about(
+            "Copies everything to another database of either engine, while no server runs over either. The target has to be empty, or to \
+             hold a part of the same copy: one that was cut short goes on when the same command is given again. At the end both are checked \
+             as by guild check. Nothing in the source is changed.\n\n\
+             Example: guild copy --from sqlite:guild.db --to postgres://guild:password@db.example/guild",
+        )
+        .arg(config())
+        .arg(url("from", "The database that is there: sqlite:guild.db or postgres://user:password@host/name"))
+        .arg(url("to", "The database that it is copied to, in the same form"))
 }
 
 fn user() -> Command {
@@ -228,6 +252,10 @@ fn take(matches: &ArgMatches, sources: &mut Sources) {
 fn action(matches: &ArgMatches) -> Action {
     match matches.subcommand() {
         Some(("check", _)) => Action::Check,
+        Some(("copy", inner)) => {
+            let url = |id: &str| inner.get_one::<String>(id).cloned().unwrap_or_default();
+            Action::Copy { from: url("from"), to: url("to") }
+        }
         Some(("user", inner)) => Action::User(user_action(inner)),
         Some(("epoch", _)) => Action::NewEpoch,
         Some(("settings", _)) => Action::Settings,
@@ -298,8 +326,17 @@ mod tests {
         assert_eq!(parsed("guild user list").unwrap().0, Action::User(UserAction::List));
         let add = UserAction::Add { name: "alice".into(), display_name: Some("Al".into()), password_stdin: true };
         assert_eq!(parsed("guild user add alice --display-name Al --password-stdin").unwrap().0, Action::User(add));
-        for wrong in ["guild fly", "guild user", "guild epoch", "guild user add", "guild --listn x", "guild user list --listen 127.0.0.1:1"]
-        {
+        let copy = Action::Copy { from: "sqlite:a.db".into(), to: "postgres://h/d".into() };
+        assert_eq!(parsed("guild copy --from sqlite:a.db --to postgres://h/d").unwrap().0, copy);
+        for wrong in [
+            "guild copy --from sqlite:a.db",
+            "guild fly",
+            "guild user",
+            "guild epoch",
+            "guild user add",
+            "guild --listn x",
+            "guild user list --listen 127.0.0.1:1",
+        ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
     }

@@ -6,11 +6,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::settings::{Format, Log};
 
+/// Libraries that say in their own words what the program says too. Whoever wants to read them names them in the filter, which wins.
+const LIBRARIES: &str = "async_nats=error,tokio_postgres=warn";
+
 /// Starts logging. The first start in a process counts; a later one changes nothing.
 pub fn start(log: &Log) {
     let lines = tracing_subscriber::fmt()
         // Checked when the settings were read.
-        .with_env_filter(EnvFilter::new(&log.filter))
+        .with_env_filter(EnvFilter::new(format!("{LIBRARIES},{}", log.filter)))
         .with_writer(std::io::stderr);
     let started = match log.format {
         Format::Text => lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),

@@ -39,6 +39,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Service(error) => Self::wrong(error),
+            StartError::Nats(error) => Self::wrong(error),
             other => Self::new(other),
         }
     }
@@ -74,6 +75,7 @@ fn act(action: Action, sources: &Sources) -> Result<u8, Failure> {
         }
         Action::Settings => print_settings(&layered),
         Action::Check => as_a_tool(&settings, commands::check(&settings)),
+        Action::Copy { from, to } => as_a_tool(&settings, commands::copy(&from, &to)),
         Action::NewEpoch => as_a_tool(&settings, commands::new_epoch(&settings)),
         Action::User(what) => as_a_tool(&settings, commands::user(&settings, what)),
     }

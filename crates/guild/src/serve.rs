@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bus::CannotConnect;
 use db::OpenError;
 use tokio::net::{TcpListener, TcpSocket};
 use users::CannotStart;
@@ -37,6 +38,8 @@ pub struct Server {
 pub enum StartError {
     /// The database cannot be used.
     Database(OpenError),
+    /// NATS cannot even be looked for.
+    Nats(CannotConnect),
     /// A service refuses its settings, or this database with them.
     Service(CannotStart),
     /// Nothing can listen there.
@@ -49,6 +52,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Database(error) => error.fmt(f),
+            StartError::Nats(error) => error.fmt(f),
             StartError::Service(error) => error.fmt(f),
             StartError::Listen(address, error) => {
                 write!(f, "cannot listen on {address} ({error}): is another server there? listen says where this one should")
@@ -63,6 +67,12 @@ impl std::error::Error for StartError {}
 impl From<OpenError> for StartError {
     fn from(error: OpenError) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<CannotConnect> for StartError {
+    fn from(error: CannotConnect) -> Self {
+        Self::Nats(error)
     }
 }
 
@@ -100,10 +110,14 @@ pub async fn start(settings: &Settings) -> Result<Server, StartError> {
     let (listener, address) = bound.await.map_err(|error| StartError::Listen(wanted, error))?;
     let router = std::mem::take(&mut assembled.router);
     let listening = listen(listener, router);
+    let services = &settings.services;
+    let database = services.run.keeps().then(|| services.database.to_string());
+    let nats = services.nats.as_ref().map(|nats| nats.servers.to_string());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        run = "users, messages, chat",
-        database = %settings.services.database,
+        run = %services.run,
+        database = database.as_deref().unwrap_or("none"),
+        nats = nats.as_deref().unwrap_or("none"),
         mode = %settings.auth.mode,
         "guild has started"
     );
@@ -114,15 +128,25 @@ pub async fn start(settings: &Settings) -> Result<Server, StartError> {
 impl Server {
     /// Stops: takes nothing new, tells the clients, answers what had begun, commits what was accepted, and closes the database.
     pub async fn stop(self) {
-        let Assembled { stopping, chat, messages, db, tasks, .. } = self.assembled;
+        let Assembled { stopping, bus, chat, messages, db, tasks, .. } = self.assembled;
         stopping.store(true, Ordering::Relaxed);
         self.listening.stop_accepting();
-        in_time(EVENTS, chat.drain(), "some events were not answered in time; their clients send them again").await;
-        in_time(GOODBYE, chat.close(), "some clients did not take their goodbye in time; they resume by their cursors").await;
+        // What others ask from here on goes to those who stay.
+        bus.stop_taking().await;
+        if let Some(chat) = &chat {
+            in_time(EVENTS, chat.drain(), "some events were not answered in time; their clients send them again").await;
+            in_time(GOODBYE, chat.close(), "some clients did not take their goodbye in time; they resume by their cursors").await;
+        }
         in_time(REQUESTS, self.listening.answered(), "some requests were not answered in time").await;
-        messages.close().await;
+        in_time(REQUESTS, bus.answered(), "some calls of other processes were not answered in time").await;
+        if let Some(messages) = &messages {
+            messages.close().await;
+        }
+        bus.close().await;
         drop(tasks);
-        db.close().await;
+        if let Some(db) = &db {
+            db.close().await;
+        }
         tracing::info!("everything accepted is on disk; stopped");
     }
 }

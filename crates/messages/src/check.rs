@@ -74,12 +74,17 @@ enum Column {
 
 use Column::{Id, Number};
 
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 15] = [
     Rule {
         says: "positions count 1, 2, 3, … without a gap",
         finds: "SELECT part, MIN(position), MAX(position), COUNT(*) FROM log GROUP BY part
             HAVING MIN(position) <> 1 OR COUNT(*) <> MAX(position)",
         columns: &[Number("partition"), Number("first"), Number("last"), Number("rows")],
+    },
+    Rule {
+        says: "a room stands in one partition",
+        finds: "SELECT room, MIN(part), MAX(part) FROM log GROUP BY room HAVING MIN(part) <> MAX(part)",
+        columns: &[Id("room"), Number("partition"), Number("and")],
     },
     Rule {
         says: "seqs count 1, 2, 3, … in every room without a gap or a double",
@@ -145,15 +150,16 @@ const RULES: [Rule; 14] = [
     Rule {
         says: "memberships are what the log says: each begins and ends with its rows, and none overlaps",
         finds: "SELECT s.room, s.member, s.from_position FROM stays s WHERE
-                NOT EXISTS (SELECT 1 FROM log l WHERE l.position = s.from_position AND l.kind = 1 AND l.room = s.room AND l.subject = s.member)
-                OR (s.to_position IS NOT NULL AND NOT EXISTS (SELECT 1 FROM log l WHERE l.position = s.to_position AND l.kind = 4
+                NOT EXISTS (SELECT 1 FROM log l WHERE l.part = s.part AND l.position = s.from_position AND l.kind = 1 AND l.room = s.room AND l.subject = s.member)
+                OR (s.to_position IS NOT NULL AND NOT EXISTS (SELECT 1 FROM log l WHERE l.part = s.part AND l.position = s.to_position AND l.kind = 4
                     AND l.room = s.room AND l.subject = s.member AND l.seq = s.to_seq))
                 OR EXISTS (SELECT 1 FROM stays o WHERE o.member = s.member AND o.room = s.room AND o.from_position > s.from_position
                     AND (s.to_position IS NULL OR o.from_position <= s.to_position))
                 OR (s.to_position IS NULL) <> EXISTS (SELECT 1 FROM members m WHERE m.room = s.room AND m.member = s.member
                     AND m.state = 'active' AND m.since = s.from_position)
             UNION ALL SELECT l.room, l.subject, l.position FROM log l WHERE l.kind = 1
-                AND NOT EXISTS (SELECT 1 FROM stays s WHERE s.member = l.subject AND s.room = l.room AND s.from_position = l.position)",
+                AND NOT EXISTS (SELECT 1 FROM stays s WHERE s.member = l.subject AND s.room = l.room AND s.part = l.part
+                    AND s.from_position = l.position)",
         columns: &[Id("room"), Id("member"), Number("from position")],
     },
     Rule {

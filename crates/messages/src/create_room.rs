@@ -106,9 +106,13 @@ impl Operation for Create {
     /// The room, and whether this created it.
     type Done = (RoomId, bool);
 
+    fn room(&self) -> RoomId {
+        self.id
+    }
+
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
         if let Some(nonce) = &self.nonce
-            && let Some((room, request)) = rooms::find_nonce(batch.tx, self.creator, nonce).await?
+            && let Some((room, request)) = rooms::find_nonce(batch.tx().await?, self.creator, nonce).await?
         {
             if request == self.request {
                 return Ok((room, false));
@@ -121,7 +125,7 @@ impl Operation for Create {
             _ => None,
         };
         if let Some(pair) = &pair
-            && let Some(room) = rooms::find_pair(batch.tx, pair).await?
+            && let Some(room) = rooms::find_pair(batch.tx().await?, pair).await?
         {
             return Ok((room, false));
         }

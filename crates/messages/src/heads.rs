@@ -8,15 +8,17 @@ use contract::{Answer, Caller, Cursor, Refusal};
 impl Answer<Head> for Messages {
     async fn answer(&self, who: &Caller, _: Head) -> Result<Cursor, Refusal> {
         who.must_be_service()?;
-        let (position, _) = self.db.read(|tx| Box::pin(log::end(tx))).await?;
-        Ok(Cursor::new(self.db.epoch(), vec![position]))
+        let partitions = self.partitions;
+        let positions = self.db.read(move |tx| Box::pin(log::ends(tx, partitions))).await?;
+        Ok(Cursor::new(self.db.epoch(), positions))
     }
 }
 
 impl Answer<Heads> for Messages {
     async fn answer(&self, who: &Caller, call: Heads) -> Result<RoomHeads, Refusal> {
         who.must_be_service()?;
-        let (rooms, position) = self
+        let partitions = self.partitions;
+        let (rooms, positions) = self
             .db
             .read(move |tx| {
                 Box::pin(async move {
@@ -25,10 +27,10 @@ impl Answer<Heads> for Messages {
                         let head = log::head(tx, id).await?.and_then(|row| row.seq).unwrap_or(0);
                         heads.push(RoomHead { id, head });
                     }
-                    Ok((heads, log::end(tx).await?.0))
+                    Ok((heads, log::ends(tx, partitions).await?))
                 })
             })
             .await?;
-        Ok(RoomHeads { rooms, cursor: Cursor::new(self.db.epoch(), vec![position]) })
+        Ok(RoomHeads { rooms, cursor: Cursor::new(self.db.epoch(), positions) })
     }
 }

@@ -39,6 +39,10 @@ struct Join {
 impl Operation for Join {
     type Done = ();
 
+    fn room(&self) -> RoomId {
+        self.room
+    }
+
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
         let (kind, members) = batch.room(self.room).await?.map(|room| (room.kind, room.member_count)).ok_or_else(Refusal::no_room)?;
         let is_member = batch.member(self.room, self.actor).await?.is_some_and(|member| member.active);

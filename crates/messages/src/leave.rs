@@ -28,6 +28,10 @@ struct Leave {
 impl Operation for Leave {
     type Done = ();
 
+    fn room(&self) -> RoomId {
+        self.room
+    }
+
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
         let (kind, owner) = batch.room(self.room).await?.map(|room| (room.kind, room.owner)).ok_or_else(Refusal::no_room)?;
         let is_member = batch.member(self.room, self.actor).await?.is_some_and(|member| member.active);
@@ -39,7 +43,7 @@ impl Operation for Leave {
         }
         batch.leave(self.room, self.actor, subject).await?;
         if subject == owner
-            && let Some(heir) = members::oldest(batch.tx, self.room).await?
+            && let Some(heir) = members::oldest(batch.tx().await?, self.room).await?
             && let Some(room) = batch.room(self.room).await?
         {
             room.owner = heir;

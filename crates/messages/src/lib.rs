@@ -10,6 +10,7 @@
 
 mod access;
 mod check;
+pub mod copy;
 mod create_room;
 mod get_room;
 mod heads;
@@ -22,6 +23,7 @@ mod list_members;
 mod mark_read;
 mod my_rooms;
 mod names;
+mod partitions;
 mod publish;
 mod read_log;
 mod read_missed;
@@ -40,6 +42,7 @@ mod writer;
 mod tests;
 
 pub use check::{Report, check};
+pub use partitions::Partitions;
 pub use service::Messages;
 pub use settings::Settings;
 pub use store::migrations::MIGRATIONS;

@@ -3,7 +3,7 @@
 use crate::access;
 use crate::service::Messages;
 use crate::store::log;
-use crate::writer::{Batch, Denied, Operation};
+use crate::writer::{Batch, Denied, Needs, Operation};
 use contract::calls::messages::{MarkRead, ReadMark};
 use contract::hint::ReadMoved;
 use contract::{Answer, Caller, Refusal, RoomId, UserId, UserRef};
@@ -33,17 +33,25 @@ impl Operation for Mark {
     /// Where the mark stands, and whether this moved it.
     type Done = (ReadMark, bool);
 
+    fn room(&self) -> RoomId {
+        self.room
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { member: Some(self.reader), nonce: None }
+    }
+
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
         let room = batch.room(self.room).await?.ok_or_else(Refusal::no_room)?;
         let (kind, head, messages) = (room.kind, room.head, room.messages);
-        let member = batch.member(self.room, self.reader).await?.filter(|member| member.active);
+        let member = batch.member_now(self.room, self.reader).await?.filter(|member| member.active);
         access::member_only(kind, member.is_some())?;
         let before = member.map_or(0, |member| member.read);
         let read = self.seq.min(head).max(before);
         if read > before {
             batch.mark_read(self.room, self.reader, read);
         }
-        let unread = messages - log::messages_up_to(batch.tx, self.room, read).await?;
+        let unread = messages - log::messages_up_to(batch.tx().await?, self.room, read).await?;
         Ok((ReadMark { read, unread }, read > before))
     }
 }

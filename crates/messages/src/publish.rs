@@ -3,7 +3,7 @@
 //! the missing positions and read them from the log.
 
 use crate::resolve::Resolver;
-use crate::store::log::{LogRow, PART};
+use crate::store::log::LogRow;
 use bus::Bus;
 use contract::log::Batch;
 use tokio::sync::mpsc;
@@ -11,14 +11,14 @@ use tokio::sync::mpsc;
 /// Batches that may wait. A batch holds up to some thousand rows, so this is seconds of the fullest load.
 const QUEUE: usize = 256;
 
-/// A handle to the task that publishes.
+/// A handle to the task that publishes for one partition.
 #[derive(Clone)]
 pub(crate) struct Publisher(mpsc::Sender<Vec<LogRow>>);
 
 impl Publisher {
-    pub(crate) fn start(resolver: Resolver, bus: Bus) -> Self {
+    pub(crate) fn start(part: u16, resolver: Resolver, bus: Bus) -> Self {
         let (queue, committed) = mpsc::channel(QUEUE);
-        tokio::spawn(run(committed, resolver, bus));
+        tokio::spawn(run(part, committed, resolver, bus));
         Self(queue)
     }
 
@@ -30,11 +30,11 @@ impl Publisher {
     }
 }
 
-async fn run(mut committed: mpsc::Receiver<Vec<LogRow>>, resolver: Resolver, bus: Bus) {
+async fn run(part: u16, mut committed: mpsc::Receiver<Vec<LogRow>>, resolver: Resolver, bus: Bus) {
     while let Some(rows) = committed.recv().await {
         let (Some(first), Some(last)) = (rows.first().map(|row| row.position), rows.last().map(|row| row.position)) else { continue };
         match resolver.entries(rows).await {
-            Ok(entries) => bus.publish(Batch { partition: PART as u16, first, last, entries }),
+            Ok(entries) => bus.publish(Batch { partition: part, first, last, entries }),
             Err(refusal) => {
                 tracing::warn!(%refusal, first, last, "a batch of the log was not published; gateways will read it from the log")
             }

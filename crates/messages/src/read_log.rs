@@ -1,7 +1,7 @@
 //! The log after a position, for a gateway that has missed hints: see [`ReadLog`].
 
 use crate::service::Messages;
-use crate::store::log::{self, PART};
+use crate::store::log;
 use contract::calls::messages::ReadLog;
 use contract::log::Entry;
 use contract::{Answer, Caller, Refusal};
@@ -9,10 +9,7 @@ use contract::{Answer, Caller, Refusal};
 impl Answer<ReadLog> for Messages {
     async fn answer(&self, who: &Caller, call: ReadLog) -> Result<Vec<Entry>, Refusal> {
         who.must_be_service()?;
-        if i64::from(call.partition) != PART {
-            return Ok(Vec::new());
-        }
-        let rows = self.db.read(move |tx| Box::pin(log::after(tx, call.after, i64::from(call.limit)))).await?;
+        let rows = self.db.read(move |tx| Box::pin(log::after(tx, call.partition, call.after, i64::from(call.limit)))).await?;
         self.resolver.entries(rows).await
     }
 }

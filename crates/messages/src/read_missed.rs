@@ -4,6 +4,7 @@
 //! and `stays` says from where to where), and the rows addressed to that user alone. Within a room, seqs are gapless and rise with
 //! positions, so how much was missed is a subtraction, and where it begins is a search by halves; nothing that was not missed is read.
 
+use crate::partitions::Partitions;
 use crate::service::Messages;
 use crate::store::{log, members};
 use contract::calls::messages::{Missed, ReadMissed};
@@ -25,14 +26,18 @@ impl Answer<ReadMissed> for Messages {
         if cursor.epoch != self.db.epoch() {
             return Ok(too_far("it is of another database, or from before this one was restored"));
         }
-        let [after] = cursor.positions[..] else { return Ok(too_far("it is of a database with other partitions")) };
-        let until = call.until.as_ref().and_then(|until| until.positions.first().copied());
-        let (user, limit) = (call.user.id, usize::from(call.limit.max(1)));
+        if cursor.positions.len() != usize::from(self.partitions.count()) {
+            return Ok(too_far("it is of a database with other partitions"));
+        }
+        let until = call.until.map(|until| until.positions);
         let most = if call.going_on { i64::MAX } else { MOST };
-        let read = self.db.read(move |tx| Box::pin(page(tx, user, after, until, limit, most))).await?;
+        let reading = Reading { user: call.user.id, partitions: self.partitions, after: cursor.positions, until };
+        let limit = usize::from(call.limit.max(1));
+        let user = reading.user;
+        let read = self.db.read(move |tx| Box::pin(async move { page(tx, &reading, limit, most).await })).await?;
         match read {
             Read::TooFar(why) => Ok(too_far(why)),
-            Read::Page { rows, position, more } => {
+            Read::Page { rows, positions, more } => {
                 let mut entries = self.resolver.entries(rows).await?;
                 for entry in &mut entries {
                     if let Event::NewMessage { sender, message } = &mut entry.event
@@ -41,7 +46,7 @@ impl Answer<ReadMissed> for Messages {
                         message.nonce = None;
                     }
                 }
-                Ok(Missed::Entries { entries, cursor: Cursor::new(cursor.epoch, vec![position]), more })
+                Ok(Missed::Entries { entries, cursor: Cursor::new(cursor.epoch, positions), more })
             }
         }
     }
@@ -53,7 +58,25 @@ fn too_far(why: &str) -> Missed {
 
 enum Read {
     TooFar(&'static str),
-    Page { rows: Vec<log::LogRow>, position: i64, more: bool },
+    Page { rows: Vec<log::LogRow>, positions: Vec<i64>, more: bool },
+}
+
+/// What is asked for. There is a position for each partition.
+struct Reading {
+    user: UserId,
+    partitions: Partitions,
+    after: Vec<i64>,
+    until: Option<Vec<i64>>,
+}
+
+/// One partition's part of it.
+struct Part {
+    number: u16,
+    after: i64,
+    until: i64,
+    /// Of what is for this user alone.
+    to_one: Vec<i64>,
+    stretches: Vec<Stretch>,
 }
 
 /// A stretch of one room's rows, by seq, both ends included, none of it seen yet.
@@ -63,49 +86,75 @@ struct Stretch {
     to: i64,
 }
 
-async fn page(tx: &mut Tx, user: UserId, after: i64, until: Option<i64>, limit: usize, most: i64) -> Result<Read, Error> {
-    let (end, _) = log::end(tx).await?;
-    if after > end {
-        return Ok(Read::TooFar("it lies past the log's end, so it is not of this database"));
+async fn page(tx: &mut Tx, reading: &Reading, limit: usize, most: i64) -> Result<Read, Error> {
+    let mut parts = Vec::new();
+    let mut missed = 0;
+    for (number, after) in reading.partitions.all().zip(reading.after.iter().copied()) {
+        let (end, _) = log::end(tx, number).await?;
+        if after > end {
+            return Ok(Read::TooFar("it lies past the log's end, so it is not of this database"));
+        }
+        let until = reading.until.as_ref().and_then(|until| until.get(usize::from(number)).copied()).unwrap_or(end).min(end);
+        let to_one = log::positions_to_one(tx, reading.user, number, after, most.saturating_add(1)).await?;
+        let stretches = unseen(tx, reading.user, number, after).await?;
+        missed += stretches.iter().map(|stretch| stretch.to - stretch.from + 1).sum::<i64>() + to_one.len() as i64;
+        parts.push(Part { number, after, until: until.max(after), to_one, stretches });
     }
-    let until = until.unwrap_or(end).min(end);
-    let to_one = log::positions_to_one(tx, user, after, most.saturating_add(1)).await?;
-    let stretches = unseen(tx, user, after).await?;
-    let missed = stretches.iter().map(|stretch| stretch.to - stretch.from + 1).sum::<i64>() + to_one.len() as i64;
     if missed > most {
         return Ok(Read::TooFar("it is further back than is replayed"));
     }
-    let mut positions = to_one;
-    for stretch in stretches {
-        // The page holds the first of them all, so no room can give more than a page.
-        let to = stretch.to.min(stretch.from.saturating_add(limit as i64));
-        positions.extend(log::positions(tx, stretch.room, stretch.from, to).await?);
-    }
-    positions.retain(|position| *position <= until);
-    positions.sort_unstable();
-    let mut more = positions.len() > limit;
-    positions.truncate(limit);
-    let mut position = if more { positions.last().copied().unwrap_or(after) } else { until.max(after) };
-    let (mut rows, mut bytes) = (Vec::with_capacity(positions.len()), 0);
-    let mut last = after;
-    for next in positions {
-        if bytes >= PAGE_BYTES {
-            (position, more) = (last, true);
-            break;
+    let mut page = Page { rows: Vec::new(), bytes: 0, limit };
+    let mut positions = reading.after.clone();
+    for part in parts {
+        let (to, more) = page.take(tx, &part).await?;
+        if let Some(position) = positions.get_mut(usize::from(part.number)) {
+            *position = to;
         }
-        if let Some(row) = log::at(tx, next).await? {
-            bytes += row.payload.as_ref().map_or(0, String::len);
-            rows.push(row);
+        if more {
+            return Ok(Read::Page { rows: page.rows, positions, more });
         }
-        last = next;
     }
-    Ok(Read::Page { rows, position, more })
+    Ok(Read::Page { rows: page.rows, positions, more: false })
 }
 
-/// What of the user's rooms lies after the position.
-async fn unseen(tx: &mut Tx, user: UserId, after: i64) -> Result<Vec<Stretch>, Error> {
+/// A page that is being filled.
+struct Page {
+    rows: Vec<log::LogRow>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Page {
+    /// Takes what there is room for of one partition, ascending. Up to where that has been covered, and whether there is more.
+    async fn take(&mut self, tx: &mut Tx, part: &Part) -> Result<(i64, bool), Error> {
+        let room = self.limit - self.rows.len();
+        let mut positions = part.to_one.clone();
+        for stretch in &part.stretches {
+            // The page holds the first of them all, so no room can give more than a page.
+            let to = stretch.to.min(stretch.from.saturating_add(room as i64));
+            positions.extend(log::positions(tx, stretch.room, stretch.from, to).await?);
+        }
+        positions.retain(|position| *position <= part.until);
+        positions.sort_unstable();
+        let mut covered = part.after;
+        for (taken, next) in positions.into_iter().enumerate() {
+            if taken == room || self.bytes >= PAGE_BYTES {
+                return Ok((covered, true));
+            }
+            if let Some(row) = log::at(tx, part.number, next).await? {
+                self.bytes += row.payload.as_ref().map_or(0, String::len);
+                self.rows.push(row);
+            }
+            covered = next;
+        }
+        Ok((part.until, false))
+    }
+}
+
+/// What lies after the position in the user's rooms of a partition.
+async fn unseen(tx: &mut Tx, user: UserId, part: u16, after: i64) -> Result<Vec<Stretch>, Error> {
     let mut stretches = Vec::new();
-    for stay in members::stays_with_news(tx, user, after).await? {
+    for stay in members::stays_with_news(tx, user, part, after).await? {
         let Some(head) = log::head(tx, stay.room).await? else { continue };
         let (from, head) = (stay.from_seq.max(1), head.seq.unwrap_or(0));
         let to = stay.to_seq.map_or(head, |to| to.min(head));

@@ -39,7 +39,7 @@ impl Answer<Recent> for Messages {
 
 async fn newest(tx: &mut Tx, reader: UserId, sender: Option<UserId>, since: Time, limit: usize) -> Result<Vec<LogRow>, Error> {
     let mut rooms: Vec<(LogRow, i64)> = Vec::new();
-    for stay in members::stays_after(tx, reader, i64::MAX - 1).await? {
+    for stay in members::stays_now(tx, reader).await? {
         if let Some(head) = log::head(tx, stay.room).await?.filter(|head| head.created_at >= since) {
             rooms.push((head, stay.from_seq.max(1)));
         }

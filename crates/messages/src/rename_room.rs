@@ -25,6 +25,10 @@ struct Rename {
 impl Operation for Rename {
     type Done = ();
 
+    fn room(&self) -> RoomId {
+        self.room
+    }
+
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
         let room = batch.room(self.room).await?.ok_or_else(Refusal::no_room)?;
         let (kind, owner, same) = (room.kind, room.owner, room.name.as_ref() == Some(&self.name));

@@ -24,7 +24,9 @@ impl Resolver {
         let mut ids: HashSet<UserId> = rows.iter().flat_map(|row| [Some(row.actor), row.subject]).flatten().collect();
         rooms.as_slice().iter().for_each(|room| room.people(&mut ids));
         let names = self.names.of(ids).await?;
-        rows.into_iter().map(|row| Ok(Entry { position: row.position, event: event(row, &names, &mut rooms)? })).collect()
+        rows.into_iter()
+            .map(|row| Ok(Entry { partition: row.part, position: row.position, event: event(row, &names, &mut rooms)? }))
+            .collect()
     }
 
     /// Message rows as messages, in the same order, nonces included: `reader` gets to see only its own.

@@ -1,5 +1,6 @@
 //! Which rooms a user is in, for a gateway: see [`RoomsOf`]. In a storm of reconnecting users many are asked for at once.
 
+use crate::partitions::Partitions;
 use crate::service::Messages;
 use crate::store::{log, members};
 use contract::calls::messages::{InRoom, InRooms, RoomsOf};
@@ -26,9 +27,10 @@ impl Answer<RoomsOf> for Messages {
 }
 
 async fn read(db: Db, users: Vec<UserId>) -> Result<Vec<InRooms>, Error> {
+    let partitions = Partitions::of(&db);
     db.read(move |tx| {
         Box::pin(async move {
-            let positions = vec![log::end(tx).await?.0];
+            let positions = log::ends(tx, partitions).await?;
             let mut all = Vec::with_capacity(users.len());
             for user in users {
                 let rooms = members::rooms_of(tx, user).await?;

@@ -4,8 +4,8 @@
 use crate::access;
 use crate::resolve;
 use crate::service::{Limits, Messages};
-use crate::store::log::{self, Kind, LogRow};
-use crate::writer::{Batch, Denied, NewRow, Operation};
+use crate::store::log::{Kind, LogRow};
+use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::{Send, Sent};
 use contract::{Answer, Caller, Code, MessageId, Refusal, RoomId, UserId};
 use std::sync::Arc;
@@ -43,6 +43,14 @@ struct SendMessage {
 impl Operation for SendMessage {
     /// The message's row, and whether this send wrote it.
     type Done = (LogRow, bool);
+
+    fn room(&self) -> RoomId {
+        self.room
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { member: Some(self.sender), nonce: self.nonce.clone() }
+    }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
         let (kind, head) = batch.room(self.room).await?.map(|room| (room.kind, room.head)).ok_or_else(Refusal::no_room)?;
@@ -83,7 +91,7 @@ impl SendMessage {
     /// What an earlier send with this nonce wrote; refused if it was another message.
     async fn earlier(&self, batch: &mut Batch<'_>) -> Result<Option<LogRow>, Denied> {
         let Some(nonce) = &self.nonce else { return Ok(None) };
-        let row = log::by_nonce(batch.tx, self.room, self.sender, nonce).await?;
+        let row = batch.by_nonce(self.room, self.sender, nonce).await?;
         if row.as_ref().is_some_and(|row| row.payload.as_deref() != Some(&self.body)) {
             let detail = "this nonce was used in this room for another message; use a new one for a new message";
             return Err(Refusal::new(Code::NonceConflict, detail).about("nonce").into());

@@ -1,6 +1,7 @@
 //! The service: what all its operations share, and what it answers on the bus.
 
 use crate::names::Names;
+use crate::partitions::Partitions;
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
 use crate::rooms_of::{self, Memberships};
@@ -12,7 +13,7 @@ use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
 use db::Db;
 use edge::Buckets;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// The messages service. Answers the calls of [`contract::calls::messages`].
 pub struct Messages {
@@ -24,8 +25,9 @@ pub struct Messages {
     pub(crate) settings: Settings,
     pub(crate) limits: Arc<Limits>,
     pub(crate) memberships: Memberships,
+    pub(crate) partitions: Partitions,
     writer: Mutex<Option<Writer>>,
-    writing: Mutex<Option<JoinHandle<()>>>,
+    writing: Mutex<JoinSet<()>>,
 }
 
 /// How often users may do things; shared with operations that decide in the writer.
@@ -39,8 +41,8 @@ impl Messages {
     pub fn new(db: Db, bus: Bus, settings: Settings, clock: Clock) -> Arc<Self> {
         let names = Names::new(bus.clone());
         let resolver = Resolver { db: db.clone(), names: names.clone() };
-        let publisher = Publisher::start(resolver.clone(), bus.clone());
-        let (writer, writing) = Writer::start(db.clone(), clock.clone(), publisher);
+        let (writer, writing) = Writer::start(&db, &clock, |part| Publisher::start(part, resolver.clone(), bus.clone()));
+        let partitions = Partitions::of(&db);
         let limits = Arc::new(Limits {
             sends: Buckets::new(f64::from(settings.sends_per_second), settings.sends_burst, clock.clone()),
             rooms: Buckets::new(f64::from(settings.rooms_per_minute) / 60.0, settings.rooms_per_minute, clock.clone()),
@@ -49,9 +51,9 @@ impl Messages {
             // An operator's alert needs the series before the first time it counts.
             metrics::counter!("guild_rate_limited_total", "what" => what).increment(0);
         }
-        let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(Some(writing)));
+        let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(writing));
         let memberships = rooms_of::start(db.clone());
-        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, writer, writing })
+        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, partitions, writer, writing })
     }
 
     /// Registers what this service answers.
@@ -78,15 +80,15 @@ impl Messages {
     /// Takes nothing more to write, and waits until what was taken is on disk and answered.
     pub async fn close(&self) {
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writing) = writing
-            && let Err(error) = writing.await
-        {
-            tracing::error!(%error, "the writer ended with an error");
+        let mut writing = std::mem::take(&mut *self.writing.lock().unwrap_or_else(PoisonError::into_inner));
+        while let Some(ended) = writing.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a writer ended with an error");
+            }
         }
     }
 
-    /// The writer, while the service has not been closed.
+    /// The writers, while the service has not been closed.
     pub(crate) fn writer(&self) -> Result<Writer, Refusal> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         writer.ok_or_else(|| Refusal::busy("the server is stopping; try again when it is back"))

@@ -14,6 +14,7 @@ mod authenticate;
 mod authenticate_open;
 mod cache;
 mod change_password;
+pub mod copy;
 mod directory;
 mod hashing;
 pub mod http;

@@ -2,6 +2,7 @@
 
 use crate::Users;
 use contract::calls::users::{ChangeDisplayName, Me};
+use contract::hint::UserChanged;
 use contract::{Answer, Caller, Refusal, User};
 
 impl Answer<Me> for Users {
@@ -17,6 +18,7 @@ impl Answer<ChangeDisplayName> for Users {
         let user = self.store.set_display_name(id, &call.display_name, self.clock.now()).await?;
         // Sessions carry the user too.
         self.forget_user(id, None);
+        self.bus.publish(UserChanged { user: id });
         user.ok_or_else(Refusal::unauthenticated)
     }
 }

@@ -129,6 +129,8 @@ impl Users {
     pub fn start(self: &Arc<Self>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         tasks.spawn(watch::foreign_writes(Arc::clone(self)));
+        // Subscribed here and now: what is told from here on is heard.
+        tasks.spawn(watch::others(Arc::clone(self), self.bus.subscribe(), self.bus.subscribe()));
         tasks.spawn(sweep::dead_gateways(Arc::clone(self)));
         tasks.spawn(sweep::expired_tokens(Arc::clone(self)));
         tasks

@@ -47,7 +47,7 @@ impl Clients {
         }
         let since = now.duration_since(self.turned).as_secs_f64();
         self.turned = now;
-        self.credit = (self.credit + since * self.rate).min(self.rate * CATCH_UP);
+        self.credit = (self.credit + since * self.rate).min((self.rate * CATCH_UP).max(1.0));
         while sending && self.credit >= 1.0 {
             self.credit -= 1.0;
             self.write(net);

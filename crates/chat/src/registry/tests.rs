@@ -77,7 +77,7 @@ impl Here {
     fn pass(&mut self, event: Event) -> Passed {
         self.position += 1;
         let mut passed = Passed::default();
-        self.registry.pass(0, &Entry { position: self.position, event }, &mut passed);
+        self.registry.pass(0, &Entry { partition: 0, position: self.position, event }, &mut passed);
         passed
     }
 

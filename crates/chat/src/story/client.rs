@@ -1,7 +1,7 @@
 //! A client that keeps an account of what it got, and proves it against the log.
 
 use super::Tally;
-use super::fake::{EPOCH, Shared};
+use super::fake::{EPOCH, Place, Shared};
 use super::random::Random;
 use crate::client::{Client, Proven};
 use crate::gateway::Gateway;
@@ -83,10 +83,11 @@ pub(super) struct Sim {
 
 /// What a client has got, read.
 struct Account {
-    /// The durable events' positions, and where `ready` stood among them.
-    positions: Vec<i64>,
-    ready: Option<(usize, i64, bool)>,
-    resync: Option<i64>,
+    /// Where the durable events stand in the log, and the cursor that came with each.
+    got: Vec<(Place, Vec<i64>)>,
+    /// How many came before `ready`, its cursor, and whether it said that the client's own was taken up.
+    ready: Option<(usize, Vec<i64>, bool)>,
+    resync: Option<Vec<i64>>,
     last_cursor: Option<String>,
 }
 
@@ -139,19 +140,26 @@ impl Sim {
     pub(super) fn disconnect(self, gateway: &Gateway, world: &Shared, tally: &mut Tally) -> Option<String> {
         let account = self.account(world);
         let (from, resumed) = self.started(&account);
-        if let Some(from) = from {
+        if let Some(from) = &from {
             let heard = world.lock().unwrap().heard_by(self.user.id, from);
-            assert!(heard.starts_with(&account.positions), "{heard:?} but {:?}", account.positions);
+            for (count, (_, cursor)) in (1..).zip(&account.got) {
+                // Each cursor stands for exactly what has come with and before it.
+                let expected: Vec<_> = heard.iter().filter(|place| is_within(place, cursor)).copied().collect();
+                let mut got: Vec<_> = account.got.iter().take(count).map(|(place, _)| *place).collect();
+                // Partitions have no order among each other; within each, the order is the log's.
+                got.sort_by_key(|(part, _)| *part);
+                assert_eq!(got, expected, "after {count} events, at {cursor:?}");
+            }
         } else {
-            assert!(account.positions.is_empty(), "nothing comes before ready without a cursor");
+            assert!(account.got.is_empty(), "nothing comes before ready without a cursor");
         }
-        if let Some((before, at, said)) = account.ready {
-            assert_eq!(said, resumed, "ready says whether the cursor was taken up");
-            let (missed, live) = account.positions.split_at(before);
-            assert!(missed.iter().all(|position| *position <= at), "{missed:?} before ready at {at}");
-            assert!(live.iter().all(|position| *position > at), "{live:?} after ready at {at}");
-            let all = world.lock().unwrap().heard_by(self.user.id, from.unwrap_or(at));
-            assert_eq!(all.iter().filter(|position| **position <= at).count(), missed.len(), "ready comes after all that was missed");
+        if let Some((before, at, said)) = &account.ready {
+            assert_eq!(*said, resumed, "ready says whether the cursor was taken up");
+            let (missed, live) = account.got.split_at(*before);
+            assert!(missed.iter().all(|(place, _)| is_within(place, at)), "{missed:?} before ready at {at:?}");
+            assert!(live.iter().all(|(place, _)| !is_within(place, at)), "{live:?} after ready at {at:?}");
+            let all = world.lock().unwrap().heard_by(self.user.id, from.as_ref().unwrap_or(at));
+            assert_eq!(all.iter().filter(|place| is_within(place, at)).count(), missed.len(), "ready comes after all that was missed");
         }
         match account.ready {
             _ if self.is_over() => tally.cut += 1,
@@ -170,48 +178,55 @@ impl Sim {
         assert!(self.task.is_finished() && !self.queue.failed.load(Ordering::SeqCst), "it became live");
         let account = self.account(world);
         let from = self.started(&account).0.expect("it is ready");
-        assert_eq!(account.positions, world.lock().unwrap().heard_by(self.user.id, from));
+        let mut got: Vec<_> = account.got.into_iter().map(|(place, _)| place).collect();
+        got.sort_by_key(|(part, _)| *part);
+        assert_eq!(got, world.lock().unwrap().heard_by(self.user.id, &from));
     }
 
-    /// After which position it is to hear everything, and whether its own cursor was taken up.
-    fn started(&self, account: &Account) -> (Option<i64>, bool) {
-        if let Some(at) = account.resync {
-            return (Some(at), false);
+    /// After which positions it is to hear everything, and whether its own cursor was taken up.
+    fn started(&self, account: &Account) -> (Option<Vec<i64>>, bool) {
+        if let Some(at) = &account.resync {
+            return (Some(at.clone()), false);
         }
-        match self.cursor.as_deref().map(|cursor| Cursor::parse(cursor).map(|cursor| cursor.positions[0])) {
+        match self.cursor.as_deref().map(|cursor| Cursor::parse(cursor).map(|cursor| cursor.positions)) {
             Some(Some(shown)) => (Some(shown), true),
             Some(None) => (None, false),
-            None => (account.ready.map(|(_, at, _)| at), false),
+            None => (account.ready.as_ref().map(|(_, at, _)| at.clone()), false),
         }
     }
 
     fn account(&self, world: &Shared) -> Account {
-        let mut account = Account { positions: Vec::new(), ready: None, resync: None, last_cursor: None };
+        let mut account = Account { got: Vec::new(), ready: None, resync: None, last_cursor: None };
         for text in &self.queue.state.lock().unwrap().got {
             let (name, payload) = event(text);
             let Some(cursor) = payload["cursor"].as_str() else { continue };
             let parsed = Cursor::parse(cursor).unwrap();
             assert_eq!(parsed.epoch, EPOCH);
             account.last_cursor = Some(cursor.to_owned());
-            let at = parsed.positions[0];
+            let at = parsed.positions;
             match name.as_str() {
                 "ready" => {
                     assert!(account.ready.is_none(), "ready comes once");
-                    account.ready = Some((account.positions.len(), at, payload["resumed"].as_bool().unwrap()));
+                    account.ready = Some((account.got.len(), at, payload["resumed"].as_bool().unwrap()));
                 }
                 "resync" => {
-                    assert!(account.ready.is_none() && account.resync.is_none() && account.positions.is_empty());
+                    assert!(account.ready.is_none() && account.resync.is_none() && account.got.is_empty());
                     account.resync = Some(at);
                 }
                 _ => {
-                    let own = world.lock().unwrap().sender_at(at) == Some(self.user.id);
-                    assert_eq!(payload.get("nonce").is_some(), own, "a nonce is its sender's");
-                    account.positions.push(at);
+                    let (place, sender) = world.lock().unwrap().place_of(self.user.id, &payload);
+                    assert_eq!(payload.get("nonce").is_some(), sender == Some(self.user.id), "a nonce is its sender's");
+                    account.got.push((place, at));
                 }
             }
         }
         account
     }
+}
+
+/// Whether a cursor of these positions covers a place.
+fn is_within((part, position): &Place, positions: &[i64]) -> bool {
+    *position <= positions[usize::from(*part)]
 }
 
 /// The token of this user.

@@ -9,6 +9,7 @@ use contract::log::{Batch, Entry, Event, Membership};
 use contract::{
     Answer, Caller, Cursor, Message, MessageId, Refusal, Room, RoomId, RoomKind, Time, TokenId, User, UserId, UserRef, Username,
 };
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,13 +20,15 @@ pub(super) const MOST: usize = 60;
 
 pub(super) type Shared = Arc<Mutex<World>>;
 
+/// A partition and a position in it.
+pub(super) type Place = (u16, i64);
+
 #[derive(Default)]
 pub(super) struct World {
     users: Vec<User>,
     rooms: BTreeMap<RoomId, FakeRoom>,
-    log: Vec<Entry>,
-    /// Who hears each entry.
-    hears: Vec<BTreeSet<UserId>>,
+    /// Each partition's entries, and who hears each.
+    log: Vec<Vec<(Entry, BTreeSet<UserId>)>>,
     online: BTreeSet<Username>,
     fail: bool,
     ended: BTreeSet<TokenId>,
@@ -40,7 +43,7 @@ struct FakeRoom {
 }
 
 impl World {
-    pub(super) fn shared(users: usize, random: &mut Random) -> Shared {
+    pub(super) fn shared(users: usize, partitions: usize, random: &mut Random) -> Shared {
         let user = |n: usize| User {
             id: UserId::new(),
             username: format!("user{n}").as_str().try_into().unwrap(),
@@ -48,7 +51,7 @@ impl World {
             created_at: Time(0),
             online: None,
         };
-        let mut world = Self { users: (0..users).map(user).collect(), ..Self::default() };
+        let mut world = Self { users: (0..users).map(user).collect(), log: vec![Vec::new(); partitions], ..Self::default() };
         // Something is there before the gateway starts.
         world.commit(random.below(4), random);
         Arc::new(Mutex::new(world))
@@ -73,17 +76,31 @@ impl World {
         self.unsure = unsure;
     }
 
-    /// The positions after `after` that this user is to hear.
-    pub(super) fn heard_by(&self, user: UserId, after: i64) -> Vec<i64> {
-        let all = self.log.iter().zip(&self.hears).filter(|(entry, hears)| entry.position > after && hears.contains(&user));
-        all.map(|(entry, _)| entry.position).collect()
+    /// The places after `after` that this user is to hear, one partition after the other.
+    pub(super) fn heard_by(&self, user: UserId, after: &[i64]) -> Vec<Place> {
+        let parts = self.log.iter().zip(after);
+        let all = parts.flat_map(|(log, after)| log.iter().filter(|(entry, hears)| entry.position > *after && hears.contains(&user)));
+        all.map(|(entry, _)| (entry.partition, entry.position)).collect()
     }
 
-    pub(super) fn sender_at(&self, position: i64) -> Option<UserId> {
-        match &self.log[position as usize - 1].event {
-            Event::NewMessage { sender, .. } => Some(sender.id),
-            _ => None,
-        }
+    /// Where in the log an event stands that this reader has got, and who sent it if it is a message.
+    pub(super) fn place_of(&self, reader: UserId, event: &Value) -> (Place, Option<UserId>) {
+        let created = event["room"].is_object();
+        let (id, number) = if created { (&event["room"]["id"], &event["room"]["head"]) } else { (&event["room"], &event["seq"]) };
+        let (id, number) = (RoomId::parse(id.as_str().unwrap()).unwrap(), number.as_i64().unwrap());
+        let is_it = |entry: &&Entry| match &entry.event {
+            Event::RoomCreated { reader: to, room } => created && to.id == reader && (room.id, room.head) == (id, number),
+            Event::NewMessage { message, .. } => !created && (message.room, message.seq) == (id, number),
+            Event::MemberJoined(m) | Event::MemberLeft(m) => !created && (m.room, m.seq) == (id, number),
+            Event::RoomUpdated { room, seq, .. } => !created && (*room, *seq) == (id, number),
+        };
+        let entry = self.log[self.part(id)].iter().map(|(entry, _)| entry).find(is_it).expect("an event is of the log");
+        let sender = if let Event::NewMessage { sender, .. } = &entry.event { Some(sender.id) } else { None };
+        ((entry.partition, entry.position), sender)
+    }
+
+    fn part(&self, room: RoomId) -> usize {
+        usize::from(room.bytes()[15]) % self.log.len()
     }
 
     fn reference(&self, id: UserId) -> UserRef {
@@ -92,8 +109,9 @@ impl World {
     }
 
     fn append(&mut self, event: Event, hears: BTreeSet<UserId>) {
-        self.log.push(Entry { position: self.log.len() as i64 + 1, event });
-        self.hears.push(hears);
+        let part = self.part(event.room());
+        let position = self.log[part].len() as i64 + 1;
+        self.log[part].push((Entry { partition: part as u16, position, event }, hears));
     }
 
     fn room_for(&self, id: RoomId, room: &FakeRoom, owner: UserId) -> Box<Room> {
@@ -117,32 +135,40 @@ impl World {
         self.append(event, BTreeSet::from([reader]));
     }
 
-    fn begin(&self) -> i64 {
-        self.log.len() as i64
+    /// Where the log ends.
+    pub(super) fn ends(&self) -> Vec<i64> {
+        self.log.iter().map(|log| log.len() as i64).collect()
     }
 
-    fn batch(&self, before: i64) -> Batch {
-        let entries = self.log[before as usize..].to_vec();
-        Batch { partition: 0, first: before + 1, last: self.log.len() as i64, entries }
+    /// What has been added since, a batch for each partition to which something was.
+    fn batches(&self, before: &[i64]) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        for ((partition, log), before) in (0..).zip(&self.log).zip(before) {
+            let entries: Vec<_> = log[*before as usize..].iter().map(|(entry, _)| entry.clone()).collect();
+            if !entries.is_empty() {
+                batches.push(Batch { partition, first: before + 1, last: log.len() as i64, entries });
+            }
+        }
+        batches
     }
 
-    /// A room of these users.
-    pub(super) fn create(&mut self, who: &[usize]) -> Batch {
-        let before = self.begin();
+    /// A room of these users, of whom there is one at least.
+    pub(super) fn create(&mut self, who: &[usize]) -> Vec<Batch> {
+        let before = self.ends();
         let members: BTreeSet<_> = who.iter().map(|index| self.users[*index].id).collect();
         let id = RoomId::new();
         self.rooms.insert(id, FakeRoom { seq: 0, members: members.clone() });
         members.into_iter().for_each(|member| self.addressed(id, member));
-        self.batch(before)
+        self.batches(&before)
     }
 
-    /// A commit of about so many random changes; `None` if nothing came of it.
-    pub(super) fn commit(&mut self, changes: usize, random: &mut Random) -> Option<Batch> {
-        let before = self.begin();
+    /// About so many random changes, as what a commit to each partition has added.
+    pub(super) fn commit(&mut self, changes: usize, random: &mut Random) -> Vec<Batch> {
+        let before = self.ends();
         for _ in 0..changes {
             self.change(random);
         }
-        (self.begin() > before).then(|| self.batch(before))
+        self.batches(&before)
     }
 
     fn change(&mut self, random: &mut Random) {
@@ -237,7 +263,7 @@ impl Fake {
 
 impl Answer<Head> for Fake {
     async fn answer(&self, who: &Caller, _: Head) -> Result<Cursor, Refusal> {
-        self.read(who, |world| Cursor::new(EPOCH, vec![world.begin()])).await
+        self.read(who, |world| Cursor::new(EPOCH, world.ends())).await
     }
 }
 
@@ -246,7 +272,7 @@ impl Answer<RoomsOf> for Fake {
         self.read(who, |world| {
             let mine = world.rooms.iter().filter(|(_, room)| room.members.contains(&call.user));
             let rooms = mine.map(|(id, room)| InRoom { room: *id, kind: RoomKind::Group, member_count: room.members.len() as i64 });
-            InRooms { rooms: rooms.collect(), positions: vec![world.begin()] }
+            InRooms { rooms: rooms.collect(), positions: world.ends() }
         })
         .await
     }
@@ -256,7 +282,9 @@ impl Answer<ReadLog> for Fake {
     async fn answer(&self, who: &Caller, call: ReadLog) -> Result<Vec<Entry>, Refusal> {
         // Short pages, so that a gap takes several.
         let page = usize::from(call.limit).min(7);
-        self.read(who, |world| world.log.iter().filter(|entry| entry.position > call.after).take(page).cloned().collect()).await
+        let after = call.after as usize;
+        self.read(who, |world| world.log[usize::from(call.partition)][after..].iter().take(page).map(|(entry, _)| entry.clone()).collect())
+            .await
     }
 }
 
@@ -265,19 +293,28 @@ impl Answer<ReadMissed> for Fake {
         let too_far = |why: &str| Missed::TooFar { why: why.to_owned() };
         self.read(who, |world| {
             let Some(cursor) = Cursor::parse(&call.cursor) else { return too_far("malformed") };
-            let (after, end) = (cursor.positions[0], world.begin());
-            let until = call.until.as_ref().map_or(end, |until| until.positions[0]);
-            assert!(after <= end && after <= until && until <= end, "a replay asks for what lies between");
-            let all = world.heard_by(call.user.id, after);
+            let (after, ends) = (cursor.positions, world.ends());
+            let until = call.until.as_ref().map_or_else(|| ends.clone(), |until| until.positions.clone());
+            let lies_between = after.iter().zip(&until).zip(&ends).all(|((after, until), end)| after <= until && until <= end);
+            assert!(lies_between, "a replay asks for what lies between");
+            let all = world.heard_by(call.user.id, &after);
             if !call.going_on && all.len() > MOST {
                 return too_far("too far back");
             }
-            let mut positions: Vec<_> = all.into_iter().filter(|position| *position <= until).collect();
+            let mut places: Vec<_> = all.into_iter().filter(|(part, position)| *position <= until[usize::from(*part)]).collect();
             let page = usize::from(call.limit).min(5);
-            let more = positions.len() > page;
-            positions.truncate(page);
-            let cursor = if more { positions[page - 1] } else { until };
-            let mut entries: Vec<_> = positions.iter().map(|position| world.log[*position as usize - 1].clone()).collect();
+            let more = places.len() > page;
+            places.truncate(page);
+            // Partitions that the page has gone through, the one in which it ends, and those that it has not come to.
+            let last = places.last().copied().filter(|_| more);
+            let covered = (0..).zip(until.iter().zip(&after)).map(|(part, (until, after))| match last {
+                Some((ends_in, position)) if ends_in == part => position,
+                Some((ends_in, _)) if ends_in < part => *after,
+                _ => *until,
+            });
+            let cursor = covered.collect();
+            let entry = |(part, position): &Place| world.log[usize::from(*part)][*position as usize - 1].0.clone();
+            let mut entries: Vec<_> = places.iter().map(entry).collect();
             for entry in &mut entries {
                 if let Event::NewMessage { sender, message } = &mut entry.event
                     && sender.id != call.user.id
@@ -285,7 +322,7 @@ impl Answer<ReadMissed> for Fake {
                     message.nonce = None;
                 }
             }
-            Missed::Entries { entries, cursor: Cursor::new(EPOCH, vec![cursor]), more }
+            Missed::Entries { entries, cursor: Cursor::new(EPOCH, cursor), more }
         })
         .await
     }
@@ -296,7 +333,7 @@ impl Answer<Heads> for Fake {
         self.read(who, |world| {
             let mine = world.rooms.iter().filter(|(_, room)| room.members.contains(&call.user));
             let rooms = mine.map(|(id, room)| RoomHead { id: *id, head: room.seq }).collect();
-            RoomHeads { rooms, cursor: Cursor::new(EPOCH, vec![world.begin()]) }
+            RoomHeads { rooms, cursor: Cursor::new(EPOCH, world.ends()) }
         })
         .await
     }

@@ -60,7 +60,7 @@ struct Tally {
 async fn one_life(seed: u64, tally: &mut Tally) {
     let mut random = Random::new(seed);
     let bus = if seed.is_multiple_of(2) { Bus::near() } else { Bus::encoding() };
-    let world = World::shared(6, &mut random);
+    let world = World::shared(6, if seed.is_multiple_of(3) { 1 } else { 3 }, &mut random);
     Fake::serve(&bus, &world, seed);
     let gateway = gateway(&bus);
     let tasks = crate::chat::run(&gateway);
@@ -71,8 +71,8 @@ async fn one_life(seed: u64, tally: &mut Tally) {
         match random.below(20) {
             0..12 => {
                 // A commit of several entries, as the writer makes them.
-                let batch = world.lock().unwrap().commit(1 + random.below(4), &mut random);
-                if let Some(batch) = batch {
+                let batches = world.lock().unwrap().commit(1 + random.below(4), &mut random);
+                for batch in batches {
                     hints.commit(batch, &mut random);
                 }
             }
@@ -135,15 +135,15 @@ async fn whatever_happens_each_connection_sees_what_is_its_own_once_and_in_order
 async fn a_user_is_online_until_a_while_after_the_last_socket_and_contacts_are_told() {
     let mut random = Random::new(7);
     let bus = Bus::near();
-    let world = World::shared(3, &mut random);
+    let world = World::shared(3, 1, &mut random);
     Fake::serve(&bus, &world, 7);
     let gateway = gateway(&bus);
     let tasks = crate::chat::run(&gateway);
     let mut told = bus.subscribe::<PresenceChanged>();
     let mut tally = Tally::default();
     {
-        let batch = world.lock().unwrap().create(&[0, 1]);
-        bus.publish(batch);
+        let batches = world.lock().unwrap().create(&[0, 1]);
+        batches.into_iter().for_each(|batch| bus.publish(batch));
     }
     let users: Vec<_> = (0..3).map(|who| world.lock().unwrap().user(who)).collect();
     let settle = || tokio::time::sleep(Duration::from_secs(1));
@@ -185,7 +185,7 @@ async fn a_user_is_online_until_a_while_after_the_last_socket_and_contacts_are_t
 async fn a_token_that_could_not_be_checked_is_asked_about_again() {
     let mut random = Random::new(11);
     let bus = Bus::near();
-    let world = World::shared(2, &mut random);
+    let world = World::shared(2, 1, &mut random);
     Fake::serve(&bus, &world, 11);
     let gateway = gateway(&bus);
     let tasks = crate::chat::run(&gateway);

@@ -65,9 +65,9 @@ impl Outbound for SlowLine {
 async fn a_replay_never_makes_a_client_slow() {
     let mut random = Random::new(5);
     let bus = Bus::near();
-    let world = World::shared(2, &mut random);
+    let world = World::shared(2, 1, &mut random);
     Fake::serve(&bus, &world, 5);
-    let before = world.lock().unwrap().create(&[0]).first;
+    let before = world.lock().unwrap().create(&[0])[0].first;
     for _ in 0..40 {
         world.lock().unwrap().create(&[0]);
     }

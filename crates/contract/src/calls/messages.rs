@@ -110,7 +110,13 @@ pub struct Send {
     /// The client's key for this send.
     pub nonce: Option<Nonce>,
 }
-call!(Send => Sent, "messages.send");
+call!(
+    Send => Sent,
+    "messages.send",
+    fn in_order(&self) -> Option<[u8; 16]> {
+        Some(self.room.bytes())
+    }
+);
 
 /// The message, and whether this call wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,7 +219,8 @@ pub struct ReadLog {
 }
 call!(ReadLog => Vec<Entry>, "messages.read_log");
 
-/// What a user has missed since a cursor: one page of the entries that were for this user, ascending. Services only: a gateway asks
+/// What a user has missed since a cursor: one page of the entries that were for this user, one partition after the other, each ascending.
+/// Services only: a gateway asks
 /// for the user whom it has authenticated.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReadMissed {

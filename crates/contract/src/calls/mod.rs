@@ -4,10 +4,11 @@ pub mod messages;
 pub mod users;
 
 macro_rules! call {
-    ($call:ty => $reply:ty, $subject:literal) => {
+    ($call:ty => $reply:ty, $subject:literal $(, $more:item)?) => {
         impl crate::Call for $call {
             const SUBJECT: &'static str = $subject;
             type Reply = $reply;
+            $($more)?
         }
     };
 }

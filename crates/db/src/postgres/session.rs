@@ -2,9 +2,13 @@
 
 use std::error::Error as _;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::BytesMut;
-use deadpool_postgres::{Object, PoolError};
+use deadpool_postgres::{HookError, Object, PoolError, TimeoutType};
+use futures_util::future::{join, try_join_all};
+use tokio_postgres::Statement;
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
@@ -12,22 +16,58 @@ use crate::error::Error;
 use crate::row::{Row, Source};
 use crate::value::Value;
 
+/// A server that does not answer in time is as good as lost.
+fn silent(patience: Duration) -> Error {
+    Error::Busy(format!("PostgreSQL did not answer within {} s", patience.as_secs()))
+}
+
 /// If it is dropped before the transaction's end, its connection is closed, and the server undoes what was not committed.
 pub(crate) struct Session {
     connection: Option<Object>,
+    /// How the transaction begins, until it has.
+    begin: Option<&'static str>,
+    /// Whether the transaction only reads.
+    reading: bool,
+    patience: Option<Duration>,
+    /// Whether the server did not answer in time.
+    silent: AtomicBool,
 }
 
 impl Session {
-    /// Begins a transaction by this statement.
-    pub(super) async fn begin(connection: Object, statement: &str) -> Result<Session, Error> {
-        let session = Session { connection: Some(connection) };
-        session.connection()?.batch_execute(statement).await.map_err(|error| explain(&error))?;
-        Ok(session)
+    /// A transaction that begins, by this statement, with its first own statement.
+    pub(super) fn new(connection: Object, begin: &'static str, reading: bool, patience: Option<Duration>) -> Session {
+        Session { connection: Some(connection), begin: Some(begin), reading, patience, silent: AtomicBool::new(false) }
     }
 
-    /// Ends the transaction by this statement, and gives the connection back if that went well.
-    pub(super) async fn end(mut self, statement: &str) -> Result<(), Error> {
-        self.connection()?.batch_execute(statement).await.map_err(|error| explain(&error))?;
+    /// Commits, and gives the connection back if that went well.
+    pub(super) async fn commit(mut self) -> Result<(), Error> {
+        if self.begin.is_none() && self.reading {
+            // Nobody waits for the end of what has only read; the connection does, out of the pool.
+            tokio::spawn(self.end("COMMIT"));
+            return Ok(());
+        }
+        if self.begin.is_some() {
+            self.connection.take();
+            return Ok(());
+        }
+        self.end("COMMIT").await
+    }
+
+    /// Undoes everything, and gives the connection back if that went well.
+    pub(super) async fn roll_back(mut self) -> Result<(), Error> {
+        if self.silent.load(Ordering::Relaxed) {
+            // It would not answer this either; the server undoes it when the connection ends.
+            return Ok(());
+        }
+        if self.begin.is_some() {
+            self.connection.take();
+            return Ok(());
+        }
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, statement: &'static str) -> Result<(), Error> {
+        self.within(self.connection()?.batch_execute(statement)).await?;
         self.connection.take();
         Ok(())
     }
@@ -40,19 +80,78 @@ impl Session {
         limit: usize,
         mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
     ) -> Result<Vec<T>, Error> {
-        let connection = self.connection()?;
-        let statement = connection.prepare_cached(sql).await.map_err(|error| explain(&error))?;
+        let statement = self.prepared(sql).await?;
         let values = parameters(statement.params().len(), values)?;
-        let rows = connection.query(&statement, &values).await.map_err(|error| explain(&error))?;
+        let begin = self.begun().await?;
+        let rows = self.within(first(begin, self.connection()?, self.connection()?.query(&statement, &values))).await?;
         rows.iter().take(limit).map(|row| map(&Row(Source::Postgres(row)))).collect()
     }
 
     /// Runs a statement that answers no rows; how many it changed.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, Error> {
-        let connection = self.connection()?;
-        let statement = connection.prepare_cached(sql).await.map_err(|error| explain(&error))?;
+        let statement = self.prepared(sql).await?;
         let values = parameters(statement.params().len(), values)?;
-        connection.execute(&statement, &values).await.map_err(|error| explain(&error))
+        let begin = self.begun().await?;
+        self.within(first(begin, self.connection()?, self.connection()?.execute(&statement, &values))).await
+    }
+
+    /// Runs a statement for each of these, all of them on the way at once, and maps the first row of each answer.
+    pub(crate) async fn row_each<T>(
+        &mut self,
+        sql: &'static str,
+        each: &[Vec<Value>],
+        mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let statement = self.prepared(sql).await?;
+        let each = each.iter().map(|values| parameters(statement.params().len(), values)).collect::<Result<Vec<_>, _>>()?;
+        let begin = self.begun().await?;
+        let connection = self.connection()?;
+        let all = try_join_all(each.iter().map(|values| connection.query(&statement, values)));
+        let answers = self.within(first(begin, connection, all)).await?;
+        answers.iter().map(|rows| rows.first().map(|row| map(&Row(Source::Postgres(row)))).transpose()).collect()
+    }
+
+    /// Runs a statement that answers no rows for each of these, all of them on the way at once.
+    pub(crate) async fn execute_each(&mut self, sql: &'static str, each: &[Vec<Value>]) -> Result<Vec<u64>, Error> {
+        let statement = self.prepared(sql).await?;
+        let each = each.iter().map(|values| parameters(statement.params().len(), values)).collect::<Result<Vec<_>, _>>()?;
+        let begin = self.begun().await?;
+        let connection = self.connection()?;
+        let all = try_join_all(each.iter().map(|values| connection.execute(&statement, values)));
+        self.within(first(begin, connection, all)).await
+    }
+
+    /// Waits for the lock of this number; with the begin in one message where the transaction begins by it.
+    pub(crate) async fn lock(&mut self, number: i64) -> Result<(), Error> {
+        let begin = self.begin.take().map(|begin| format!("{begin}; ")).unwrap_or_default();
+        self.within(self.connection()?.batch_execute(&format!("{begin}SELECT pg_advisory_xact_lock({number})"))).await
+    }
+
+    async fn prepared(&self, sql: &'static str) -> Result<Statement, Error> {
+        // Once a connection: it is remembered.
+        self.within(self.connection()?.prepare_cached(sql)).await
+    }
+
+    /// The begin that is to go out together with the first statement. Where something is written, it is waited for: a statement behind a
+    /// begin that failed would be a transaction of its own.
+    async fn begun(&mut self) -> Result<Option<&'static str>, Error> {
+        let begin = self.begin.take();
+        match begin {
+            Some(begin) if !self.reading => self.within(self.connection()?.batch_execute(begin)).await.map(|()| None),
+            begin => Ok(begin),
+        }
+    }
+
+    /// Waits for the server, but not for ever.
+    async fn within<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
+        let done = match self.patience {
+            Some(patience) => tokio::time::timeout(patience, work).await.map_err(|_| {
+                self.silent.store(true, Ordering::Relaxed);
+                silent(patience)
+            })?,
+            None => work.await,
+        };
+        done.map_err(|error| explain(&error))
     }
 
     fn connection(&self) -> Result<&Object, Error> {
@@ -60,9 +159,26 @@ impl Session {
     }
 }
 
+/// The work's answer, with the begin of its transaction just before it on the wire if there is one.
+async fn first<T>(
+    begin: Option<&'static str>,
+    connection: &Object,
+    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, tokio_postgres::Error> {
+    let Some(begin) = begin else { return work.await };
+    // Polled in this order, and a statement is sent when it is first polled.
+    let (begun, answer) = join(connection.batch_execute(begin), work).await;
+    begun.and(answer)
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
+            // What kept the server from answering here (a lost network) has mostly ended the connections that rest, too; to make new ones
+            // takes less time than to find out.
+            if let (true, Some(pool)) = (self.silent.load(Ordering::Relaxed), Object::pool(&connection)) {
+                pool.retain(|_, _| false);
+            }
             // Out of the pool, so that nobody goes on in this transaction.
             drop(Object::take(connection));
         }
@@ -106,12 +222,26 @@ impl ToSql for Value {
 /// Why there is no connection to be had.
 pub(super) fn unavailable(error: &PoolError) -> String {
     match error {
-        PoolError::Backend(error) => match explain(error) {
-            Error::Busy(cause) | Error::Conflict(cause) | Error::Failed(cause) => cause,
-        },
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => told(error),
+        PoolError::PostCreateHook(HookError::Message(cause)) => cause.to_string(),
+        PoolError::Timeout(TimeoutType::Create) => "it cannot be reached: no answer in 5 s".to_owned(),
         PoolError::Timeout(_) => "no connection became free in time".to_owned(),
         PoolError::Closed => "it is closed".to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// An error of PostgreSQL's in words, and what to do where that is known.
+pub(super) fn told(error: &tokio_postgres::Error) -> String {
+    let (Error::Busy(cause) | Error::Conflict(cause) | Error::Failed(cause)) = explain(error);
+    let code = error.code().cloned();
+    match code {
+        Some(SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
+            format!("{cause}: check the user and the password in database.url, and the server's pg_hba.conf")
+        }
+        Some(SqlState::INVALID_CATALOG_NAME) => format!("{cause}: make it with CREATE DATABASE, or check database.url"),
+        Some(SqlState::TOO_MANY_CONNECTIONS) => format!("{cause}: raise max_connections, an instance takes 16"),
+        _ => cause,
     }
 }
 
@@ -132,7 +262,13 @@ fn explain_answer(error: &DbError) -> Error {
     if *code == SqlState::UNIQUE_VIOLATION {
         return Error::Conflict(unique_columns(error));
     }
-    let again = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE];
+    let again = [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::LOCK_NOT_AVAILABLE,
+        // The server has given up on a transaction that said nothing for long.
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+    ];
     // Whole classes: connection, insufficient resources (a full disk), operator intervention (a shutdown).
     let class = code.code().get(..2).unwrap_or_default();
     let cause = format!("{} (PostgreSQL's code {})", error.message(), code.code());

@@ -62,11 +62,12 @@ impl Sqlite {
         if access == Access::ReadOnly && state == check::State::Absent {
             return Err(OpenError::Missing { file });
         }
-        let lock = if access == Access::Server { Some(ServerLock::take(&file)?) } else { None };
+        let lock = if matches!(access, Access::Server | Access::Alone) { Some(ServerLock::take(&file)?) } else { None };
         let wanted = migrations::all(services);
         if state == check::State::Ours {
             let taken = check::steps(&file)?;
             migrations::refuse_newer(&file.display().to_string(), &taken, &wanted)?;
+            migrations::refuse_incomplete(&file.display().to_string(), &taken, access)?;
             if access == Access::ReadOnly {
                 migrations::refuse_older(&file.display().to_string(), &taken, &wanted)?;
             }

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod face;
+mod postgres;
 mod sqlite;
 #[path = "../support/mod.rs"]
 mod support;

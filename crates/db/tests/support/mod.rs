@@ -9,25 +9,25 @@ use tempfile::TempDir;
 pub struct Place {
     pub url: String,
     pub folder: Option<TempDir>,
-    _server: Option<postgres::Server>,
+    pub server: Option<postgres::Server>,
 }
 
 impl Place {
     /// An empty folder for `guild.db`.
     pub fn file() -> Place {
         let folder = TempDir::new().unwrap();
-        Place { url: format!("sqlite:{}", folder.path().join("guild.db").display()), folder: Some(folder), _server: None }
+        Place { url: format!("sqlite:{}", folder.path().join("guild.db").display()), folder: Some(folder), server: None }
     }
 
     /// In memory: every opening is a new database.
     pub fn memory() -> Place {
-        Place { url: "sqlite::memory:".to_owned(), folder: None, _server: None }
+        Place { url: "sqlite::memory:".to_owned(), folder: None, server: None }
     }
 
     /// A PostgreSQL server of its own.
     pub fn postgres() -> Place {
         let server = postgres::Server::start();
-        Place { url: server.url(), folder: None, _server: Some(server) }
+        Place { url: server.url(), folder: None, server: Some(server) }
     }
 
     pub async fn try_open(&self, migrations: &[Migrations], access: Access) -> Result<Db, OpenError> {

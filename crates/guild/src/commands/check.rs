@@ -22,11 +22,13 @@ pub async fn check(settings: &Settings) -> Result<u8, Failure> {
     Ok(if broken(&report) == 0 { exit::DONE } else { exit::FAILED })
 }
 
-fn broken(report: &Report) -> usize {
+/// How often a rule is broken.
+pub(super) fn broken(report: &Report) -> usize {
     report.rules.iter().map(|(_, breaches)| breaches).sum()
 }
 
-fn told(database: &str, report: &Report) -> String {
+/// A report for the operator.
+pub(super) fn told(database: &str, report: &Report) -> String {
     let counts: Vec<String> = report.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
     let mut lines = vec![format!("{database}: {}", counts.join(", "))];
     for (rule, breaches) in &report.rules {

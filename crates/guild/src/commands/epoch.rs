@@ -13,8 +13,8 @@ use crate::settings::Settings;
 /// A server runs over it, or it cannot be opened or written.
 pub async fn new_epoch(settings: &Settings) -> Result<u8, Failure> {
     let url = &settings.services.database;
-    // As a server, so that no server can be running: it would go on giving out cursors of the old epoch for a moment.
-    let db = Db::open(url, &MIGRATIONS, Access::Server).await.map_err(Failure::new)?;
+    // A server would go on giving out cursors of the old epoch for a moment.
+    let db = Db::open(url, &MIGRATIONS, Access::Alone).await.map_err(Failure::new)?;
     let epoch = db.new_epoch().await;
     db.close().await;
     let epoch = epoch.map_err(Failure::new)?;

@@ -1,11 +1,14 @@
 //! The commands beside `serve`. Each is one file: what it does, and what it prints.
 
 mod check;
+mod copy;
+mod copy_progress;
 mod epoch;
 mod settings;
 mod user;
 
 pub use check::check;
+pub use copy::copy;
 pub use epoch::new_epoch;
 pub use settings::settings;
 pub use user::user;

@@ -14,7 +14,7 @@ use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
 use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{OpenApi, security::SecurityRequirement};
-use utoipa_swagger_ui::Config;
+use utoipa_swagger_ui::{Config, Url};
 
 use super::Own;
 use super::events_page::events_page;
@@ -31,7 +31,11 @@ pub struct Documents {
 
 impl Documents {
     /// Writes the documents down.
-    pub fn new(api: OpenApi, events: &Value) -> Self {
+    ///
+    /// `elsewhere`: further OpenAPI documents that the page to read and try them offers, by name and path.
+    pub fn new(api: OpenApi, events: &Value, elsewhere: &[(&'static str, &'static str)]) -> Self {
+        let own = if elsewhere.is_empty() { Url::from("/openapi.json") } else { Url::new("this server", "/openapi.json") };
+        let others = elsewhere.iter().map(|(name, path)| Url::new(name, path));
         Self {
             openapi: written(&api),
             asyncapi: written(events),
@@ -39,7 +43,7 @@ impl Documents {
             errors: edge::errors_page().into(),
             // No validator badge: it would send the document's address to somebody else's server.
             swagger: Arc::new(
-                Config::from("/openapi.json")
+                Config::new(others.chain([own]))
                     .validator_url("none")
                     .persist_authorization(false)
                     .display_request_duration(true)

@@ -10,18 +10,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
+use bus::Bus;
 use db::Db;
 use metrics_exporter_prometheus::PrometheusHandle;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::settings::Run;
 use documents::Documents;
 
 /// What the probes look at.
 #[derive(Clone)]
 pub struct Program {
-    /// The database that has to answer for `/readyz`.
-    pub db: Db,
+    /// The database that has to answer for `/readyz`, where there is one.
+    pub db: Option<Db>,
+    /// What has to reach other processes for `/readyz`, where there are any.
+    pub bus: Bus,
     /// Set when the server has been told to stop.
     pub stopping: Arc<AtomicBool>,
     /// Prints the metrics.
@@ -34,25 +38,40 @@ struct Own {
     documents: Arc<Documents>,
 }
 
-/// Puts the program's own routes beside those of the services, and the documents over all of them. `events` is the AsyncAPI document.
-pub fn with_own_routes(services: OpenApiRouter, program: Program, events: &serde_json::Value) -> Router {
-    let own = OpenApiRouter::<Own>::new()
+/// Where the services' parts of the OpenAPI document are also found, below paths that an ingress sends to them: a page in front of several
+/// processes finds them there.
+const USERS_PART: &str = "/users/openapi.json";
+const MESSAGES_PART: &str = "/messages/openapi.json";
+
+/// Puts the program's own routes beside those of the services, and the OpenAPI document over all of them. `events` is the AsyncAPI
+/// document; with it come the page and the documents to read.
+pub fn with_own_routes(services: OpenApiRouter, program: Program, run: Run, events: Option<&serde_json::Value>) -> Router {
+    let mut own = OpenApiRouter::<Own>::new()
         .routes(routes!(probes::alive))
         .routes(routes!(probes::ready))
         .routes(routes!(probes::numbers))
         .routes(routes!(documents::openapi))
-        .routes(routes!(documents::asyncapi))
-        .routes(routes!(documents::swagger))
-        .route("/docs/", axum::routing::get(documents::swagger_index))
-        .route("/docs/{*file}", axum::routing::get(documents::swagger_file))
-        .routes(routes!(documents::events))
-        .routes(routes!(documents::errors))
-        .routes(routes!(pages::index))
-        .route("/favicon.ico", axum::routing::get(pages::icon))
-        .route("/assets/{*file}", axum::routing::get(pages::asset));
+        .routes(routes!(documents::errors));
+    if events.is_some() {
+        own = own
+            .routes(routes!(documents::asyncapi))
+            .routes(routes!(documents::swagger))
+            .route("/docs/", axum::routing::get(documents::swagger_index))
+            .route("/docs/{*file}", axum::routing::get(documents::swagger_file))
+            .routes(routes!(documents::events))
+            .routes(routes!(pages::index))
+            .route("/favicon.ico", axum::routing::get(pages::icon))
+            .route("/assets/{*file}", axum::routing::get(pages::asset));
+    }
+    let parts = [(run.users, "users", USERS_PART), (run.messages, "messages", MESSAGES_PART)];
+    for (_, _, path) in parts.iter().filter(|(here, _, _)| *here) {
+        own = own.route(path, axum::routing::get(documents::openapi));
+    }
+    let elsewhere: Vec<_> = parts.iter().filter(|(here, _, _)| !here).map(|(_, name, path)| (*name, *path)).collect();
     let mut api = services.get_openapi().clone();
     api.merge(own.get_openapi().clone());
-    let documents = Arc::new(Documents::new(documents::complete(api), events));
+    let nothing = serde_json::Value::Null;
+    let documents = Arc::new(Documents::new(documents::complete(api), events.unwrap_or(&nothing), &elsewhere));
     let (router, _) = services.merge(own.with_state(Own { program, documents })).split_for_parts();
     router
 }

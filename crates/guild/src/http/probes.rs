@@ -39,7 +39,8 @@ pub async fn alive() -> Json<Health> {
 
 /// Whether the server can serve
 ///
-/// It can when the database answers and it has not been told to stop. Send no traffic here while this fails.
+/// It can when the database answers and NATS is connected (where it has them), and it has not been told to stop. Send no traffic here
+/// while this fails.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "getReadiness", responses(
     (status = 200, description = "It can.", body = Health),
     (status = 503, description = "`busy`: not now; `detail` says why.", body = ProblemBody, content_type = "application/problem+json"),
@@ -48,7 +49,11 @@ pub async fn ready(State(own): State<Own>) -> Result<Json<Health>, Problem> {
     if own.program.stopping.load(Ordering::Relaxed) {
         return Err(Refusal::busy("the server is stopping").into());
     }
-    match tokio::time::timeout(PATIENCE, own.program.db.ping()).await {
+    if let Some(why) = own.program.bus.missing() {
+        return Err(Refusal::busy(format!("{why}; the log says more")).into());
+    }
+    let Some(db) = &own.program.db else { return Ok(OK) };
+    match tokio::time::timeout(PATIENCE, db.ping()).await {
         Ok(Ok(())) => Ok(OK),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready: the database does not answer");

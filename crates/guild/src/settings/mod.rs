@@ -9,6 +9,7 @@ mod handed;
 mod layers;
 mod limits;
 mod log;
+mod nats;
 mod network;
 mod problem;
 mod reader;
@@ -26,7 +27,7 @@ pub use limits::Limits;
 pub use log::{Format, Log};
 pub use network::Network;
 pub use problem::{Problem, Problems};
-pub use services::Services;
+pub use services::{Run, Services};
 pub use shown::shown;
 pub use value::{Kind, Value};
 

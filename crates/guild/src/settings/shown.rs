@@ -5,7 +5,10 @@ use super::value::Value;
 /// The value as it may stand in an error, in the log and in `guild settings`.
 pub fn shown(key: &str, value: &Value) -> String {
     match (key, value) {
-        ("auth.jwt.secret", Value::Text(text)) if !text.is_empty() => "\"***\"".to_owned(),
+        ("auth.jwt.secret" | "nats.password" | "nats.token", Value::Text(text)) if !text.is_empty() => "\"***\"".to_owned(),
+        ("nats.url", Value::Text(text)) => {
+            Value::Text(text.split(',').map(|server| without_password(server.trim())).collect::<Vec<_>>().join(",")).to_string()
+        }
         (_, Value::Text(text)) => Value::Text(without_password(text)).to_string(),
         (_, other) => other.to_string(),
     }
@@ -33,6 +36,9 @@ mod tests {
             let text = shown("database.url", &Value::Text(url.into()));
             assert!(!text.contains("hush"), "{text}");
         }
+        let several = shown("nats.url", &Value::Text("nats://me:hush@one:4222, nats://hush@two".into()));
+        assert_eq!(several, "\"nats://***@one:4222,nats://***@two\"");
+        assert_eq!(shown("nats.token", &Value::Text("hush".into())), "\"***\"");
         assert_eq!(shown("database.url", &Value::Text("sqlite:///a/b@c.db".into())), "\"sqlite:///a/b@c.db\"");
     }
 }

@@ -55,16 +55,16 @@ fn a_wrong_value_that_nothing_uses_is_no_problem() {
 fn each_wrong_setting_says_its_name_value_origin_and_what_is_allowed() {
     let cases: &[(&str, &str, &[&str])] = &[
         ("GUILD_LISTEN", "localhost", &["listen = \"localhost\" (environment GUILD_LISTEN)", "127.0.0.1:8080"]),
-        ("GUILD_RUN", "users,messages", &["run = [\"users\", \"messages\"]", "chat is missing", "not yet"]),
+        ("GUILD_RUN", "users,messages", &["run = [\"users\", \"messages\"]", "set nats.url"]),
         ("GUILD_RUN", "users,messages,chat,mail", &["mail", "users, messages, chat"]),
-        ("GUILD_RUN", "", &["users is missing"]),
+        ("GUILD_RUN", "", &["nothing would run", "users, messages, chat"]),
         ("GUILD_LOG", "loud", &["log = \"loud\"", "trace"]),
         ("GUILD_LOG", "messages=loud", &["log = ", "allowed"]),
         ("GUILD_LOG", "", &["log = \"\""]),
         ("GUILD_LOG_FORMAT", "xml", &["log_format", "text or json"]),
         ("GUILD_DATABASE_URL", "mysql://me:hush@db/chat", &["database.url = \"mysql://***@db/chat\"", "sqlite:guild.db"]),
-        ("GUILD_DATABASE_URL", "postgres://me:hush@db/chat", &["later version", "***@db"]),
-        ("GUILD_NATS_URL", "nats://here", &["nats.url = \"nats://here\"", "later version"]),
+        ("GUILD_NATS_URL", "nats://here", &["database.url = \"sqlite:guild.db\"", "postgres://"]),
+        ("GUILD_NATS_URL", "http://me:hush@here", &["nats.url = \"http://***@here\"", "nats://host:4222"]),
         ("GUILD_ALLOWED_ORIGINS", "app.example", &["allowed_origins = [\"app.example\"]", "https://app.example"]),
         ("GUILD_TRUSTED_PROXIES", "nginx", &["trusted_proxies = [\"nginx\"]", "10.0.0.0/8"]),
         ("GUILD_AUTH_MODE", "ldap", &["auth.mode = \"ldap\"", "password, open, jwt or password,jwt"]),
@@ -150,6 +150,36 @@ fn lists_in_the_environment_are_separated_by_commas() {
         load(&sources(&[("GUILD_RUN", " chat, users,messages"), ("GUILD_ALLOWED_ORIGINS", "https://a.example, https://b.example")]));
     let expected = vec!["https://a.example".to_owned(), "https://b.example".to_owned()];
     assert_eq!(settings.unwrap().network.allowed_origins, edge::AllowedOrigins::try_from(expected).unwrap());
+}
+
+#[test]
+fn services_apart_need_nats_and_one_postgres() {
+    let (nats, postgres) = (("GUILD_NATS_URL", "nats://a,tls://me:hush@b"), ("GUILD_DATABASE_URL", "postgres://me:hush@db/chat"));
+    assert!(!load(&sources(&[postgres])).unwrap().services.database.to_string().contains("hush"));
+    for run in ["users", "messages", "users,messages", "chat,users", "users,messages,chat"] {
+        let settings = load(&sources(&[nats, postgres, ("GUILD_RUN", run)])).unwrap();
+        assert_eq!(settings.services.run.to_string().split(", ").count(), run.split(',').count());
+        let found = settings.services.nats.unwrap();
+        assert_eq!(found.name, format!("guild {}", settings.services.run));
+        assert!(!format!("{found:?}").contains("hush"));
+        assert!(refused(&[nats, ("GUILD_RUN", run)]).contains("SQLite serves one process only"), "{run}");
+    }
+    assert!(load(&sources(&[nats, ("GUILD_RUN", "chat")])).is_ok(), "chat alone keeps nothing");
+    assert!(refused(&[postgres, ("GUILD_RUN", "chat")]).contains("set nats.url"));
+}
+
+#[test]
+fn what_nats_is_told_goes_together() {
+    let base = [("GUILD_NATS_URL", "nats://a"), ("GUILD_RUN", "chat")];
+    let with = |more: &[(&'static str, &'static str)]| refused(&[&base[..], more].concat());
+    assert!(with(&[("GUILD_NATS_USER", "me"), ("GUILD_NATS_TOKEN", "hush")]).contains("only one of"));
+    let error = with(&[("GUILD_NATS_PASSWORD", "hush")]);
+    assert!(error.contains("nats.user") && !error.contains("hush"), "{error}");
+    let error = with(&[("GUILD_NATS_TLS_CA", "/no/such.pem")]);
+    assert!(error.contains("nats.tls_ca = \"/no/such.pem\"") && error.contains("cannot be read"), "{error}");
+    assert!(with(&[("GUILD_NATS_TLS_KEY", "/no/such.pem")]).contains("it needs nats.tls_cert"));
+    assert!(with(&[("GUILD_BUS_ENCODE", "true")]).contains("bus.encode"));
+    assert!(load(&sources(&[("GUILD_NATS_TOKEN", "hush")])).is_ok(), "what nothing needs is no problem");
 }
 
 #[test]

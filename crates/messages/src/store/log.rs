@@ -1,10 +1,8 @@
 //! The table `log`: appending a row, and finding rows by position, by seq and by nonce.
 
+use crate::partitions::{self, Partitions};
 use contract::{MessageId, RoomId, Time, UserId};
 use db::{Error, Row, Tx, values};
-
-/// The only partition that SQLite has (design.md, "The log is the truth").
-pub(crate) const PART: i64 = 0;
 
 /// The version of every payload that is written today.
 const VERSION: i64 = 1;
@@ -32,6 +30,8 @@ impl Kind {
 /// A row of the log.
 #[derive(Clone, Debug)]
 pub(crate) struct LogRow {
+    /// The partition.
+    pub part: u16,
     pub position: i64,
     pub room: RoomId,
     /// None for what is addressed to one user.
@@ -58,7 +58,7 @@ pub(crate) struct LogRow {
 macro_rules! columns {
     ($rest:literal) => {
         concat!(
-            "SELECT position, room, seq, kind, actor, subject, messages, newest, member_count, id, nonce, payload, created_at FROM log ",
+            "SELECT position, room, seq, kind, actor, subject, messages, newest, member_count, id, nonce, payload, created_at, part FROM log ",
             $rest
         )
     };
@@ -79,55 +79,88 @@ fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
         nonce: row.maybe_text(10)?,
         payload: row.maybe_text(11)?,
         created_at: Time(row.int(12)?),
+        part: partitions::number(row.int(13)?)?,
     })
 }
 
-/// Appends the row; false, and nothing written, if its (room, actor, nonce) is there already.
-pub(crate) async fn append(tx: &mut Tx, row: &LogRow) -> Result<bool, Error> {
+/// Appends the rows, in order; false, and nothing written, for one whose (room, actor, nonce) is there already.
+pub(crate) async fn append(tx: &mut Tx, rows: &[LogRow]) -> Result<Vec<bool>, Error> {
     let sql = "INSERT INTO log (position, part, room, seq, kind, version, actor, subject, messages, newest, member_count, id, nonce, payload, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (room, actor, nonce) WHERE nonce IS NOT NULL DO NOTHING";
-    let values = values![
-        row.position,
-        PART,
-        row.room.bytes(),
-        row.seq,
-        row.kind as i64,
-        VERSION,
-        row.actor.bytes(),
-        row.subject.map(UserId::bytes),
-        row.messages,
-        row.newest,
-        row.member_count,
-        row.id.map(MessageId::bytes),
-        row.nonce.clone(),
-        row.payload.clone(),
-        row.created_at.0
-    ];
-    Ok(tx.execute(sql, &values).await? == 1)
+    let values = |row: &LogRow| {
+        values![
+            row.position,
+            i64::from(row.part),
+            row.room.bytes(),
+            row.seq,
+            row.kind as i64,
+            VERSION,
+            row.actor.bytes(),
+            row.subject.map(UserId::bytes),
+            row.messages,
+            row.newest,
+            row.member_count,
+            row.id.map(MessageId::bytes),
+            row.nonce.clone(),
+            row.payload.clone(),
+            row.created_at.0
+        ]
+    };
+    match rows {
+        [row] => Ok(vec![tx.execute(sql, &values(row)).await? == 1]),
+        rows => {
+            let each: Vec<_> = rows.iter().map(|row| values(row).to_vec()).collect();
+            Ok(tx.execute_each(sql, &each).await?.into_iter().map(|changed| changed == 1).collect())
+        }
+    }
 }
 
-/// The last position and the time of its row; (0, 1970) for an empty log.
-pub(crate) async fn end(tx: &mut Tx) -> Result<(i64, Time), Error> {
+/// A partition's last position and the time of its row; (0, 1970) where it is empty.
+pub(crate) async fn end(tx: &mut Tx, part: u16) -> Result<(i64, Time), Error> {
     let sql = "SELECT position, created_at FROM log WHERE part = $1 ORDER BY position DESC LIMIT 1";
-    Ok(tx.row(sql, &values![PART], |row| Ok((row.int(0)?, Time(row.int(1)?)))).await?.unwrap_or((0, Time(0))))
+    Ok(tx.row(sql, &values![i64::from(part)], |row| Ok((row.int(0)?, Time(row.int(1)?)))).await?.unwrap_or((0, Time(0))))
 }
 
-/// The rows after a position, ascending.
-pub(crate) async fn after(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
+/// The last position of each partition.
+pub(crate) async fn ends(tx: &mut Tx, partitions: Partitions) -> Result<Vec<i64>, Error> {
+    let mut ends = Vec::with_capacity(partitions.count().into());
+    for part in partitions.all() {
+        ends.push(end(tx, part).await?.0);
+    }
+    Ok(ends)
+}
+
+/// Whose standing the rows after a position have changed: each row's room, and the member that it is about.
+pub(crate) async fn touched(tx: &mut Tx, part: u16, position: i64) -> Result<Vec<(RoomId, Option<UserId>)>, Error> {
+    let sql = "SELECT DISTINCT room, subject FROM log WHERE part = $1 AND position > $2";
+    let touched = |row: &Row<'_>| Ok((RoomId::from_bytes(row.id(0)?), row.maybe_id(1)?.map(UserId::from_bytes)));
+    tx.rows(sql, &values![i64::from(part), position], touched).await
+}
+
+/// A partition's rows after a position, ascending.
+pub(crate) async fn after(tx: &mut Tx, part: u16, position: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
     let sql = columns!("WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3");
-    tx.rows(sql, &values![PART, position, limit], log_row).await
+    tx.rows(sql, &values![i64::from(part), position, limit], log_row).await
 }
 
 /// The row at a position.
-pub(crate) async fn at(tx: &mut Tx, position: i64) -> Result<Option<LogRow>, Error> {
-    tx.row(columns!("WHERE part = $1 AND position = $2"), &values![PART, position], log_row).await
+pub(crate) async fn at(tx: &mut Tx, part: u16, position: i64) -> Result<Option<LogRow>, Error> {
+    tx.row(columns!("WHERE part = $1 AND position = $2"), &values![i64::from(part), position], log_row).await
 }
 
 /// A room's newest row.
 pub(crate) async fn head(tx: &mut Tx, room: RoomId) -> Result<Option<LogRow>, Error> {
-    tx.row(columns!("WHERE room = $1 AND seq > 0 ORDER BY seq DESC LIMIT 1"), &values![room.bytes()], log_row).await
+    tx.row(HEAD, &values![room.bytes()], log_row).await
 }
+
+/// The same for each of these.
+pub(crate) async fn head_each(tx: &mut Tx, rooms: &[RoomId]) -> Result<Vec<Option<LogRow>>, Error> {
+    let each: Vec<_> = rooms.iter().map(|room| values![room.bytes()].to_vec()).collect();
+    tx.row_each(HEAD, &each, log_row).await
+}
+
+const HEAD: &str = columns!("WHERE room = $1 AND seq > 0 ORDER BY seq DESC LIMIT 1");
 
 /// The row with this seq in this room.
 pub(crate) async fn by_seq(tx: &mut Tx, room: RoomId, seq: i64) -> Result<Option<LogRow>, Error> {
@@ -145,8 +178,16 @@ pub(crate) async fn messages_up_to(tx: &mut Tx, room: RoomId, seq: i64) -> Resul
 
 /// What an earlier send with this nonce wrote.
 pub(crate) async fn by_nonce(tx: &mut Tx, room: RoomId, actor: UserId, nonce: &str) -> Result<Option<LogRow>, Error> {
-    tx.row(columns!("WHERE room = $1 AND actor = $2 AND nonce = $3"), &values![room.bytes(), actor.bytes(), nonce], log_row).await
+    tx.row(BY_NONCE, &values![room.bytes(), actor.bytes(), nonce], log_row).await
 }
+
+/// The same for each of these.
+pub(crate) async fn by_nonce_each(tx: &mut Tx, nonces: &[(RoomId, UserId, String)]) -> Result<Vec<Option<LogRow>>, Error> {
+    let each: Vec<_> = nonces.iter().map(|(room, actor, nonce)| values![room.bytes(), actor.bytes(), nonce.clone()].to_vec()).collect();
+    tx.row_each(BY_NONCE, &each, log_row).await
+}
+
+const BY_NONCE: &str = columns!("WHERE room = $1 AND actor = $2 AND nonce = $3");
 
 /// Messages with a smaller seq, the newest first.
 pub(crate) async fn messages_before(tx: &mut Tx, room: RoomId, seq: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
@@ -188,10 +229,10 @@ pub(crate) async fn positions(tx: &mut Tx, room: RoomId, from_seq: i64, to_seq: 
     tx.rows(sql, &values![room.bytes(), from_seq, to_seq], |row| row.int(0)).await
 }
 
-/// The positions after `position` of what is addressed to this user alone, ascending.
-pub(crate) async fn positions_to_one(tx: &mut Tx, user: UserId, position: i64, limit: i64) -> Result<Vec<i64>, Error> {
+/// The positions of a partition, after `position`, of what is addressed to this user alone, ascending.
+pub(crate) async fn positions_to_one(tx: &mut Tx, user: UserId, part: u16, position: i64, limit: i64) -> Result<Vec<i64>, Error> {
     let sql = "SELECT position FROM log WHERE subject = $1 AND part = $2 AND position > $3 AND seq IS NULL ORDER BY position LIMIT $4";
-    tx.rows(sql, &values![user.bytes(), PART, position, limit], |row| row.int(0)).await
+    tx.rows(sql, &values![user.bytes(), i64::from(part), position, limit], |row| row.int(0)).await
 }
 
 /// The first seq of a room, from `from` to `to`, whose row lies after a position; `to + 1` if none does. Within a room seq and position

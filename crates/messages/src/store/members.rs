@@ -21,17 +21,28 @@ pub(crate) struct Stay {
 }
 
 pub(crate) async fn find(tx: &mut Tx, room: RoomId, member: UserId) -> Result<Option<MemberRow>, Error> {
-    let sql = "SELECT state, read FROM members WHERE room = $1 AND member = $2";
-    tx.row(sql, &values![room.bytes(), member.bytes()], |row| Ok(MemberRow { active: row.text(0)? == "active", read: row.int(1)? })).await
+    tx.row(FIND, &values![room.bytes(), member.bytes()], member_row).await
 }
 
-/// Makes somebody a member from `position` and `seq` on.
-pub(crate) async fn join(tx: &mut Tx, room: RoomId, member: UserId, position: i64, seq: i64) -> Result<(), Error> {
+/// The same for each of these.
+pub(crate) async fn find_each(tx: &mut Tx, members: &[(RoomId, UserId)]) -> Result<Vec<Option<MemberRow>>, Error> {
+    let each: Vec<_> = members.iter().map(|(room, member)| values![room.bytes(), member.bytes()].to_vec()).collect();
+    tx.row_each(FIND, &each, member_row).await
+}
+
+const FIND: &str = "SELECT state, read FROM members WHERE room = $1 AND member = $2";
+
+fn member_row(row: &Row<'_>) -> Result<MemberRow, Error> {
+    Ok(MemberRow { active: row.text(0)? == "active", read: row.int(1)? })
+}
+
+/// Makes somebody a member from a place in the log, and `seq`, on.
+pub(crate) async fn join(tx: &mut Tx, room: RoomId, member: UserId, (part, position): (u16, i64), seq: i64) -> Result<(), Error> {
     let sql = "INSERT INTO members (room, member, role, state, since, read) VALUES ($1, $2, 'member', 'active', $3, $4)
         ON CONFLICT (room, member) DO UPDATE SET state = 'active', since = $3, read = $4";
     tx.execute(sql, &values![room.bytes(), member.bytes(), position, seq]).await?;
-    let sql = "INSERT INTO stays (member, room, from_position, from_seq) VALUES ($1, $2, $3, $4)";
-    tx.execute(sql, &values![member.bytes(), room.bytes(), position, seq]).await.map(|_| ())
+    let sql = "INSERT INTO stays (member, room, part, from_position, from_seq) VALUES ($1, $2, $3, $4, $5)";
+    tx.execute(sql, &values![member.bytes(), room.bytes(), i64::from(part), position, seq]).await.map(|_| ())
 }
 
 /// Ends a membership with `position` and `seq`.
@@ -55,10 +66,11 @@ pub(crate) async fn by_age(tx: &mut Tx, room: RoomId, after: Option<(i64, UserId
     tx.rows(sql, &values![room.bytes(), since, member, limit], |row| Ok((row.int(0)?, UserId::from_bytes(row.id(1)?)))).await
 }
 
-/// Moves a read mark; the caller knows that it moves forward.
-pub(crate) async fn mark_read(tx: &mut Tx, room: RoomId, member: UserId, seq: i64) -> Result<(), Error> {
-    let sql = "UPDATE members SET read = $3 WHERE room = $1 AND member = $2";
-    tx.execute(sql, &values![room.bytes(), member.bytes(), seq]).await.map(|_| ())
+/// Moves read marks forward; one that another server has moved further stays there.
+pub(crate) async fn mark_read(tx: &mut Tx, marks: impl Iterator<Item = ((RoomId, UserId), i64)>) -> Result<(), Error> {
+    let sql = "UPDATE members SET read = $3 WHERE room = $1 AND member = $2 AND read < $3";
+    let each: Vec<_> = marks.map(|((room, member), seq)| values![room.bytes(), member.bytes(), seq].to_vec()).collect();
+    tx.execute_each(sql, &each).await.map(|_| ())
 }
 
 /// The rooms that somebody is in now.
@@ -90,18 +102,19 @@ pub(crate) async fn rooms_by_activity(
     tx.rows(sql, &values![member.bytes(), time, room, limit], |row| Ok((Time(row.int(0)?), RoomId::from_bytes(row.id(1)?)))).await
 }
 
-/// When somebody was a member of anything at or after a position: the stays that had not ended there.
-pub(crate) async fn stays_after(tx: &mut Tx, member: UserId, position: i64) -> Result<Vec<Stay>, Error> {
-    let sql = "SELECT room, from_seq, to_seq FROM stays WHERE member = $1 AND (to_position IS NULL OR to_position > $2)";
-    tx.rows(sql, &values![member.bytes(), position], stay).await
+/// The stays of somebody that last.
+pub(crate) async fn stays_now(tx: &mut Tx, member: UserId) -> Result<Vec<Stay>, Error> {
+    let sql = "SELECT room, from_seq, to_seq FROM stays WHERE member = $1 AND to_position IS NULL";
+    tx.rows(sql, &values![member.bytes()], stay).await
 }
 
-/// The same stays, but only those in rooms in which something has happened after the position. Most rooms are quiet, and are told by the
-/// place of their newest row, which is read from the index alone.
-pub(crate) async fn stays_with_news(tx: &mut Tx, member: UserId, position: i64) -> Result<Vec<Stay>, Error> {
-    let sql = "SELECT s.room, s.from_seq, s.to_seq FROM stays s WHERE s.member = $1 AND (s.to_position IS NULL OR s.to_position > $2)
-        AND (SELECT l.position FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1) > $2";
-    tx.rows(sql, &values![member.bytes(), position], stay).await
+/// When somebody was a member of a room of this partition at or after a position, in rooms in which something has happened after it. Most
+/// rooms are quiet, and are told by the place of their newest row, which is read from the index alone.
+pub(crate) async fn stays_with_news(tx: &mut Tx, member: UserId, part: u16, position: i64) -> Result<Vec<Stay>, Error> {
+    let sql = "SELECT s.room, s.from_seq, s.to_seq FROM stays s
+        WHERE s.member = $1 AND s.part = $2 AND (s.to_position IS NULL OR s.to_position > $3)
+        AND (SELECT l.position FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1) > $3";
+    tx.rows(sql, &values![member.bytes(), i64::from(part), position], stay).await
 }
 
 fn stay(row: &Row<'_>) -> Result<Stay, Error> {

@@ -10,8 +10,20 @@ use db::{Migration, Migrations};
 /// The schema of the messages service.
 pub const MIGRATIONS: Migrations = Migrations {
     service: "messages",
-    steps: &[Migration { number: 1, name: "rooms, members, stays, log", sqlite: SQLITE, postgres: POSTGRES }],
+    steps: &[
+        Migration { number: 1, name: "rooms, members, stays, log", sqlite: SQLITE, postgres: POSTGRES },
+        Migration { number: 2, name: "the partition of a stay", sqlite: SQLITE_STAYS, postgres: POSTGRES_STAYS },
+    ],
 };
+
+/// SQLite has one partition, so everything written before this stands in it.
+const SQLITE_STAYS: &str = "ALTER TABLE stays ADD COLUMN part BIGINT NOT NULL DEFAULT 0;";
+
+/// Positions of several partitions cannot be compared: who asks what is new asks for one partition at a time.
+const POSTGRES_STAYS: &str = "
+ALTER TABLE stays ADD COLUMN part BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX stays_by_part ON stays (member, part);
+";
 
 const SQLITE: &str = "
 CREATE TABLE rooms (

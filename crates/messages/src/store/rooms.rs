@@ -48,8 +48,16 @@ fn room_row(row: &Row<'_>) -> Result<RoomRow, Error> {
     })
 }
 
+const FIND: &str = columns!("WHERE id = $1");
+
 pub(crate) async fn find(tx: &mut Tx, id: RoomId) -> Result<Option<RoomRow>, Error> {
-    tx.row(columns!("WHERE id = $1"), &values![id.bytes()], room_row).await
+    tx.row(FIND, &values![id.bytes()], room_row).await
+}
+
+/// The same for each of these.
+pub(crate) async fn find_each(tx: &mut Tx, ids: &[RoomId]) -> Result<Vec<Option<RoomRow>>, Error> {
+    let each: Vec<_> = ids.iter().map(|id| values![id.bytes()].to_vec()).collect();
+    tx.row_each(FIND, &each, room_row).await
 }
 
 pub(crate) async fn find_pair(tx: &mut Tx, pair: &[u8]) -> Result<Option<RoomId>, Error> {

@@ -1,6 +1,6 @@
 //! A messages service with a users service that knows everybody.
 
-use crate::{MIGRATIONS, Messages, Settings};
+use crate::{MIGRATIONS, Messages, Partitions, Settings};
 use bus::Bus;
 use contract::calls::messages as calls;
 use contract::calls::users::{UsersById, UsersByName};
@@ -142,6 +142,11 @@ impl House {
 
     pub async fn see(&self, by: u64, room: RoomId) -> Result<Room, Refusal> {
         self.ask(&caller(by), calls::GetRoom { room }).await
+    }
+
+    /// The partition that a room stands in.
+    pub fn part(&self, room: RoomId) -> u16 {
+        Partitions::of(&self.db).of_room(room)
     }
 
     /// Every promise about the log holds.

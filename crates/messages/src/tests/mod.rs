@@ -53,4 +53,6 @@ scenarios![
     log_rules::history_pages_both_ways,
     writer::what_cannot_be_written_takes_no_neighbour_with_it,
     writer::a_panic_in_a_transaction_leaves_nothing_behind,
+    writer::two_servers_write_one_log,
+    writer::two_servers_create_a_room_once,
 ];

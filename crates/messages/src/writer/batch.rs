@@ -1,20 +1,27 @@
 //! One transaction of the writer, as operations see it: where rooms and members stand (including what earlier operations of the same
 //! batch did), and how to append.
 
+use super::ahead::{self, Nonces};
 use super::operation::Pending;
 use super::remembered::{MemberState, Remembered, RoomState};
+use crate::partitions;
 use crate::store::log::{Kind, LogRow};
 use crate::store::{log, members, rooms};
-use contract::{MessageId, RoomId, Time, UserId};
+use contract::{Clock, MessageId, RoomId, Time, UserId};
 use db::{Error, Tx};
 use std::collections::HashMap;
 
 /// See the module.
 pub(crate) struct Batch<'t> {
-    pub(crate) tx: &'t mut Tx,
+    tx: &'t mut Tx,
+    part: u16,
     remembered: &'t mut Remembered,
     /// What was appended, in order.
     rows: Vec<LogRow>,
+    /// How many of them are in the table.
+    written: usize,
+    /// On a shared database: the nonces that were looked up beforehand, or used since, with what was written by them.
+    nonces: Option<Nonces>,
     /// Read marks that moved: written once at the end, however often each moved.
     read: HashMap<(RoomId, UserId), i64>,
     messages: u64,
@@ -40,26 +47,55 @@ impl<'t> Batch<'t> {
     /// Lets each of the operations decide, in order.
     pub(super) async fn decide_all(
         tx: &'t mut Tx,
+        part: u16,
         remembered: &'t mut Remembered,
         pending: &mut [Box<dyn Pending>],
-        now: Time,
+        clock: &Clock,
     ) -> Result<Outcome, Error> {
-        if remembered.generation != Some(tx.generation()) {
-            remembered.forget();
-            (remembered.position, remembered.time) = log::end(tx).await?;
-            remembered.generation = Some(tx.generation());
-        }
+        // Nobody else appends to this partition until the commit.
+        tx.lock(partitions::lock(part)).await?;
+        recall(tx, part, remembered).await?;
         remembered.trim();
-        // Times never fall within the log, even if the machine's clock does.
-        remembered.time = remembered.time.max(now);
-        let mut batch = Batch { tx, remembered, rows: Vec::with_capacity(pending.len()), read: HashMap::new(), messages: 0 };
+        // Times never fall within a partition, even if the machine's clock does.
+        remembered.time = remembered.time.max(clock.now());
+        let nonces = if tx.is_shared() {
+            let wanted = pending.iter().map(|operation| (operation.room(), operation.needs())).collect();
+            Some(ahead::read(tx, remembered, wanted).await?)
+        } else {
+            None
+        };
+        let rows = Vec::with_capacity(pending.len());
+        let mut batch = Batch { tx, part, remembered, rows, written: 0, nonces, read: HashMap::new(), messages: 0 };
         for operation in pending {
             operation.decide(&mut batch).await?;
         }
-        for ((room, member), seq) in std::mem::take(&mut batch.read) {
-            members::mark_read(batch.tx, room, member, seq).await?;
-        }
+        batch.flush().await?;
+        members::mark_read(batch.tx, std::mem::take(&mut batch.read).into_iter()).await?;
         Ok(Outcome { rows: batch.rows, messages: batch.messages })
+    }
+
+    /// The transaction, with everything in the tables that was appended so far.
+    pub(crate) async fn tx(&mut self) -> Result<&mut Tx, Error> {
+        self.flush().await?;
+        Ok(self.tx)
+    }
+
+    /// Writes the rows that wait.
+    async fn flush(&mut self) -> Result<(), Error> {
+        let waiting = self.rows.get(self.written..).unwrap_or_default();
+        if !waiting.is_empty() && !log::append(self.tx, waiting).await?.into_iter().all(|written| written) {
+            return Err(Error::Conflict("log.nonce: it was not there when this batch began".to_owned()));
+        }
+        self.written = self.rows.len();
+        Ok(())
+    }
+
+    /// What an earlier message with this nonce is.
+    pub(crate) async fn by_nonce(&mut self, room: RoomId, actor: UserId, nonce: &str) -> Result<Option<LogRow>, Error> {
+        match &self.nonces {
+            Some(nonces) if let Some(row) = nonces.get(&(room, actor, nonce.to_owned())) => Ok(row.clone()),
+            _ => log::by_nonce(self.tx().await?, room, actor, nonce).await,
+        }
     }
 
     /// The time that this batch's rows carry.
@@ -72,16 +108,7 @@ impl<'t> Batch<'t> {
         if !self.remembered.rooms.contains(&id) {
             let Some(room) = rooms::find(self.tx, id).await? else { return Ok(None) };
             let head = log::head(self.tx, id).await?;
-            let state = RoomState {
-                kind: room.kind,
-                name: room.name,
-                owner: room.owner,
-                member_count: room.member_count,
-                head: head.as_ref().and_then(|row| row.seq).unwrap_or(0),
-                messages: head.as_ref().map_or(0, |row| row.messages),
-                newest: head.as_ref().map_or(0, |row| row.newest),
-            };
-            self.remembered.rooms.put(id, state);
+            self.remembered.rooms.put(id, RoomState::of(room, head.as_ref()));
         }
         Ok(self.remembered.rooms.get_mut(&id))
     }
@@ -91,11 +118,19 @@ impl<'t> Batch<'t> {
         if let Some(state) = self.remembered.members.get(&(room, member)) {
             return Ok(Some(*state));
         }
-        let state = members::find(self.tx, room, member).await?.map(|row| MemberState { active: row.active, read: row.read });
+        let state = members::find(self.tx, room, member).await?.map(MemberState::from);
         if let Some(state) = state {
             self.remembered.members.put((room, member), state);
         }
         Ok(state)
+    }
+
+    /// The same as the database has it now, and not as it is remembered: another server moves read marks without a row in the log.
+    pub(crate) async fn member_now(&mut self, room: RoomId, member: UserId) -> Result<Option<MemberState>, Error> {
+        if self.tx.is_shared() && !self.read.contains_key(&(room, member)) {
+            self.remembered.members.pop(&(room, member));
+        }
+        self.member(room, member).await
     }
 
     /// Creates a room that has nobody in it yet.
@@ -119,7 +154,7 @@ impl<'t> Batch<'t> {
         if joins {
             self.append(room, row(Kind::MemberJoined)).await?;
         }
-        members::join(self.tx, room, member, created.position, seq).await?;
+        members::join(self.tx, room, member, (self.part, created.position), seq).await?;
         self.remembered.members.put((room, member), MemberState { active: true, read: seq });
         self.read.remove(&(room, member));
         Ok(())
@@ -154,11 +189,12 @@ impl<'t> Batch<'t> {
     /// Appends to the room's log; `None`, and nothing appended, if the sender has used this nonce in this room before.
     pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Error> {
         let position = self.remembered.position + 1;
-        let created_at = self.remembered.time;
+        let (part, created_at) = (self.part, self.remembered.time);
         let Some(state) = self.room(room).await? else { return Err(gone(room)) };
         let is_message = new.kind == Kind::Message;
         let seq = (new.kind != Kind::RoomCreated).then_some(state.head + 1);
         let row = LogRow {
+            part,
             position,
             room,
             seq,
@@ -173,8 +209,26 @@ impl<'t> Batch<'t> {
             payload: new.payload,
             created_at,
         };
-        if !log::append(self.tx, &row).await? {
-            return Ok(None);
+        let nonce = row.nonce.clone().map(|nonce| (room, row.actor, nonce));
+        // Known without asking: nobody else writes to this partition meanwhile. All rows of the batch go out together.
+        let together = match (&mut self.nonces, nonce) {
+            (Some(nonces), Some(nonce)) => match nonces.get_mut(&nonce) {
+                Some(Some(_)) => return Ok(None),
+                Some(known) => {
+                    *known = Some(row.clone());
+                    true
+                }
+                None => false,
+            },
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if !together {
+            self.flush().await?;
+            if log::append(self.tx, std::slice::from_ref(&row)).await? != [true] {
+                return Ok(None);
+            }
+            self.written += 1;
         }
         if let Some(state) = self.room(room).await? {
             state.head = seq.unwrap_or(state.head);
@@ -187,6 +241,31 @@ impl<'t> Batch<'t> {
         Ok(Some(row))
     }
 }
+
+/// Makes what is remembered right for this transaction: forgets what others have changed since the last one.
+async fn recall(tx: &mut Tx, part: u16, remembered: &mut Remembered) -> Result<(), Error> {
+    if tx.is_shared() {
+        // Whatever changes a room or a membership leaves a row in the room's partition.
+        let (position, time) = log::end(tx, part).await?;
+        if position.saturating_sub(remembered.position) > FOREIGN {
+            remembered.forget();
+        } else if position != remembered.position {
+            for (room, member) in log::touched(tx, part, remembered.position).await? {
+                remembered.rooms.pop(&room);
+                member.and_then(|member| remembered.members.pop(&(room, member)));
+            }
+        }
+        (remembered.position, remembered.time) = (position, time);
+    } else if remembered.generation != Some(tx.generation()) {
+        remembered.forget();
+        (remembered.position, remembered.time) = log::end(tx, part).await?;
+        remembered.generation = Some(tx.generation());
+    }
+    Ok(())
+}
+
+/// Where others have appended more rows than this, everything is forgotten: to look at the rows would cost more.
+const FOREIGN: i64 = 4_096;
 
 fn gone(room: RoomId) -> Error {
     Error::Failed(format!("room {room} was there and is gone within one transaction"))

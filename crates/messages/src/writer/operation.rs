@@ -1,7 +1,7 @@
 //! What the writer can be given.
 
 use super::batch::Batch;
-use contract::Refusal;
+use contract::{Refusal, RoomId, UserId};
 use futures_util::future::BoxFuture;
 use std::future::Future;
 use tokio::sync::oneshot;
@@ -11,9 +11,27 @@ pub(crate) trait Operation: Send + Sync + 'static {
     /// What the caller gets when it is on disk.
     type Done: Send + 'static;
 
+    /// The room that it changes, or will create. Decides which writer it goes to.
+    fn room(&self) -> RoomId;
+
+    /// What it is known to look at.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
     /// Looks, decides, and writes through `batch`. It must decide before it writes: what it has written stays written when it then
     /// refuses. It may be called again if the batch that it was in could not be committed.
     fn decide(&self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Self::Done, Denied>> + Send;
+}
+
+/// What an operation is known to look at, besides its room. A batch on a database that is some way off reads it beforehand, for all of its
+/// operations together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Needs {
+    /// Whether this user is a member.
+    pub member: Option<UserId>,
+    /// Whether that user has used this nonce in the room.
+    pub nonce: Option<String>,
 }
 
 /// Why an operation was not done.
@@ -38,6 +56,8 @@ impl From<db::Error> for Denied {
 
 /// An operation with its type forgotten, and whoever waits for it.
 pub(super) trait Pending: Send {
+    fn room(&self) -> RoomId;
+    fn needs(&self) -> Needs;
     fn decide<'a, 'b: 'a>(&'a mut self, batch: &'a mut Batch<'b>) -> BoxFuture<'a, Result<(), db::Error>>;
     /// The transaction is on disk: hands the outcome over.
     fn committed(self: Box<Self>);
@@ -58,6 +78,14 @@ impl<O: Operation> Waiting<O> {
 }
 
 impl<O: Operation> Pending for Waiting<O> {
+    fn room(&self) -> RoomId {
+        self.operation.room()
+    }
+
+    fn needs(&self) -> Needs {
+        self.operation.needs()
+    }
+
     fn decide<'a, 'b: 'a>(&'a mut self, batch: &'a mut Batch<'b>) -> BoxFuture<'a, Result<(), db::Error>> {
         Box::pin(async move {
             self.outcome = Some(match self.operation.decide(batch).await {

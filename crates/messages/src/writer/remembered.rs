@@ -1,11 +1,14 @@
-//! What the writer remembers of the database from one transaction to the next, so that a send into a busy room reads nothing. It is
-//! bounded, and forgotten as soon as anybody else has written or a transaction has failed.
+//! What a writer remembers of the database from one transaction to the next, so that a send into a busy room reads nothing. It is
+//! bounded, and forgotten where anybody else has written or a transaction has failed.
 
+use crate::store::log::LogRow;
+use crate::store::members::MemberRow;
+use crate::store::rooms::RoomRow;
 use contract::{RoomId, RoomKind, Time, UserId};
 use lru::LruCache;
 use std::num::NonZeroUsize;
 
-/// Rooms and members remembered, each. At some 200 bytes an entry the two together stay under 30 MB.
+/// Rooms and members remembered, each, for one partition. At some 200 bytes an entry the two together stay under 30 MB.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
 /// Where a room stands.
@@ -23,6 +26,21 @@ pub(crate) struct RoomState {
     pub newest: i64,
 }
 
+impl RoomState {
+    /// Of a room's row, and the newest row of its log.
+    pub(super) fn of(room: RoomRow, head: Option<&LogRow>) -> Self {
+        Self {
+            kind: room.kind,
+            name: room.name,
+            owner: room.owner,
+            member_count: room.member_count,
+            head: head.and_then(|row| row.seq).unwrap_or(0),
+            messages: head.map_or(0, |row| row.messages),
+            newest: head.map_or(0, |row| row.newest),
+        }
+    }
+}
+
 /// Where somebody stands in a room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemberState {
@@ -30,10 +48,16 @@ pub(crate) struct MemberState {
     pub read: i64,
 }
 
+impl From<MemberRow> for MemberState {
+    fn from(row: MemberRow) -> Self {
+        Self { active: row.active, read: row.read }
+    }
+}
+
 pub(super) struct Remembered {
-    /// The database's [`db::Tx::generation`] that this belongs to.
+    /// On a database that nobody shares: its [`db::Tx::generation`] that this belongs to.
     pub generation: Option<u64>,
-    /// The log's last position.
+    /// The partition's last position.
     pub position: i64,
     /// The time of the log's last row.
     pub time: Time,

@@ -4,7 +4,7 @@
 use super::{Store, user_columns, user_with_online, username};
 use contract::{GatewayId, Time, User, UserId, UserRef};
 use db::{Error, Row, Tx, values};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Somebody has, or has no more, sockets at a gateway.
 #[derive(Clone, Debug)]
@@ -13,6 +13,10 @@ pub(crate) struct Change {
     pub(crate) user: UserRef,
     pub(crate) online: bool,
 }
+
+/// Held by whoever changes presence, on whichever server: else two gateways that lose the same user at once would each see the other's
+/// row, and nobody would tell that the user is gone. `GILDPRES`.
+const LOCK: i64 = 0x4749_4c44_5052_4553;
 
 const AT_ANY: &str = "SELECT p.user_id FROM presence p JOIN gateways g ON g.id = p.gateway_id
     WHERE p.user_id = $1 AND g.lease_until > $2 LIMIT 1";
@@ -29,28 +33,31 @@ impl Store {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
+                    tx.lock(LOCK).await?;
                     // Before any lease is renewed: who was at a gateway whose lease had run out was nowhere.
-                    let mut before: Vec<(UserRef, bool)> = Vec::new();
-                    let mut seen = BTreeSet::new();
-                    for change in &changes {
-                        if seen.insert(change.user.id) {
-                            before.push((change.user.clone(), is_anywhere(tx, change.user.id, now).await?));
-                        }
+                    let users: BTreeMap<UserId, &UserRef> = changes.iter().map(|change| (change.user.id, &change.user)).collect();
+                    let before = are_anywhere(tx, users.keys().copied(), now).await?;
+                    let gateways: BTreeSet<GatewayId> = changes.iter().map(|change| change.gateway).collect();
+                    let leases: Vec<_> = gateways.iter().map(|gateway| values![gateway.bytes(), lease_until.0]).collect();
+                    tx.execute_each(LEASE, &leases).await?;
+                    // Of several changes of one user at one gateway the last counts.
+                    let last: BTreeMap<(UserId, GatewayId), bool> =
+                        changes.iter().map(|change| ((change.user.id, change.gateway), change.online)).collect();
+                    for (sql, online) in [(COME, true), (GO, false)] {
+                        let each = last.iter().filter(|(_, is)| **is == online);
+                        let each: Vec<_> = each.map(|((user, gateway), _)| values![user.bytes(), gateway.bytes()]).collect();
+                        tx.execute_each(sql, &each).await?;
                     }
-                    for gateway in changes.iter().map(|change| change.gateway).collect::<BTreeSet<_>>() {
-                        tx.execute(LEASE, &values![gateway.bytes(), lease_until.0]).await?;
-                    }
-                    for change in &changes {
-                        let sql = if change.online { COME } else { GO };
-                        tx.execute(sql, &values![change.user.id.bytes(), change.gateway.bytes()]).await?;
-                    }
-                    let mut changed = Vec::new();
+                    // Whoever came last of all is at a gateway whose lease was renewed just now.
                     let last: HashMap<UserId, bool> = changes.iter().map(|change| (change.user.id, change.online)).collect();
-                    for (user, was) in before {
-                        // Whoever came last of all is at a gateway whose lease was renewed just now.
-                        let is = last.get(&user.id) == Some(&true) || is_anywhere(tx, user.id, now).await?;
-                        if is != was {
-                            changed.push((user, is));
+                    let came = |user: &UserId| last.get(user) == Some(&true);
+                    let after = are_anywhere(tx, users.keys().copied().filter(|user| !came(user)), now).await?;
+                    let mut changed = Vec::new();
+                    let mut told = BTreeSet::new();
+                    for user in changes.iter().map(|change| &change.user) {
+                        let (was, is) = (before.contains(&user.id), came(&user.id) || after.contains(&user.id));
+                        if was != is && told.insert(user.id) {
+                            changed.push((user.clone(), is));
                         }
                     }
                     Ok(changed)
@@ -68,7 +75,14 @@ impl Store {
 
     /// Ends one gateway. Who was there and is nowhere now is the answer.
     pub(crate) async fn end_gateway(&self, gateway: GatewayId, now: Time) -> Result<Vec<UserRef>, Error> {
-        self.db.write(move |tx| Box::pin(async move { end(tx, &[gateway], now).await })).await
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.lock(LOCK).await?;
+                    end(tx, &[gateway], Time(i64::MAX), now).await
+                })
+            })
+            .await
     }
 
     /// Ends every gateway whose lease has run out. Who is nowhere now is the answer.
@@ -84,8 +98,9 @@ impl Store {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
+                    tx.lock(LOCK).await?;
                     let dead = tx.rows(SQL, &values, gateway).await?;
-                    end(tx, &dead, now).await
+                    end(tx, &dead, now, now).await
                 })
             })
             .await
@@ -117,27 +132,30 @@ fn gateway(row: &Row<'_>) -> Result<GatewayId, Error> {
     Ok(GatewayId::from_bytes(row.id(0)?))
 }
 
-async fn is_anywhere(tx: &mut Tx, user: UserId, now: Time) -> Result<bool, Error> {
-    Ok(tx.row(AT_ANY, &values![user.bytes(), now.0], |row| row.id(0)).await?.is_some())
+/// Who of these is at a gateway whose lease runs longer than `now`.
+async fn are_anywhere(tx: &mut Tx, users: impl Iterator<Item = UserId>, now: Time) -> Result<BTreeSet<UserId>, Error> {
+    let each: Vec<_> = users.map(|user| values![user.bytes(), now.0]).collect();
+    let found = tx.row_each(AT_ANY, &each, |row| row.id(0)).await?;
+    Ok(found.into_iter().flatten().map(UserId::from_bytes).collect())
 }
 
-/// Ends these gateways; who was at one of them and is nowhere now.
-async fn end(tx: &mut Tx, gateways: &[GatewayId], now: Time) -> Result<Vec<UserRef>, Error> {
+/// Ends those of these gateways whose lease has run out by `expired`; who was at one of them and is nowhere as of `now`.
+async fn end(tx: &mut Tx, gateways: &[GatewayId], expired: Time, now: Time) -> Result<Vec<UserRef>, Error> {
+    const END: &str = "DELETE FROM gateways WHERE id = $1 AND lease_until <= $2";
     let mut there: Vec<UserRef> = Vec::new();
     for gateway in gateways {
+        // A lease that is renewed just now is not over.
+        if tx.execute(END, &values![gateway.bytes(), expired.0]).await? == 0 {
+            continue;
+        }
         let id = values![gateway.bytes()];
         let read = |row: &Row<'_>| Ok(UserRef { id: UserId::from_bytes(row.id(0)?), username: username(row, 1)? });
         there.extend(tx.rows(AT_GATEWAY, &id, read).await?);
         tx.execute("DELETE FROM presence WHERE gateway_id = $1", &id).await?;
-        tx.execute("DELETE FROM gateways WHERE id = $1", &id).await?;
     }
     there.sort_by_key(|user| user.id);
     there.dedup();
-    let mut gone = Vec::new();
-    for user in there {
-        if !is_anywhere(tx, user.id, now).await? {
-            gone.push(user);
-        }
-    }
-    Ok(gone)
+    let anywhere = are_anywhere(tx, there.iter().map(|user| user.id), now).await?;
+    there.retain(|user| !anywhere.contains(&user.id));
+    Ok(there)
 }

@@ -1,9 +1,7 @@
 //! The same promises on both engines.
 
-#[path = "../../../db/tests/support/postgres.rs"]
-mod postgres;
-
 use super::*;
+use crate::tests::postgres;
 use crate::token;
 use contract::{GatewayId, TokenId, UserRef};
 use db::Access;
@@ -25,6 +23,8 @@ async fn postgres_keeps_the_promises() {
     let server = postgres::Server::start();
     let db = Db::open(&server.url().parse().unwrap(), &[MIGRATIONS], Access::Server).await.unwrap();
     promises(&Store::new(db.clone())).await;
+    let other = Db::open(&server.url().parse().unwrap(), &[MIGRATIONS], Access::Server).await.unwrap();
+    two_servers(&Store::new(db.clone()), &Store::new(other)).await;
     db.close().await;
 }
 
@@ -33,6 +33,49 @@ async fn promises(store: &Store) {
     order(store).await;
     tokens(store).await;
     presence(store).await;
+}
+
+/// What two servers do at once is done once, and told once.
+async fn two_servers(one: &Store, other: &Store) {
+    let until = Time(NOW.0 + 15_000);
+    let (here, there) = (GatewayId::new(), GatewayId::new());
+    for round in 0..40 {
+        let names: Vec<String> = (0..6).map(|number| format!("race{round}.{number}")).collect();
+        let both: Vec<NewUser> = names.iter().map(|name| new(name)).collect();
+        let crosswise = names.iter().rev().map(|name| new(name)).collect();
+        let (first, second) = tokio::join!(one.create_all(both), other.create_all(crosswise));
+        let (first, mut second) = (first.unwrap(), second.unwrap());
+        second.reverse();
+        assert!(first.iter().zip(&second).all(|(a, b)| a != b), "each username is created once: {first:?} {second:?}");
+
+        let name = format!("single{round}");
+        let (first, second) = tokio::join!(one.create(new(&name), Some(minted(&format!("a{name}")))), other.create(new(&name), None));
+        assert!(first.unwrap() != second.unwrap(), "one of them was first");
+        let user = one.account_by_name(&Username::try_from(name).unwrap()).await.unwrap().unwrap().user;
+        let user = UserRef { id: user.id, username: user.username };
+
+        let change = |gateway, online| vec![Change { gateway, user: user.clone(), online }];
+        for online in [true, false] {
+            let (first, second) =
+                tokio::join!(one.set_presence(change(here, online), NOW, until), other.set_presence(change(there, online), NOW, until));
+            let told = [first.unwrap(), second.unwrap()].concat();
+            assert_eq!(told, [(user.clone(), online)], "told once");
+        }
+        one.set_presence(change(here, true), NOW, until).await.unwrap();
+        let (first, second) = tokio::join!(one.end_dead_gateways(until), other.end_dead_gateways(until));
+        assert_eq!([first.unwrap(), second.unwrap()].concat(), std::slice::from_ref(&user), "told once");
+
+        // A lease that is renewed while somebody ends it either lasts or is over, with the gateway's users.
+        one.set_presence(change(here, true), NOW, until).await.unwrap();
+        let (renewed, gone) = tokio::join!(one.renew_lease(here, Time(until.0 + 15_000)), other.end_dead_gateways(until));
+        let (renewed, gone) = (renewed.unwrap(), gone.unwrap());
+        assert_eq!(renewed, gone.is_empty(), "{gone:?}");
+        one.end_gateway(here, until).await.unwrap();
+    }
+    let expired = Time(i64::MAX);
+    let (first, second) = tokio::join!(one.remove_expired(expired), other.remove_expired(expired));
+    assert!(first.unwrap() + second.unwrap() > 0);
+    assert_eq!(one.remove_expired(expired).await.unwrap(), 0);
 }
 
 fn new(username: &str) -> NewUser {

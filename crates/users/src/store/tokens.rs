@@ -5,6 +5,12 @@ use crate::token::{Hash, name};
 use contract::{Time, TokenId, User, UserId};
 use db::{Error, Row, Tx, values};
 
+/// Held by who removes what has expired, so that two servers do not want the same rows in different orders. `GILDSWEE`.
+const SWEEP: i64 = 0x4749_4c44_5357_4545;
+
+/// How many rows are removed in one transaction.
+const AT_ONCE: i64 = 2_000;
+
 /// A token to be stored.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewToken {
@@ -96,17 +102,30 @@ impl Store {
             .await
     }
 
-    /// Removes what has expired; how many rows.
+    /// Removes what has expired; how many rows. Some at a time, so that nobody waits long for it.
     pub(crate) async fn remove_expired(&self, now: Time) -> Result<u64, Error> {
-        let values = values![now.0];
-        self.db
-            .write(|tx| {
-                Box::pin(async move {
-                    let tokens = tx.execute("DELETE FROM tokens WHERE expires_at <= $1", &values).await?;
-                    Ok(tokens + tx.execute("DELETE FROM revoked_jwts WHERE expires_at <= $1", &values).await?)
-                })
-            })
-            .await
+        const TOKENS: &str = "DELETE FROM tokens WHERE hash IN (SELECT hash FROM tokens WHERE expires_at <= $1 LIMIT $2)";
+        const DENIED: &str = "DELETE FROM revoked_jwts WHERE id IN (SELECT id FROM revoked_jwts WHERE expires_at <= $1 LIMIT $2)";
+        let mut removed = 0;
+        for sql in [TOKENS, DENIED] {
+            loop {
+                let values = values![now.0, AT_ONCE];
+                let some = self
+                    .db
+                    .write(move |tx| {
+                        Box::pin(async move {
+                            tx.lock(SWEEP).await?;
+                            tx.execute(sql, &values).await
+                        })
+                    })
+                    .await?;
+                removed += some;
+                if some < AT_ONCE.unsigned_abs() {
+                    break;
+                }
+            }
+        }
+        Ok(removed)
     }
 }
 

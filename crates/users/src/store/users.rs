@@ -98,9 +98,12 @@ impl Store {
         self.db
             .write(|tx| {
                 Box::pin(async move {
-                    let mut created = Vec::with_capacity(new.len());
-                    for one in new {
-                        created.push(insert(tx, &one).await?);
+                    let mut created = vec![false; new.len()];
+                    // By username, so that two servers with the same users do not wait for each other; the sort is stable.
+                    let mut ordered: Vec<_> = new.iter().zip(&mut created).collect();
+                    ordered.sort_by_key(|(one, _)| &one.username);
+                    for (one, done) in ordered {
+                        *done = insert(tx, one).await?;
                     }
                     Ok(created)
                 })

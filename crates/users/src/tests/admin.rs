@@ -1,8 +1,7 @@
 use super::*;
 use crate::admin;
 
-#[tokio::test]
-async fn an_administrator_adds_lists_disables_and_enables() {
+pub(super) async fn an_administrator_adds_lists_disables_and_enables() {
     let house = House::new(settings(Mode::Password)).await;
     let password = || Password::try_from("correct horse").unwrap();
     let shown = contract::DisplayName::try_from("Al").unwrap();
@@ -26,8 +25,7 @@ async fn an_administrator_adds_lists_disables_and_enables() {
     assert!(nobody.to_string().contains("no user nobody"));
 }
 
-#[tokio::test]
-async fn a_password_gives_an_open_user_a_login_but_not_a_hosts() {
+pub(super) async fn a_password_gives_an_open_user_a_login_but_not_a_hosts() {
     let open = House::new(settings(Mode::Open)).await;
     open.log_in("alice", "").await.unwrap();
     admin::set_password(&open.db, &name("alice"), Password::try_from("correct horse").unwrap()).await.unwrap();

@@ -15,8 +15,7 @@ fn names(page: &Page<User>) -> Vec<&str> {
     page.items.iter().map(|user| user.username.as_str()).collect()
 }
 
-#[tokio::test]
-async fn it_is_paged_by_username() {
+pub(super) async fn it_is_paged_by_username() {
     let (house, who) = house().await;
     let page = |prefix: &str, after: Option<String>, limit: i64| {
         let call = ListUsers { prefix: prefix.into(), after, limit: Limit::try_from(limit).unwrap() };
@@ -40,16 +39,14 @@ async fn it_is_paged_by_username() {
     );
 }
 
-#[tokio::test]
-async fn one_user_is_there_or_not() {
+pub(super) async fn one_user_is_there_or_not() {
     let (house, who) = house().await;
     let user = house.bus.ask(&who, GetUser { username: name("alf") }).await.unwrap();
     assert_eq!((user.username.as_str(), user.online), ("alf", Some(false)));
     assert_eq!(code(house.bus.ask(&who, GetUser { username: name("nobody") }).await), Code::NotFound);
 }
 
-#[tokio::test]
-async fn services_look_up_by_id_and_name() {
+pub(super) async fn services_look_up_by_id_and_name() {
     let (house, who) = house().await;
     let found = house.bus.ask(&service(), UsersByName { usernames: vec![name("zoe"), name("nobody"), name("bob")] }).await.unwrap();
     assert_eq!(found.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), ["zoe", "bob"]);

@@ -47,8 +47,7 @@ impl Client {
     }
 }
 
-#[tokio::test]
-async fn the_flow_of_an_account() {
+pub(super) async fn the_flow_of_an_account() {
     let client = Client::new(settings(Mode::Password)).await;
     let login = json!({"username": "Alice", "password": "correct horse", "extra": 1});
     let (status, answer) = client.call("POST", "/users/login", "", Some(login.clone())).await;
@@ -70,8 +69,7 @@ async fn the_flow_of_an_account() {
     assert_eq!(client.call("GET", "/users/me", token, None).await.0, 401);
 }
 
-#[tokio::test]
-async fn what_is_wrong_is_named() {
+pub(super) async fn what_is_wrong_is_named() {
     let client = Client::new(settings(Mode::Password)).await;
     let token = client.log_in("alice").await;
     for (method, path, body, status, code, field) in [
@@ -97,8 +95,7 @@ async fn what_is_wrong_is_named() {
     }
 }
 
-#[tokio::test]
-async fn without_a_token_nothing_but_the_login_is_possible() {
+pub(super) async fn without_a_token_nothing_but_the_login_is_possible() {
     let client = Client::new(settings(Mode::Password)).await;
     for (path, methods) in client.document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys().filter(|_| path != "/users/login") {
@@ -110,8 +107,7 @@ async fn without_a_token_nothing_but_the_login_is_possible() {
     }
 }
 
-#[tokio::test]
-async fn logins_are_limited_by_address() {
+pub(super) async fn logins_are_limited_by_address() {
     let client = Client::new(Settings { logins_per_minute: 2, ..settings(Mode::Password) }).await;
     let login = || Some(json!({"username": "alice", "password": "correct horse"}));
     assert_eq!(client.call("POST", "/users/login", "", login()).await.0, 201);
@@ -122,8 +118,7 @@ async fn logins_are_limited_by_address() {
     assert_eq!(client.call("POST", "/users/login", "", login()).await.0, 200);
 }
 
-#[tokio::test]
-async fn rooms_are_asked_of_the_messages_service() {
+pub(super) async fn rooms_are_asked_of_the_messages_service() {
     let client = Client::new(settings(Mode::Password)).await;
     let token = client.log_in("alice").await;
     // It is not there in this test: the refusal is the bus's own.
@@ -144,8 +139,7 @@ fn refs(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-#[tokio::test]
-async fn the_document_says_everything() {
+pub(super) async fn the_document_says_everything() {
     let document = Client::new(settings(Mode::Password)).await.document;
     let mut found = Vec::new();
     refs(&document, &mut found);

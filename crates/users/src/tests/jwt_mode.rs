@@ -12,8 +12,7 @@ fn exp() -> i64 {
     START / 1_000 + 3_600
 }
 
-#[tokio::test]
-async fn a_user_appears_on_first_sight_and_is_known_by_sub_and_iss() {
+pub(super) async fn a_user_appears_on_first_sight_and_is_known_by_sub_and_iss() {
     let house = House::new(with_secret(Mode::Jwt)).await;
     let alice = house.session(&token(json!({"sub": "auth0|7", "iss": "host", "username": "Alice", "exp": exp()}))).await.unwrap();
     assert_eq!(alice.user.username.as_str(), "alice");
@@ -29,16 +28,14 @@ async fn a_user_appears_on_first_sight_and_is_known_by_sub_and_iss() {
     }
 }
 
-#[tokio::test]
-async fn the_same_first_sight_twice_at_once_is_one_user() {
+pub(super) async fn the_same_first_sight_twice_at_once_is_one_user() {
     let house = House::new(with_secret(Mode::Jwt)).await;
     let (one, two) = (token(json!({"sub": "bob", "exp": exp()})), token(json!({"sub": "bob", "exp": exp() + 1})));
     let (one, two) = tokio::join!(house.session(&one), house.session(&two));
     assert_eq!(one.unwrap().user.id, two.unwrap().user.id);
 }
 
-#[tokio::test]
-async fn the_username_of_a_local_user_is_a_conflict() {
+pub(super) async fn the_username_of_a_local_user_is_a_conflict() {
     let house = House::new(with_secret(Mode::PasswordAndJwt)).await;
     house.log_in("alice", "correct horse").await.unwrap();
     assert_eq!(code(house.session(&token(json!({"sub": "alice", "exp": exp()}))).await), Code::Conflict);
@@ -47,8 +44,7 @@ async fn the_username_of_a_local_user_is_a_conflict() {
     assert_eq!(code(house.log_in("bob", "correct horse").await), Code::InvalidCredentials);
 }
 
-#[tokio::test]
-async fn there_are_no_logins_unless_both_are_taken() {
+pub(super) async fn there_are_no_logins_unless_both_are_taken() {
     let house = House::new(with_secret(Mode::Jwt)).await;
     assert_eq!(code(house.log_in("alice", "correct horse").await), Code::Forbidden);
     let both = House::new(with_secret(Mode::PasswordAndJwt)).await;
@@ -60,8 +56,7 @@ async fn there_are_no_logins_unless_both_are_taken() {
     assert_eq!(code(no_jwt.session(&token(json!({"sub": "alice", "exp": exp()}))).await), Code::Unauthenticated);
 }
 
-#[tokio::test]
-async fn a_logout_lasts_until_the_token_expires_in_every_spelling() {
+pub(super) async fn a_logout_lasts_until_the_token_expires_in_every_spelling() {
     let house = House::new(with_secret(Mode::Jwt)).await;
     let text = token(json!({"sub": "alice", "exp": exp()}));
     let who = house.caller(&text).await;
@@ -79,8 +74,7 @@ async fn a_logout_lasts_until_the_token_expires_in_every_spelling() {
     assert_eq!(house.users.store.remove_expired(Time(exp() * 1_000)).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn time_ends_it_though_it_is_remembered() {
+pub(super) async fn time_ends_it_though_it_is_remembered() {
     let house = House::new(with_secret(Mode::Jwt)).await;
     let text = token(json!({"sub": "alice", "exp": exp()}));
     assert!(house.session(&text).await.is_ok());
@@ -90,8 +84,7 @@ async fn time_ends_it_though_it_is_remembered() {
     assert_eq!(code(house.session(&text).await), Code::Unauthenticated);
 }
 
-#[tokio::test]
-async fn a_remembered_token_with_another_signature_is_checked_again() {
+pub(super) async fn a_remembered_token_with_another_signature_is_checked_again() {
     let house = House::new(with_secret(Mode::Jwt)).await;
     let text = token(json!({"sub": "alice", "exp": exp()}));
     assert!(house.session(&text).await.is_ok());
@@ -100,8 +93,7 @@ async fn a_remembered_token_with_another_signature_is_checked_again() {
     assert!(house.session(&text).await.is_ok());
 }
 
-#[tokio::test]
-async fn a_disabled_user_stays_out() {
+pub(super) async fn a_disabled_user_stays_out() {
     let house = House::new(with_secret(Mode::Jwt)).await;
     let text = token(json!({"sub": "alice", "exp": exp()}));
     assert!(house.session(&text).await.is_ok());

@@ -1,8 +1,7 @@
 use super::*;
 use contract::calls::users::{AuthenticateOpen, ChangePassword, Logout, WhichEnded};
 
-#[tokio::test]
-async fn a_username_is_enough() {
+pub(super) async fn a_username_is_enough() {
     let house = House::new(settings(Mode::Open)).await;
     house.users.start_check().await.unwrap();
     let first = house.log_in("alice", "").await.unwrap();
@@ -25,8 +24,7 @@ async fn a_username_is_enough() {
     assert_eq!(house.bus.ask(&service(), sessions()).await.unwrap(), [user.token]);
 }
 
-#[tokio::test]
-async fn it_does_not_serve_a_database_with_passwords() {
+pub(super) async fn it_does_not_serve_a_database_with_passwords() {
     let passwords = House::new(settings(Mode::Password)).await;
     passwords.log_in("alice", "correct horse").await.unwrap();
     let house = House::over(passwords.db, settings(Mode::Open));
@@ -38,8 +36,7 @@ async fn it_does_not_serve_a_database_with_passwords() {
     assert_eq!(code(house.bus.ask(&Caller::Anonymous, alice).await), Code::Unauthenticated);
 }
 
-#[tokio::test]
-async fn elsewhere_a_username_is_no_proof() {
+pub(super) async fn elsewhere_a_username_is_no_proof() {
     for settings in [settings(Mode::Password), with_secret(Mode::Jwt), with_secret(Mode::PasswordAndJwt)] {
         let house = House::new(settings).await;
         let alice = AuthenticateOpen { username: name("alice") };
@@ -47,8 +44,7 @@ async fn elsewhere_a_username_is_no_proof() {
     }
 }
 
-#[tokio::test]
-async fn its_tokens_prove_nothing_where_passwords_are_asked_for() {
+pub(super) async fn its_tokens_prove_nothing_where_passwords_are_asked_for() {
     let open = House::new(settings(Mode::Open)).await;
     let token = open.log_in("alice", "").await.unwrap().login.token;
     let house = House::over(open.db, settings(Mode::Password));

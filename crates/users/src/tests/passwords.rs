@@ -5,8 +5,7 @@ use contract::hint::Revoked;
 
 const RIGHT: &str = "correct horse";
 
-#[tokio::test]
-async fn the_first_login_creates_and_the_next_one_logs_in() {
+pub(super) async fn the_first_login_creates_and_the_next_one_logs_in() {
     let house = House::new(settings(Mode::Password)).await;
     let first = house.log_in("Alice", RIGHT).await.unwrap();
     assert!(first.created);
@@ -19,8 +18,7 @@ async fn the_first_login_creates_and_the_next_one_logs_in() {
     assert_eq!(house.session(&first.login.token).await.unwrap().user.id, first.login.user.id);
 }
 
-#[tokio::test]
-async fn whatever_is_wrong_looks_the_same() {
+pub(super) async fn whatever_is_wrong_looks_the_same() {
     let house = House::new(settings(Mode::Password)).await;
     house.log_in("alice", RIGHT).await.unwrap();
     let wrong = house.log_in("alice", "wrong horse").await.unwrap_err();
@@ -31,15 +29,14 @@ async fn whatever_is_wrong_looks_the_same() {
     crate::admin::disable(&house.db, &name("alice"), house.hand.now()).await.unwrap();
     assert_eq!(house.log_in("alice", RIGHT).await.unwrap_err(), wrong);
 
-    let open = House::over(memory().await, settings(Mode::Open));
+    let open = House::over(empty().await, settings(Mode::Open));
     open.log_in("bob", "").await.unwrap();
     let house = House::over(open.db, settings(Mode::Password));
     assert_eq!(house.log_in("bob", RIGHT).await.unwrap_err(), wrong, "who has no password cannot be claimed");
     assert_eq!(code(house.log_in("bob", "").await), Code::InvalidRequest);
 }
 
-#[tokio::test]
-async fn two_who_are_first_at_once_are_one_user() {
+pub(super) async fn two_who_are_first_at_once_are_one_user() {
     let house = House::new(settings(Mode::Password)).await;
     let (one, two) = tokio::join!(house.log_in("alice", RIGHT), house.log_in("alice", RIGHT));
     let (one, two) = (one.unwrap(), two.unwrap());
@@ -51,8 +48,7 @@ async fn two_who_are_first_at_once_are_one_user() {
     assert_eq!(refused[0].code, Code::InvalidCredentials);
 }
 
-#[tokio::test]
-async fn a_changed_password_revokes_the_other_tokens() {
+pub(super) async fn a_changed_password_revokes_the_other_tokens() {
     let house = House::new(settings(Mode::Password)).await;
     let mine = house.log_in("alice", RIGHT).await.unwrap().login.token;
     let other = house.log_in("alice", RIGHT).await.unwrap().login.token;
@@ -73,8 +69,7 @@ async fn a_changed_password_revokes_the_other_tokens() {
     assert!(house.log_in("alice", "battery staple").await.is_ok());
 }
 
-#[tokio::test]
-async fn a_full_pool_is_busy_and_creates_nobody() {
+pub(super) async fn a_full_pool_is_busy_and_creates_nobody() {
     let mut small = settings(Mode::Password);
     small.hashing = HashingSettings { threads: 1, queue: 1, memory_kib: 65_536, passes: 3 };
     let house = Arc::new(House::new(small).await);
@@ -99,18 +94,16 @@ async fn a_full_pool_is_busy_and_creates_nobody() {
     assert_eq!(crate::admin::list(&house.db, "", 100).await.unwrap().len(), 12 - busy);
 }
 
-#[tokio::test]
-async fn settings_that_cannot_be_are_named() {
+pub(super) async fn settings_that_cannot_be_are_named() {
     let start = |settings| {
-        let db = memory();
+        let db = empty();
         async { Users::new(db.await, Bus::near(), settings, Clock::system()).map(|_| ()).unwrap_err().0 }
     };
     assert!(start(Settings { token_days: 0, ..settings(Mode::Password) }).await.contains("auth.token_days"));
     assert!(start(settings(Mode::Jwt)).await.contains("auth.jwt.secret"));
 }
 
-#[tokio::test]
-async fn only_users_are_somebody() {
+pub(super) async fn only_users_are_somebody() {
     let house = House::new(settings(Mode::Password)).await;
     assert_eq!(code(house.bus.ask(&Caller::Anonymous, Me {}).await), Code::Unauthenticated);
     assert_eq!(code(house.bus.ask(&service(), Me {}).await), Code::Forbidden);

@@ -42,8 +42,7 @@ fn said(username: &str, online: bool) -> (String, bool) {
     (username.to_owned(), online)
 }
 
-#[tokio::test]
-async fn coming_and_going_is_told_once_whatever_the_gateways() {
+pub(super) async fn coming_and_going_is_told_once_whatever_the_gateways() {
     let mut scene = Scene::new().await;
     let (a, b) = (GatewayId::new(), GatewayId::new());
     let (alice, bob) = (scene.user("alice").await, scene.user("bob").await);
@@ -65,8 +64,7 @@ async fn coming_and_going_is_told_once_whatever_the_gateways() {
     assert_eq!(user.online, Some(false));
 }
 
-#[tokio::test]
-async fn many_at_once_are_all_stored() {
+pub(super) async fn many_at_once_are_all_stored() {
     let scene = Scene::new().await;
     let gateway = GatewayId::new();
     let mut all = Vec::new();
@@ -78,8 +76,7 @@ async fn many_at_once_are_all_stored() {
     assert_eq!(scene.house.users.store.count_online(scene.house.hand.now()).await.unwrap(), 40);
 }
 
-#[tokio::test]
-async fn a_silent_gateway_takes_its_users_with_it() {
+pub(super) async fn a_silent_gateway_takes_its_users_with_it() {
     let mut scene = Scene::new().await;
     let (dead, alive) = (GatewayId::new(), GatewayId::new());
     let (alice, bob) = (scene.user("alice").await, scene.user("bob").await);
@@ -101,8 +98,7 @@ async fn a_silent_gateway_takes_its_users_with_it() {
     scene.house.bus.ask(&service(), RenewLease { gateway: dead }).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_gateway_that_stops_is_gone_at_once() {
+pub(super) async fn a_gateway_that_stops_is_gone_at_once() {
     let mut scene = Scene::new().await;
     let (a, b) = (GatewayId::new(), GatewayId::new());
     let (alice, bob) = (scene.user("alice").await, scene.user("bob").await);
@@ -117,8 +113,7 @@ async fn a_gateway_that_stops_is_gone_at_once() {
     scene.house.bus.ask(&service(), EndLease { gateway: a }).await.unwrap();
 }
 
-#[tokio::test]
-async fn only_services_say_who_is_there() {
+pub(super) async fn only_services_say_who_is_there() {
     let scene = Scene::new().await;
     let (gateway, user) = (GatewayId::new(), scene.user("alice").await);
     let bus = &scene.house.bus;

@@ -1,0 +1,90 @@
+//! Asking another process.
+
+use super::Nats;
+use super::inbox::Reply;
+use super::parts::HEADERS;
+use crate::calls::{read_answer, request_bytes};
+use crate::nobody;
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use contract::{Call, Caller, Code, Refusal};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long an answer may take. Who answers knows it too, and begins nothing that nobody waits for any more.
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A request's header: how many milliseconds are left for its answer.
+pub(super) const LEFT: &str = "Guild-Left";
+
+impl Nats {
+    pub(crate) async fn ask<C: Call>(&self, who: &Caller, call: &C) -> Result<C::Reply, Refusal> {
+        let until = Instant::now() + DEADLINE;
+        let request: Bytes = request_bytes(who, call)?.into();
+        let _turn = match call.in_order() {
+            None => None,
+            Some(key) => Some(timeout_at(until, self.turns.take(C::SUBJECT, who, key)).await.map_err(|_| late(C::SUBJECT))?),
+        };
+        let outcome = self.request(C::SUBJECT, request, until).await;
+        let counted = match &outcome {
+            Ok(_) => "answered",
+            Err(refused) => refused.0,
+        };
+        metrics::counter!("guild_nats_calls_total", "outcome" => counted).increment(1);
+        read_answer::<C>(&outcome.map_err(|(_, refusal)| refusal)?)
+    }
+
+    /// One request, and how it went wrong, for the numbers and for whoever asked.
+    async fn request(&self, subject: &'static str, request: Bytes, until: Instant) -> Result<Bytes, (&'static str, Refusal)> {
+        if !self.is_connected() {
+            return Err(("away", away(subject)));
+        }
+        let most = self.client.max_payload().saturating_sub(HEADERS);
+        if request.len() > most {
+            let bytes = request.len();
+            tracing::error!(subject, bytes, most, "a call is larger than NATS takes (max_payload in the configuration of its server)");
+            return Err((
+                "too_large",
+                Refusal::new(Code::TooLarge, "this is more than goes from one of our servers to another; ask for less"),
+            ));
+        }
+        let mut waiting = self.inbox.wait();
+        let mut headers = HeaderMap::new();
+        headers.insert(LEFT, until.saturating_duration_since(Instant::now()).as_millis().to_string());
+        let exchange = async {
+            let reply = waiting.subject.clone();
+            let sent = self.client.publish_with_reply_and_headers(format!("guild.call.{subject}"), reply, headers, request).await;
+            if let Err(error) = sent {
+                tracing::warn!(subject, %error, "a call was not taken by NATS");
+                return None;
+            }
+            (&mut waiting.reply).await.ok()
+        };
+        match timeout_at(until, exchange).await {
+            Ok(Some(Reply::Answer(answer))) => Ok(answer),
+            Ok(Some(Reply::Nobody)) => Err(("nobody", nobody(subject))),
+            // Everybody who waited was told that the connection is gone.
+            Ok(None) => Err(("away", away(subject))),
+            Err(_) => Err(("late", late(subject))),
+        }
+    }
+
+    /// Waits until the server has taken everything that was sent before this: it says that nobody answers. False if it did not.
+    pub(super) async fn reached(&self, patience: Duration) -> bool {
+        let mut waiting = self.inbox.wait();
+        let exchange = async {
+            let reply = waiting.subject.clone();
+            let sent = self.client.publish_with_reply("guild.nobody", reply, Bytes::new()).await;
+            sent.is_ok() && (&mut waiting.reply).await.is_ok()
+        };
+        tokio::time::timeout(patience, exchange).await.unwrap_or(false)
+    }
+}
+
+fn away(subject: &str) -> Refusal {
+    Refusal::busy(format!("{subject} cannot be reached at the moment; try again"))
+}
+
+fn late(subject: &str) -> Refusal {
+    Refusal::busy(format!("{subject} did not answer within {} seconds; try again", DEADLINE.as_secs()))
+}

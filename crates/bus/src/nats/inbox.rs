@@ -1,0 +1,112 @@
+//! Where answers come in: one subscription for everybody who waits in this process.
+
+use super::Nats;
+use super::parts::Parts;
+use async_nats::{Client, Message, StatusCode, Subscriber};
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
+
+/// What comes back.
+pub(super) enum Reply {
+    /// The answer.
+    Answer(Bytes),
+    /// Nobody answers such calls.
+    Nobody,
+}
+
+struct Asker {
+    parts: Parts,
+    reply: oneshot::Sender<Reply>,
+}
+
+pub(super) struct Inbox {
+    /// `guild.reply.<this process>`.
+    subject: String,
+    next: AtomicU64,
+    askers: Mutex<HashMap<u64, Asker>>,
+}
+
+/// Somebody who waits; nobody does any more when this is dropped.
+pub(super) struct Waiting<'a> {
+    inbox: &'a Inbox,
+    number: u64,
+    pub(super) subject: String,
+    pub(super) reply: oneshot::Receiver<Reply>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.inbox.lock().remove(&self.number);
+    }
+}
+
+impl Inbox {
+    pub(super) fn new(client: &Client) -> Self {
+        let random = client.new_inbox();
+        let random = random.rsplit('.').next().unwrap_or(&random);
+        Self { subject: format!("guild.reply.{random}"), next: AtomicU64::new(0), askers: Mutex::default() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Asker>> {
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn wait(&self) -> Waiting<'_> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, reply) = oneshot::channel();
+        self.lock().insert(number, Asker { parts: Parts::default(), reply: sender });
+        Waiting { inbox: self, number, subject: format!("{}.{number}", self.subject), reply }
+    }
+
+    /// No answer comes any more: everybody who waits is told.
+    pub(super) fn cut(&self) {
+        self.lock().clear();
+    }
+
+    fn take(&self, message: Message) {
+        let Some(number) = message.subject.rsplit('.').next().and_then(|text| text.parse().ok()) else { return };
+        let mut askers = self.lock();
+        // Nobody waits: it came too late.
+        let Some(asker) = askers.get_mut(&number) else { return };
+        let reply = match message.status {
+            Some(StatusCode::NO_RESPONDERS) => Some(Reply::Nobody),
+            _ => asker.parts.take(message.headers.as_ref(), message.payload).map(Reply::Answer),
+        };
+        if let Some(reply) = reply
+            && let Some(asker) = askers.remove(&number)
+        {
+            let _ = asker.reply.send(reply);
+        }
+    }
+}
+
+impl Nats {
+    /// Subscribes here and now, before anything is asked, and reads in the background.
+    pub(super) fn start_inbox(self: &Arc<Self>) {
+        let subscribed = subscribe(&self.client, format!("{}.*", self.inbox.subject));
+        let nats = Arc::clone(self);
+        tokio::spawn(async move {
+            let Some(mut messages) = subscribed.await else { return };
+            while let Some(message) = messages.next().await {
+                nats.inbox.take(message);
+            }
+        });
+    }
+}
+
+/// A subscription that is asked for at once, where there is room in the client's queue, and in any case before this is awaited to its end.
+pub(super) fn subscribe(client: &Client, subject: String) -> impl Future<Output = Option<Subscriber>> + Send + 'static {
+    let now = client.subscribe(subject.clone()).now_or_never();
+    let client = client.clone();
+    async move {
+        let subscribed = match now {
+            Some(subscribed) => subscribed,
+            None => client.subscribe(subject.clone()).await,
+        };
+        subscribed.map_err(|error| tracing::error!(subject, %error, "cannot listen on NATS")).ok()
+    }
+}

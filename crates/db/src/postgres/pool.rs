@@ -1,0 +1,112 @@
+//! The connections: two small pools, so that what is written never waits behind what is read.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio_postgres::SimpleQueryMessage;
+
+use super::address::{Address, CONNECTING};
+use super::session::{told, unavailable};
+use crate::db::Access;
+use crate::error::Error;
+
+/// Connections for transactions that write: one for each of the log's four partitions, which may all wait for another server's commits,
+/// and as many for everything else.
+const WRITES: usize = 8;
+
+/// Connections for transactions that read: those are short, and a server's cores are busy with fewer. With [`WRITES`] it makes 16 an
+/// instance, so PostgreSQL's 100 are enough for six.
+const READS: usize = 8;
+
+/// How long a transaction waits for a connection before it is refused as busy.
+const WAITING: Duration = Duration::from_secs(5);
+
+/// Held shared by every connection of a server, and alone by who replaces the contents. `GILDSRVR`.
+const SERVERS: i64 = 0x4749_4c44_5352_5652;
+
+/// Every transaction's answer to `COMMIT` is that it is on the disk, whatever the server's default is; a stronger default stays. Whoever
+/// holds locks and says nothing more (a stopped process, a lost network) is undone after a while, so that others can go on.
+const PREPARE: &str = "SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write');
+    SET idle_in_transaction_session_timeout = 15000; SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10";
+
+/// The connections to one server, by what they are for.
+pub(super) struct Pools {
+    pub(super) writes: Pool,
+    pub(super) reads: Pool,
+}
+
+impl Pools {
+    pub(super) fn new(address: &Address, access: Access) -> Result<Pools, String> {
+        Ok(Pools { writes: pool(address, access, WRITES)?, reads: pool(address, access, READS)? })
+    }
+
+    pub(super) fn close(&self) {
+        self.writes.close();
+        self.reads.close();
+    }
+}
+
+/// How long a statement's answer is waited for. Whoever reads a whole database to check it has time.
+pub(super) fn patience(access: Access) -> Option<Duration> {
+    match access {
+        Access::Server => Some(Duration::from_secs(10)),
+        Access::Tool => Some(Duration::from_secs(60)),
+        Access::Alone | Access::ReadOnly => None,
+    }
+}
+
+fn pool(address: &Address, access: Access, size: usize) -> Result<Pool, String> {
+    let manager =
+        Manager::from_config(address.config.clone(), address.tls.clone(), ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    Pool::builder(manager)
+        .max_size(size)
+        .wait_timeout(Some(WAITING))
+        .create_timeout(Some(CONNECTING))
+        .post_create(Hook::async_fn(move |client, _| {
+            Box::pin(async move {
+                let prepared = tokio::time::timeout(CONNECTING, prepare(client, access)).await;
+                prepared.unwrap_or_else(|_| Err("it does not answer".to_owned())).map_err(HookError::message)
+            })
+        }))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+/// Makes a new connection ready for transactions.
+async fn prepare(client: &tokio_postgres::Client, access: Access) -> Result<(), String> {
+    // Beyond the client's own patience, so that the server does not go on with what nobody waits for.
+    let limit = patience(access).map_or(0, |patience| patience.as_millis() + 5_000);
+    let shared = if access == Access::Server { format!("; SELECT pg_try_advisory_lock_shared({SERVERS})") } else { String::new() };
+    let said = client.simple_query(&format!("{PREPARE}; SET statement_timeout = {limit}{shared}")).await.map_err(|error| told(&error))?;
+    let refused = access == Access::Server && last(&said) != Some("t");
+    if refused { Err("guild copy replaces or reads all of it at the moment: start again when that is done".to_owned()) } else { Ok(()) }
+}
+
+/// Takes the database for this process alone, until this connection ends.
+pub(super) async fn alone(connection: &Object) -> Result<(), String> {
+    // A server that has just ended may still be known for a moment.
+    for turn in 0..20 {
+        if turn > 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let said = connection.simple_query(&format!("SELECT pg_try_advisory_lock({SERVERS})")).await.map_err(|error| told(&error))?;
+        if last(&said) == Some("t") {
+            return Ok(());
+        }
+    }
+    Err("it is in use by a guild server or another guild copy: stop all of them first".to_owned())
+}
+
+fn last(said: &[SimpleQueryMessage]) -> Option<&str> {
+    said.iter().rev().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    })
+}
+
+/// A connection out of a pool.
+pub(super) async fn take(pool: &Pool) -> Result<Object, Error> {
+    pool.get().await.map_err(|error: PoolError| Error::Busy(unavailable(&error)))
+}

@@ -1,0 +1,236 @@
+//! What `guild copy` takes to another database: rooms, the log, who is and was a member. Where the engines divide the log into different
+//! numbers of partitions, positions are counted anew.
+//!
+//! The source's partitions are read merged by time, each in its own order, and every row gets the next position of its room's partition in
+//! the target. So positions stay gapless, seqs rise with them, and times do not fall within a partition. A membership begins with its
+//! `room created` row and ends with its `member left` row, so `stays` follows from the log as it goes by.
+
+use crate::partitions::Partitions;
+use contract::RoomId;
+use db::copy::{Column, Copy, CopyError, ROWS_AT_ONCE, Table, note, noted, whole};
+use db::{Db, Error, Value, values};
+use std::collections::VecDeque;
+
+/// What a target may not hold yet.
+pub const MUST_BE_EMPTY: &[&str] = &["SELECT COUNT(*) FROM rooms", "SELECT COUNT(*) FROM log"];
+
+use Column::{Bytes, Int, Text};
+
+static ROOMS: Table = Table {
+    name: "rooms",
+    read: "SELECT id, kind, name, owner, creator, created_at, member_count, pair, nonce, request FROM rooms WHERE id > $1 ORDER BY id LIMIT $2",
+    write: "INSERT INTO rooms (id, kind, name, owner, creator, created_at, member_count, pair, nonce, request)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    columns: &[Bytes, Text, Text, Bytes, Bytes, Int, Int, Bytes, Text, Bytes],
+    key: &[(0, 16)],
+    count: "SELECT COUNT(*) FROM rooms",
+};
+
+/// Without the position, which is the target's own.
+static MEMBERS: Table = Table {
+    name: "members",
+    read: "SELECT room, member, role, state, read FROM members WHERE (room, member) > ($1, $2) ORDER BY room, member LIMIT $3",
+    write: "INSERT INTO members (room, member, role, state, since, read)
+        VALUES ($1, $2, $3, $4, (SELECT MAX(from_position) FROM stays WHERE member = $2 AND room = $1), $5)",
+    columns: &[Bytes, Bytes, Text, Text, Int],
+    key: &[(0, 16), (1, 16)],
+    count: "SELECT COUNT(*) FROM members",
+};
+
+const STAYS: &str = "SELECT COUNT(*) FROM stays";
+const LOG: &str = "SELECT COUNT(*) FROM log";
+
+const READ: &str = "SELECT position, created_at, part, room, seq, kind, version, actor, subject, ref_seq, messages, newest, member_count, id, nonce, payload
+    FROM log WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3";
+const COLUMNS: [Column; 16] = [Int, Int, Int, Bytes, Int, Int, Int, Bytes, Bytes, Int, Int, Int, Int, Bytes, Text, Text];
+const WRITE: &str = "INSERT INTO log (position, created_at, part, room, seq, kind, version, actor, subject, ref_seq, messages, newest, member_count, id, nonce, payload)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+
+/// From which seq on a membership lasts, in the source.
+const FROM_SEQ: &str = "SELECT from_seq FROM stays WHERE member = $1 AND room = $2 AND from_position = $3";
+const BEGIN_STAY: &str = "INSERT INTO stays (member, room, part, from_position, from_seq) VALUES ($1, $2, $3, $4, $5)";
+const END_STAY: &str = "UPDATE stays SET to_position = $3, to_seq = $4 WHERE member = $1 AND room = $2 AND to_position IS NULL";
+
+/// The kinds of rows with which a membership begins and ends (see `store::log::Kind`).
+const CREATED: i64 = 1;
+const LEFT: i64 = 4;
+
+/// How many rows each table of the source has, by name.
+///
+/// # Errors
+/// The source's.
+pub async fn counts(db: &Db) -> Result<Vec<(&'static str, u64)>, Error> {
+    let mut counts = Vec::new();
+    for (name, sql) in [(ROOMS.name, ROOMS.count), ("log", LOG), (MEMBERS.name, MEMBERS.count)] {
+        let count = db.read(move |tx| Box::pin(async move { tx.row(sql, &[], |row| row.int(0)).await })).await?;
+        counts.push((name, count.unwrap_or(0).unsigned_abs()));
+    }
+    Ok(counts)
+}
+
+/// Whether positions in the target are what they are in the source, so that cursors hold.
+pub fn keeps_positions(from: &Db, to: &Db) -> bool {
+    Partitions::of(from) == Partitions::of(to)
+}
+
+/// Copies this service's tables, and compares what can be compared row by row; the rest is for [`check`](crate::check).
+///
+/// # Errors
+/// One of the databases failed, or the source was changed meanwhile.
+pub async fn copy(copy: &mut Copy<'_>) -> Result<(), CopyError> {
+    copy.table(&ROOMS).await?;
+    log(copy).await?;
+    copy.table(&MEMBERS).await?;
+    copy.compare(&ROOMS).await?;
+    copy.compare(&MEMBERS).await?;
+    for (name, sql) in [(ROOMS.name, ROOMS.count), (MEMBERS.name, MEMBERS.count), ("stays", STAYS), ("log", LOG)] {
+        copy.count(name, sql).await?;
+    }
+    Ok(())
+}
+
+/// A partition of the source: what was read of it and not taken yet.
+struct Source {
+    part: u16,
+    /// The last position that was read, and the last that was taken.
+    read: i64,
+    taken: i64,
+    waiting: VecDeque<LogRow>,
+    ended: bool,
+}
+
+/// A row of the log as its values, in the order of [`COLUMNS`], and what is needed of it here.
+struct LogRow {
+    values: Vec<Value>,
+    position: i64,
+    created_at: i64,
+    room: RoomId,
+    kind: i64,
+}
+
+async fn log(copy: &mut Copy<'_>) -> Result<(), CopyError> {
+    let (here, there) = (Partitions::of(copy.from), Partitions::of(copy.to));
+    let mut sources = Vec::new();
+    for part in here.all() {
+        let taken = place(copy.to, taken_from(part)).await?;
+        sources.push(Source { part, read: taken, taken, waiting: VecDeque::new(), ended: false });
+    }
+    let mut ends = Vec::new();
+    for part in there.all() {
+        ends.push(place(copy.to, written_to(part)).await?);
+    }
+    loop {
+        copy.tell("log", ends.iter().sum::<i64>().unsigned_abs());
+        let mut batch = Vec::with_capacity(ROWS_AT_ONCE);
+        while batch.len() < ROWS_AT_ONCE {
+            for source in &mut sources {
+                fill(copy.from, source).await?;
+            }
+            let next = sources.iter_mut().filter(|source| !source.waiting.is_empty());
+            let Some(source) = next.min_by_key(|source| source.waiting.front().map(|row| (row.created_at, source.part))) else { break };
+            let Some(row) = source.waiting.pop_front() else { break };
+            source.taken = row.position;
+            batch.push(row);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let taken = sources.iter().map(|source| (taken_from(source.part), source.taken)).collect();
+        write(copy, batch, &mut ends, taken).await?;
+    }
+}
+
+async fn place(db: &Db, what: String) -> Result<i64, Error> {
+    Ok(db.read(move |tx| Box::pin(async move { noted(tx, &what).await })).await?.map_or(0, |(position, _)| position))
+}
+
+fn taken_from(part: u16) -> String {
+    format!("log taken {part}")
+}
+
+fn written_to(part: u16) -> String {
+    format!("log written {part}")
+}
+
+/// Reads on where nothing waits.
+async fn fill(from: &Db, source: &mut Source) -> Result<(), Error> {
+    if source.ended || !source.waiting.is_empty() {
+        return Ok(());
+    }
+    let values = values![i64::from(source.part), source.read, i64::try_from(ROWS_AT_ONCE).unwrap_or(i64::MAX)];
+    let read = |row: &db::Row<'_>| {
+        Ok(LogRow {
+            values: whole(row, &COLUMNS)?,
+            position: row.int(0)?,
+            created_at: row.int(1)?,
+            room: RoomId::from_bytes(row.id(3)?),
+            kind: row.int(5)?,
+        })
+    };
+    let rows = from.read(move |tx| Box::pin(async move { tx.rows(READ, &values, read).await })).await?;
+    match rows.last() {
+        Some(last) => source.read = last.position,
+        None => source.ended = true,
+    }
+    source.waiting = rows.into();
+    Ok(())
+}
+
+/// Writes rows of the log with the memberships that begin and end with them.
+async fn write(copy: &Copy<'_>, batch: Vec<LogRow>, ends: &mut [i64], taken: Vec<(String, i64)>) -> Result<(), CopyError> {
+    let there = Partitions::of(copy.to);
+    let begins: Vec<_> =
+        batch.iter().filter(|row| row.kind == CREATED).map(|row| values![subject(row), row.room.bytes(), row.position]).collect();
+    let begins = if begins.is_empty() {
+        Vec::new()
+    } else {
+        copy.from.read(move |tx| Box::pin(async move { tx.row_each(FROM_SEQ, &begins, |row| row.int(0)).await })).await?
+    };
+    let mut begins = begins.into_iter();
+    let (mut rows, mut stays) = (Vec::with_capacity(batch.len()), Vec::new());
+    for mut row in batch {
+        let part = there.of_room(row.room);
+        let Some(end) = ends.get_mut(usize::from(part)) else { continue };
+        *end += 1;
+        let (member, room) = (subject(&row), row.room.bytes());
+        match row.kind {
+            CREATED => {
+                let Some(seq) = begins.next().flatten() else {
+                    let cause = format!("the source has no membership for its row at {}: guild check says more", row.position);
+                    return Err(CopyError::Refused(cause));
+                };
+                stays.push((BEGIN_STAY, values![member, room, i64::from(part), *end, seq]));
+            }
+            LEFT => stays.push((END_STAY, values![member, room, *end, row.values.get(4).cloned().unwrap_or(Value::NullInt)])),
+            _ => {}
+        }
+        for (column, value) in [(0, *end), (2, i64::from(part))] {
+            if let Some(place) = row.values.get_mut(column) {
+                *place = Value::Int(value);
+            }
+        }
+        rows.push(row.values);
+    }
+    let written = there.all().zip(ends.iter()).map(|(part, end)| (written_to(part), *end));
+    let notes: Vec<_> = taken.into_iter().chain(written).collect();
+    copy.to
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.execute_each(WRITE, &rows).await?;
+                // In their order: somebody may leave and come again.
+                for (sql, values) in stays {
+                    tx.execute(sql, &values).await?;
+                }
+                for (what, position) in notes {
+                    note(tx, &what, position, &[]).await?;
+                }
+                Ok(())
+            })
+        })
+        .await?;
+    Ok(())
+}
+
+fn subject(row: &LogRow) -> Value {
+    row.values.get(8).cloned().unwrap_or(Value::NullBytes)
+}
