@@ -88,8 +88,8 @@ impl Answer<Slow> for Service {
 
 impl Answer<Ordered> for Service {
     async fn answer(&self, _who: &Caller, call: Ordered) -> Result<(), Refusal> {
-        tokio::task::yield_now().await;
         self.order.lock().unwrap().push(call.0);
+        tokio::task::yield_now().await;
         Ok(())
     }
 }

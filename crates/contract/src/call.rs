@@ -12,8 +12,8 @@ pub trait Call: Serialize + DeserializeOwned + Send + 'static {
     /// What comes back.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
 
-    /// One caller's calls of this kind with the same key are carried out in the order in which they were asked, also where several
-    /// servers answer. `None`: in any order.
+    /// Calls of this kind with the same key are begun in the order in which they were asked by one process, each up to its first wait
+    /// before the next one, also where several servers answer. `None`: in any order.
     fn in_order(&self) -> Option<[u8; 16]> {
         None
     }

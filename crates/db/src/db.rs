@@ -134,6 +134,15 @@ impl Db {
         self.read(|tx| Box::pin(async move { tx.row(migrations::READ_EPOCH, &[], |row| row.int(0)).await.map(|_| ()) })).await
     }
 
+    /// How many statements services have run so far, each of a list counted, so that a test can tell that work costs a fixed number of
+    /// them however much is read.
+    pub fn statements(&self) -> u64 {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.statements(),
+            Backend::Postgres(postgres) => postgres.statements(),
+        }
+    }
+
     /// The engine, for the few statements that differ.
     pub fn engine(&self) -> Engine {
         match &*self.backend {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Object;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch as channel;
@@ -19,6 +19,7 @@ use crate::migrations::{self, Migrations};
 use crate::tx::{self, Tx};
 
 mod address;
+mod gate;
 mod pool;
 mod schema;
 mod session;
@@ -26,7 +27,7 @@ mod tls;
 mod watch;
 
 use address::Address;
-use pool::Pools;
+use pool::{Pool, Pools};
 pub(crate) use session::Session;
 use watch::Watch;
 
@@ -41,6 +42,8 @@ pub(crate) struct Postgres {
     epoch: Arc<AtomicU64>,
     /// Counts transactions: what one remembered is never known to hold in the next.
     transactions: AtomicU64,
+    /// Statements that services have run.
+    statements: Arc<AtomicU64>,
     foreign: channel::Sender<u64>,
     watch: Option<Watch>,
     /// The connection that keeps servers out, with [`Access::Alone`].
@@ -53,7 +56,9 @@ impl Postgres {
         let refused = |cause: String| OpenError::Unreachable { database: name.to_owned(), cause };
         let address = Address::read(address, access).map_err(refused)?;
         let pools = Pools::new(&address, access).map_err(refused)?;
-        let connection = pools.writes.get().await.map_err(|error| refused(session::unavailable(&error)))?;
+        let connection = pool::take(&pools.writes)
+            .await
+            .map_err(|(Error::Busy(cause) | Error::Conflict(cause) | Error::Failed(cause))| refused(cause))?;
         schema::suits(&connection).await.map_err(refused)?;
         let mut alone = None;
         if access == Access::Alone {
@@ -91,7 +96,17 @@ impl Postgres {
         let foreign = channel::Sender::new(0);
         let watch = (access == Access::Server).then(|| Watch::start(pools.reads.clone(), Arc::clone(&epoch), foreign.clone()));
         let patience = pool::patience(access);
-        Ok(Postgres { pools, access, patience, epoch, transactions: AtomicU64::new(0), foreign, watch, _alone: alone })
+        Ok(Postgres {
+            pools,
+            access,
+            patience,
+            epoch,
+            transactions: AtomicU64::new(0),
+            statements: Arc::default(),
+            foreign,
+            watch,
+            _alone: alone,
+        })
     }
 
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, Error>
@@ -120,7 +135,7 @@ impl Postgres {
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
     {
         let reading = begin == BEGIN_READ;
-        let session = Session::new(pool::take(pool).await?, begin, reading, self.patience);
+        let session = Session::new(pool::take(pool).await?, begin, reading, self.patience, Arc::clone(&self.statements));
         let mut tx = Tx::new(tx::Session::Postgres(session));
         tx.generation = self.transactions.fetch_add(1, Ordering::Relaxed);
         // After a panic the connection goes with `tx`, and the server undoes the transaction.
@@ -147,6 +162,10 @@ impl Postgres {
 
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_epoch(&self, epoch: u64) {

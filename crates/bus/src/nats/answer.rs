@@ -1,12 +1,15 @@
-//! Answering other processes: each request in a task of its own, so many at a time, and none that nobody waits for any more.
+//! Answering other processes: each request in a task of its own, so many calls at a time, and none that nobody waits for any more.
 
 use super::Nats;
 use super::ask::{DEADLINE, LEFT};
+use super::bundle::{CALLS, join, split};
+use super::lanes::MOST;
 use super::parts::divide;
 use crate::calls::Service;
 use async_nats::{Message, Subject, Subscriber};
 use bytes::Bytes;
 use contract::Refusal;
+use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +21,8 @@ use tokio::time::{Instant, timeout_at};
 /// Whoever answers the same call shares it under this name: each request goes to one of them.
 const GROUP: &str = "guild";
 
-/// Requests that are worked on at a time, and that may be in hand at all; one more is refused as `busy`.
-const AT_ONCE: usize = 1_024;
+/// Calls that are worked on at a time, and that may be in hand at all; one more is refused as `busy`.
+const AT_ONCE: usize = 4 * MOST;
 const IN_HAND: u32 = 16_384;
 
 /// How long the server may take to send nothing more.
@@ -107,13 +110,16 @@ impl Nats {
         let Some(reply) = request.reply.clone() else { return };
         let Some(service) = self.calls.find(subject) else { return };
         let until = Instant::now() + left(&request);
+        let calls = calls(request);
+        let count = u32::try_from(calls.len()).unwrap_or(u32::MAX);
         let nats = Arc::clone(self);
-        match Arc::clone(&self.answering.in_hand).try_acquire_owned() {
-            Ok(held) => _ = tokio::spawn(async move { nats.answer(subject, &service, request.payload, reply, until, held).await }),
+        match Arc::clone(&self.answering.in_hand).try_acquire_many_owned(count) {
+            Ok(held) => _ = tokio::spawn(async move { nats.answer(subject, &service, calls, reply, until, held).await }),
             Err(_) => {
-                count("too_many");
+                counted("too_many", count);
                 let refusal: Result<(), Refusal> = Err(Refusal::busy("too many calls wait here; try again"));
-                let answer = serde_json::to_vec(&refusal).unwrap_or_default().into();
+                let answer = serde_json::to_vec(&refusal).unwrap_or_default();
+                let answer = together(vec![answer; calls.len()]);
                 tokio::spawn(async move { nats.send(subject, reply, answer).await });
             }
         }
@@ -123,23 +129,25 @@ impl Nats {
         &self,
         subject: &'static str,
         service: &Service,
-        request: Bytes,
+        calls: Vec<Bytes>,
         reply: Subject,
         until: Instant,
         held: OwnedSemaphorePermit,
     ) {
         // It is never closed, so an error is the time that has run out.
-        let Ok(Ok(turn)) = timeout_at(until, self.answering.at_once.acquire()).await else {
-            count("expired");
+        let count = u32::try_from(calls.len()).unwrap_or(u32::MAX);
+        let Ok(Ok(turn)) = timeout_at(until, self.answering.at_once.acquire_many(count)).await else {
+            counted("expired", count);
             return tracing::warn!(subject, "a call was not begun: nobody waits for its answer any more");
         };
         if Instant::now() >= until {
-            return count("expired");
+            return counted("expired", count);
         }
-        let answer = service.answer_bytes(request).await;
+        // Each is begun, up to its first wait, before the next one is.
+        let answers = join_all(calls.into_iter().map(|call| service.answer_bytes(call))).await;
         drop(turn);
-        count("answered");
-        self.send(subject, reply, answer.into()).await;
+        counted("answered", count);
+        self.send(subject, reply, together(answers)).await;
         drop(held);
     }
 
@@ -162,6 +170,21 @@ fn left(request: &Message) -> Duration {
     said.map_or(DEADLINE, Duration::from_millis)
 }
 
-fn count(outcome: &'static str) {
-    metrics::counter!("guild_nats_answers_total", "outcome" => outcome).increment(1);
+/// The calls of a request. What claims to be several and is not is one that nobody can read, and is answered so.
+fn calls(request: Message) -> Vec<Bytes> {
+    let said = request.headers.as_ref().and_then(|headers| headers.get(CALLS)).and_then(|calls| calls.as_str().parse().ok());
+    let several = said.filter(|calls| (2..=MOST).contains(calls)).and_then(|calls| split(&request.payload, calls));
+    several.unwrap_or_else(|| vec![request.payload])
+}
+
+/// As one answer.
+fn together(answers: Vec<Vec<u8>>) -> Bytes {
+    match <[Vec<u8>; 1]>::try_from(answers) {
+        Ok([alone]) => alone.into(),
+        Err(many) => join(&many),
+    }
+}
+
+fn counted(outcome: &'static str, calls: u32) {
+    metrics::counter!("guild_nats_answers_total", "outcome" => outcome).increment(calls.into());
 }

@@ -1,6 +1,7 @@
 //! Asking another process.
 
 use super::Nats;
+use super::bundle::CALLS;
 use super::inbox::Reply;
 use super::parts::HEADERS;
 use crate::calls::{read_answer, request_bytes};
@@ -8,6 +9,7 @@ use crate::nobody;
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use contract::{Call, Caller, Code, Refusal};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -17,15 +19,17 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// A request's header: how many milliseconds are left for its answer.
 pub(super) const LEFT: &str = "Guild-Left";
 
+/// How a request went wrong, for the numbers and for whoever asked.
+pub(super) type Failure = (&'static str, Refusal);
+
 impl Nats {
-    pub(crate) async fn ask<C: Call>(&self, who: &Caller, call: &C) -> Result<C::Reply, Refusal> {
+    pub(crate) async fn ask<C: Call>(self: &Arc<Self>, who: &Caller, call: &C) -> Result<C::Reply, Refusal> {
         let until = Instant::now() + DEADLINE;
         let request: Bytes = request_bytes(who, call)?.into();
-        let _turn = match call.in_order() {
-            None => None,
-            Some(key) => Some(timeout_at(until, self.turns.take(C::SUBJECT, who, key)).await.map_err(|_| late(C::SUBJECT))?),
+        let outcome = match call.in_order() {
+            None => self.request(C::SUBJECT, request, 1, until).await,
+            Some(key) => self.ask_in_lane(C::SUBJECT, key, request, until).await,
         };
-        let outcome = self.request(C::SUBJECT, request, until).await;
         let counted = match &outcome {
             Ok(_) => "answered",
             Err(refused) => refused.0,
@@ -34,12 +38,17 @@ impl Nats {
         read_answer::<C>(&outcome.map_err(|(_, refusal)| refusal)?)
     }
 
-    /// One request, and how it went wrong, for the numbers and for whoever asked.
-    async fn request(&self, subject: &'static str, request: Bytes, until: Instant) -> Result<Bytes, (&'static str, Refusal)> {
+    /// How large a request may be.
+    pub(super) fn most_bytes(&self) -> usize {
+        self.client.max_payload().saturating_sub(HEADERS)
+    }
+
+    /// One request, of so many calls.
+    pub(super) async fn request(&self, subject: &'static str, request: Bytes, calls: usize, until: Instant) -> Result<Bytes, Failure> {
         if !self.is_connected() {
             return Err(("away", away(subject)));
         }
-        let most = self.client.max_payload().saturating_sub(HEADERS);
+        let most = self.most_bytes();
         if request.len() > most {
             let bytes = request.len();
             tracing::error!(subject, bytes, most, "a call is larger than NATS takes (max_payload in the configuration of its server)");
@@ -51,6 +60,9 @@ impl Nats {
         let mut waiting = self.inbox.wait();
         let mut headers = HeaderMap::new();
         headers.insert(LEFT, until.saturating_duration_since(Instant::now()).as_millis().to_string());
+        if calls > 1 {
+            headers.insert(CALLS, calls.to_string());
+        }
         let exchange = async {
             let reply = waiting.subject.clone();
             let sent = self.client.publish_with_reply_and_headers(format!("guild.call.{subject}"), reply, headers, request).await;
@@ -85,6 +97,6 @@ fn away(subject: &str) -> Refusal {
     Refusal::busy(format!("{subject} cannot be reached at the moment; try again"))
 }
 
-fn late(subject: &str) -> Refusal {
+pub(super) fn late(subject: &str) -> Refusal {
     Refusal::busy(format!("{subject} did not answer within {} seconds; try again", DEADLINE.as_secs()))
 }

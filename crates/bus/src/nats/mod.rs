@@ -1,6 +1,7 @@
 //! The bus between processes: one connection to NATS for everything.
 //!
-//! - Calls: `guild.call.<subject>`, to one of those who answer it (queue group `guild`): `ask`, `inbox`, `answer`.
+//! - Calls: `guild.call.<subject>`, to one of those who answer it (queue group `guild`): `ask`, `inbox`, `answer`; those that keep an
+//!   order in `lanes`, several at once as a `bundle`.
 //! - Answers: `guild.reply.<this process>.<number>`, in parts where they are large: `parts`.
 //! - Hints: `guild.hint.<subject>`, or `guild.hint.<subject>.<part>`, to everybody else: `tell`.
 //!
@@ -8,12 +9,13 @@
 
 mod answer;
 mod ask;
+mod bundle;
 mod inbox;
+mod lanes;
 mod options;
 mod parts;
 mod settings;
 mod tell;
-mod turns;
 mod watching;
 
 pub use settings::{CannotConnect, NatsSettings, Servers};
@@ -24,12 +26,12 @@ use answer::Answering;
 use async_nats::Client;
 use async_nats::connection::State;
 use inbox::Inbox;
+use lanes::Lanes;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tell::Telling;
 use tokio::sync::watch;
-use turns::Turns;
 
 /// How long the last words may take to leave when the connection is ended.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -44,7 +46,7 @@ pub(crate) struct Nats {
     calls: Arc<Registry>,
     hints: Arc<Topics>,
     inbox: Inbox,
-    turns: Turns,
+    lanes: Lanes,
     answering: Answering,
     telling: Telling,
     /// Whether the connection has come, for whoever waits for that.
@@ -63,7 +65,7 @@ impl Nats {
             thread,
             calls,
             hints,
-            turns: Turns::default(),
+            lanes: Lanes::default(),
             answering: Answering::default(),
             telling,
             up: watch::Sender::new(false),

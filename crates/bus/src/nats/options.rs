@@ -3,6 +3,7 @@
 use super::settings::{CannotConnect, NatsSettings};
 use async_nats::{Client, ConnectOptions, Event, Subscriber};
 use futures_util::FutureExt;
+use percent_encoding::percent_decode_str;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -160,17 +161,7 @@ fn pem(setting: &str, file: &Path, what: &str) -> Result<PathBuf, CannotConnect>
 
 /// A user, password or token out of an address, where some characters are written as `%40`.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = match (first, tail) {
-            (b'%', [high, low, ..]) => std::str::from_utf8(&[*high, *low]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok()),
-            _ => None,
-        };
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Where the server is and how to reach it, out of `database.url`: what libpq's form of an address says, and what this program adds.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
@@ -85,18 +87,12 @@ fn security(mode: Option<&str>, roots: Option<String>, config: &Config) -> Resul
 /// Undoes the percent signs of an address.
 fn decoded(text: &str) -> Result<String, String> {
     let wrong = || format!("{text} in database.url: a percent sign is followed by two hexadecimal digits");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next().ok_or_else(wrong)?, rest.next().ok_or_else(wrong)?];
-        let digits = std::str::from_utf8(&digits).map_err(|_| wrong())?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
+    // The library lets a sign stand that no digits follow, and would hide a mistake in a password.
+    let escaped = |rest: &str| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if !text.split('%').skip(1).all(escaped) {
+        return Err(wrong());
     }
-    String::from_utf8(bytes).map_err(|_| wrong())
+    percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| wrong())
 }
 
 #[cfg(test)]

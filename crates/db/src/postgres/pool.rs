@@ -1,11 +1,14 @@
 //! The connections: two small pools, so that what is written never waits behind what is read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, TimeoutType};
+use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::address::{Address, CONNECTING};
+use super::gate::Gate;
 use super::session::{told, unavailable};
 use crate::db::Access;
 use crate::error::Error;
@@ -36,14 +39,21 @@ pub(super) struct Pools {
     pub(super) reads: Pool,
 }
 
+/// One of them.
+#[derive(Clone)]
+pub(super) struct Pool {
+    connections: deadpool_postgres::Pool,
+    gate: Arc<Gate>,
+}
+
 impl Pools {
     pub(super) fn new(address: &Address, access: Access) -> Result<Pools, String> {
         Ok(Pools { writes: pool(address, access, WRITES)?, reads: pool(address, access, READS)? })
     }
 
     pub(super) fn close(&self) {
-        self.writes.close();
-        self.reads.close();
+        self.writes.connections.close();
+        self.reads.connections.close();
     }
 }
 
@@ -59,7 +69,7 @@ pub(super) fn patience(access: Access) -> Option<Duration> {
 fn pool(address: &Address, access: Access, size: usize) -> Result<Pool, String> {
     let manager =
         Manager::from_config(address.config.clone(), address.tls.clone(), ManagerConfig { recycling_method: RecyclingMethod::Fast });
-    Pool::builder(manager)
+    let connections = deadpool_postgres::Pool::builder(manager)
         .max_size(size)
         .wait_timeout(Some(WAITING))
         .create_timeout(Some(CONNECTING))
@@ -71,7 +81,8 @@ fn pool(address: &Address, access: Access, size: usize) -> Result<Pool, String> 
         }))
         .runtime(Runtime::Tokio1)
         .build()
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    Ok(Pool { connections, gate: Arc::default() })
 }
 
 /// Makes a new connection ready for transactions.
@@ -106,7 +117,29 @@ fn last(said: &[SimpleQueryMessage]) -> Option<&str> {
     })
 }
 
-/// A connection out of a pool.
+/// A connection out of a pool. Where the server has refused the last ones, one caller asks for all, after the [`Gate`]'s pause: it is
+/// waited for, and they share a refusal.
 pub(super) async fn take(pool: &Pool) -> Result<Object, Error> {
-    pool.get().await.map_err(|error: PoolError| Error::Busy(unavailable(&error)))
+    let Some(known) = pool.gate.shut().filter(|_| pool.connections.status().available == 0) else {
+        return ask(pool).await;
+    };
+    let _turn = pool.gate.turn.lock().await;
+    if let Some(shut) = pool.gate.shut() {
+        if shut.refusals > known.refusals {
+            return Err(Error::Busy(shut.cause));
+        }
+        tokio::time::sleep_until(shut.until).await;
+    }
+    ask(pool).await
+}
+
+async fn ask(pool: &Pool) -> Result<Object, Error> {
+    let connection = pool.connections.get().await;
+    match &connection {
+        Ok(_) => pool.gate.given(),
+        // The server was not asked.
+        Err(PoolError::Timeout(TimeoutType::Wait) | PoolError::Closed) => {}
+        Err(error) => pool.gate.refused(Instant::now(), unavailable(error)),
+    }
+    connection.map_err(|error| Error::Busy(unavailable(&error)))
 }

@@ -2,7 +2,8 @@
 
 use std::error::Error as _;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -31,12 +32,20 @@ pub(crate) struct Session {
     patience: Option<Duration>,
     /// Whether the server did not answer in time.
     silent: AtomicBool,
+    /// Of the whole database.
+    statements: Arc<AtomicU64>,
 }
 
 impl Session {
     /// A transaction that begins, by this statement, with its first own statement.
-    pub(super) fn new(connection: Object, begin: &'static str, reading: bool, patience: Option<Duration>) -> Session {
-        Session { connection: Some(connection), begin: Some(begin), reading, patience, silent: AtomicBool::new(false) }
+    pub(super) fn new(
+        connection: Object,
+        begin: &'static str,
+        reading: bool,
+        patience: Option<Duration>,
+        statements: Arc<AtomicU64>,
+    ) -> Session {
+        Session { connection: Some(connection), begin: Some(begin), reading, patience, silent: AtomicBool::new(false), statements }
     }
 
     /// Commits, and gives the connection back if that went well.
@@ -82,6 +91,7 @@ impl Session {
     ) -> Result<Vec<T>, Error> {
         let statement = self.prepared(sql).await?;
         let values = parameters(statement.params().len(), values)?;
+        self.count(1);
         let begin = self.begun().await?;
         let rows = self.within(first(begin, self.connection()?, self.connection()?.query(&statement, &values))).await?;
         rows.iter().take(limit).map(|row| map(&Row(Source::Postgres(row)))).collect()
@@ -91,6 +101,7 @@ impl Session {
     pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, Error> {
         let statement = self.prepared(sql).await?;
         let values = parameters(statement.params().len(), values)?;
+        self.count(1);
         let begin = self.begun().await?;
         self.within(first(begin, self.connection()?, self.connection()?.execute(&statement, &values))).await
     }
@@ -104,6 +115,7 @@ impl Session {
     ) -> Result<Vec<Option<T>>, Error> {
         let statement = self.prepared(sql).await?;
         let each = each.iter().map(|values| parameters(statement.params().len(), values)).collect::<Result<Vec<_>, _>>()?;
+        self.count(each.len());
         let begin = self.begun().await?;
         let connection = self.connection()?;
         let all = try_join_all(each.iter().map(|values| connection.query(&statement, values)));
@@ -115,6 +127,7 @@ impl Session {
     pub(crate) async fn execute_each(&mut self, sql: &'static str, each: &[Vec<Value>]) -> Result<Vec<u64>, Error> {
         let statement = self.prepared(sql).await?;
         let each = each.iter().map(|values| parameters(statement.params().len(), values)).collect::<Result<Vec<_>, _>>()?;
+        self.count(each.len());
         let begin = self.begun().await?;
         let connection = self.connection()?;
         let all = try_join_all(each.iter().map(|values| connection.execute(&statement, values)));
@@ -125,6 +138,10 @@ impl Session {
     pub(crate) async fn lock(&mut self, number: i64) -> Result<(), Error> {
         let begin = self.begin.take().map(|begin| format!("{begin}; ")).unwrap_or_default();
         self.within(self.connection()?.batch_execute(&format!("{begin}SELECT pg_advisory_xact_lock({number})"))).await
+    }
+
+    fn count(&self, statements: usize) {
+        self.statements.fetch_add(statements as u64, Ordering::Relaxed);
     }
 
     async fn prepared(&self, sql: &'static str) -> Result<Statement, Error> {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Object;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::pool;
+use super::pool::{self, Pool};
 use super::session::explain;
 use crate::error::Error;
 use crate::migrations;

@@ -41,6 +41,8 @@ fn reader_count() -> usize {
 pub(crate) struct Shared {
     foreign: watch::Sender<u64>,
     epoch: AtomicU64,
+    /// Statements that services have run.
+    statements: AtomicU64,
 }
 
 /// An open SQLite database.
@@ -161,6 +163,10 @@ impl Sqlite {
         wait.await.unwrap_or_else(|_| Err(closed()))
     }
 
+    pub(crate) fn statements(&self) -> u64 {
+        self.shared.statements.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn epoch(&self) -> u64 {
         self.shared.epoch.load(Ordering::Relaxed)
     }
@@ -210,7 +216,7 @@ impl Drop for Sqlite {
 
 impl Shared {
     fn new(epoch: u64) -> Arc<Shared> {
-        Arc::new(Shared { foreign: watch::Sender::new(0), epoch: AtomicU64::new(epoch) })
+        Arc::new(Shared { foreign: watch::Sender::new(0), epoch: AtomicU64::new(epoch), statements: AtomicU64::new(0) })
     }
 }
 

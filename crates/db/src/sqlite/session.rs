@@ -99,6 +99,7 @@ impl Session {
     }
 
     fn prepare(&mut self, sql: &'static str, values: &[Value]) -> Result<CachedStatement<'_>, Error> {
+        self.shared.statements.fetch_add(1, Ordering::Relaxed);
         let numbered: &str = match self.numbered.entry((sql.as_ptr().addr(), sql.len())) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(number_parameters(sql)),

@@ -1,0 +1,155 @@
+//! Calls that are to be carried out in order. Several servers may answer a call, and neither they nor NATS keep an order between them.
+//! So such calls travel in lanes, chosen by their keys: one request of a lane is under way at a time, and what is asked meanwhile
+//! goes together in the next one. The order costs no waiting for others' sake where little happens, and where much happens a message of
+//! NATS, its headers and its way through two processes are shared by many calls, as a commit is.
+
+use super::Nats;
+use super::ask::{Failure, late};
+use super::bundle::{PREFIX, join, split};
+use bytes::Bytes;
+use contract::Refusal;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// Lanes of one subject: a multiple of the log's partitions on PostgreSQL, and chosen as those are, by the end of a room's id; so what
+/// goes together is committed together.
+const LANES: u8 = 8;
+
+/// Calls in one request at the most: as many as one commit takes.
+pub(super) const MOST: usize = 1_024;
+
+type Outcome = Result<Bytes, Failure>;
+type Key = (&'static str, u8);
+
+#[derive(Default)]
+pub(super) struct Lanes(Mutex<HashMap<Key, VecDeque<Waiting>>>);
+
+/// A call that waits for the lane's next request.
+struct Waiting {
+    request: Bytes,
+    until: Instant,
+    outcome: oneshot::Sender<Outcome>,
+}
+
+impl Lanes {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, VecDeque<Waiting>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a lane. True where nobody serves it yet: then the caller has to see to that.
+    fn enter(&self, key: Key, waiting: Waiting) -> bool {
+        let mut lanes = self.lock();
+        let idle = !lanes.contains_key(&key);
+        lanes.entry(key).or_default().push_back(waiting);
+        idle
+    }
+
+    /// What goes next, in at most so many bytes but at least one call; a lane in which nobody waits is gone, and nobody serves it then.
+    fn next(&self, key: Key, most_bytes: usize) -> Vec<Waiting> {
+        let mut lanes = self.lock();
+        let Some(lane) = lanes.get_mut(&key) else { return Vec::new() };
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while let Some(first) = lane.front()
+            && taken.len() < MOST
+        {
+            // Whoever asked is gone, or is told below that it took too long.
+            if first.outcome.is_closed() || first.until <= Instant::now() {
+                lane.pop_front();
+                continue;
+            }
+            bytes += PREFIX + first.request.len();
+            if bytes > most_bytes && !taken.is_empty() {
+                break;
+            }
+            taken.extend(lane.pop_front());
+        }
+        if taken.is_empty() {
+            lanes.remove(&key);
+        }
+        taken
+    }
+}
+
+impl Nats {
+    /// Asks in the lane of this key. The place in the lane is taken by the first poll.
+    pub(super) async fn ask_in_lane(
+        self: &Arc<Self>,
+        subject: &'static str,
+        key: [u8; 16],
+        request: Bytes,
+        until: Instant,
+    ) -> Result<Bytes, Failure> {
+        let lane = (subject, key[15] % LANES);
+        let (sender, outcome) = oneshot::channel();
+        if self.lanes.enter(lane, Waiting { request, until, outcome: sender }) {
+            tokio::spawn(Arc::clone(self).serve_lane(lane));
+        }
+        match tokio::time::timeout_at(until, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            // Its lane has let it go because its time was over.
+            Ok(Err(_)) | Err(_) => Err(("late", late(subject))),
+        }
+    }
+
+    /// Sends what waits in a lane, one request after the other, until nobody waits.
+    async fn serve_lane(self: Arc<Self>, lane: Key) {
+        let subject = lane.0;
+        loop {
+            let waiting = self.lanes.next(lane, self.most_bytes());
+            // The last one to ask waits the longest; who gives up before does so alone.
+            let Some(until) = waiting.iter().map(|one| one.until).max() else { return };
+            let (requests, outcomes): (Vec<_>, Vec<_>) = waiting.into_iter().map(|one| (one.request, one.outcome)).unzip();
+            metrics::histogram!("guild_nats_bundle").record(requests.len() as f64);
+            let answers = match <[Bytes; 1]>::try_from(requests) {
+                Ok([alone]) => self.request(subject, alone, 1, until).await.map(|answer| vec![answer]),
+                Err(many) => {
+                    let answer = self.request(subject, join(&many), many.len(), until).await;
+                    answer.and_then(|answer| split(&answer, many.len()).ok_or_else(|| ("broken", broken(subject))))
+                }
+            };
+            match answers {
+                Ok(answers) => outcomes.into_iter().zip(answers).for_each(|(outcome, answer)| _ = outcome.send(Ok(answer))),
+                Err(failure) => outcomes.into_iter().for_each(|outcome| _ = outcome.send(Err(failure.clone()))),
+            }
+        }
+    }
+}
+
+fn broken(subject: &str) -> Refusal {
+    tracing::error!(subject, "the answer to several calls does not hold one for each: do all services run the same version?");
+    Refusal::busy(format!("{subject} cannot be understood at the moment; try again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn waiting(bytes: usize, left: Duration) -> (Waiting, oneshot::Receiver<Outcome>) {
+        let (outcome, receiver) = oneshot::channel();
+        (Waiting { request: vec![0; bytes].into(), until: Instant::now() + left, outcome }, receiver)
+    }
+
+    #[tokio::test]
+    async fn a_lane_gives_what_waits_in_order_and_ends_when_nobody_does() {
+        let (lanes, key, long) = (Lanes::default(), ("s", 1), Duration::from_secs(60));
+        let mut receivers = Vec::new();
+        for bytes in [10, 20, 30, 5_000, 40] {
+            let (one, receiver) = waiting(bytes, long);
+            assert_eq!(lanes.enter(key, one), receivers.is_empty());
+            receivers.push(receiver);
+        }
+        drop(receivers.remove(1));
+        let (late, _receiver) = waiting(1, Duration::ZERO);
+        lanes.enter(key, late);
+        let sizes = || lanes.next(key, 1_000).iter().map(|one| one.request.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(), [10, 30], "who is gone is passed over");
+        assert_eq!(sizes(), [5_000], "what is too large for company goes alone");
+        assert_eq!(sizes(), [40], "whose time is over is let go");
+        assert!(sizes().is_empty() && lanes.lock().is_empty());
+        let (again, _receiver) = waiting(1, long);
+        assert!(lanes.enter(key, again), "nobody served it any more");
+    }
+}
