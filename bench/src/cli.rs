@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{compare, fill, ledger, scenarios};
+use crate::{compare, fill, ledger, scale, scenarios};
 
 /// Measures Guild Chat and servers like it, and keeps a ledger of what they lose under faults.
 ///
@@ -27,7 +27,7 @@ pub struct Common {
     /// The server to start: guild, flask, node, oxide or limit.
     #[arg(long, global = true, default_value = "guild")]
     pub server: String,
-    /// A server that runs already, such as 127.0.0.1:8080.
+    /// A server that runs already, such as 127.0.0.1:8080; with commas, gateways of one cluster, which share the connections.
     #[arg(long, global = true)]
     pub addr: Option<String>,
     /// Its process on this machine, for CPU and memory; with commas, all processes that share the work (its database, NATS, other services).
@@ -71,6 +71,8 @@ pub enum Command {
     Ledger(ledger::Args),
     /// 1,000 clients whose connections are cut every 15 s: how much of what was sent arrives.
     Jitter(scenarios::jitter::Args),
+    /// What a cluster for millions would need, from what was measured: sums, no load.
+    Scale(scale::Args),
 }
 
 /// Reads a number of seconds: more than 0, and not more than a day.

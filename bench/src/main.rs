@@ -15,6 +15,7 @@ mod random;
 mod received;
 mod report;
 mod run;
+mod scale;
 mod scenarios;
 mod target;
 

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use crate::cli::{Cli, Command, Common};
 use crate::report::{Report, Table, drawing, page};
 use crate::target::{Launch, Server, Target, describe, pin_self, prepare, raise_open_files};
-use crate::{compare, fill, ledger, scenarios};
+use crate::{compare, fill, ledger, scale, scenarios};
 
 /// What a command found, and whether nothing was lost that must not be.
 pub type Found = (Vec<Table>, bool);
@@ -30,6 +30,7 @@ pub fn run(cli: &Cli) -> Result<bool> {
         Command::Compare(args) => compare::command(common, args)?,
         Command::Ledger(args) => ledger::command(common, args)?,
         Command::Jitter(args) => scenarios::jitter::command(common, args)?,
+        Command::Scale(args) => scale::command(args)?,
     };
     let report = Report { command: command_line(), machine: describe(), tables };
     if common.json {

@@ -1,19 +1,23 @@
 //! `ledger`: faults every few seconds; then every message is accounted for.
 //!
-//! `plan` draws the faults and `faults` does them, through `proxy` and `disk`; `clients` are the users, in the rooms of `world`;
-//! `accounts` is told what happens and, at the end, what `read_back` finds in the log; `table` says what came of it.
+//! `plan` draws the faults for a `shape` of the service, `faults` has them done in time, and `scenes` are that shape at work, with its
+//! `proxy` and `disk`; `clients` are the users, in the rooms of `world`; `accounts` is told what happens and, at the end, what `read_back`
+//! finds in the log; `table` says what came of it, and `document` keeps it.
 
 mod accounts;
 mod bodies;
 mod churn;
 mod clients;
 mod disk;
+mod document;
 mod events;
 mod faults;
 mod plan;
 mod proxy;
 mod read_back;
 mod rest;
+mod scenes;
+mod shape;
 mod table;
 mod timeline;
 mod world;
@@ -21,7 +25,7 @@ mod world;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use mio::Events;
@@ -29,15 +33,16 @@ use mio::Events;
 use crate::cli::Common;
 use crate::net::Net;
 use crate::progress::Progress;
+use crate::random::Random;
 use crate::report::Report;
 use crate::run::{Found, command_line};
-use crate::target::{Launch, Server, describe, prepare};
+use crate::target::{Launch, describe, prepare};
 use clients::Clients;
-use disk::Disk;
-use faults::{Faults, Note, Stage};
-use plan::{Kind, Until};
-use proxy::Proxy;
+use faults::{Faults, Note};
+use plan::{Fault, Until};
 use read_back::Reading;
+use scenes::{Alone, Cluster, Scene};
+use shape::Shape;
 use table::Outcome;
 use world::World;
 
@@ -56,9 +61,9 @@ pub struct Args {
     /// Seconds from one fault to the next, about.
     #[arg(long, default_value_t = 3.0)]
     pub every: f64,
-    /// Messages a second, all users together; at most 3,000.
-    #[arg(long, default_value_t = 1_200, value_parser = clap::value_parser!(u32).range(1..=3_000))]
-    pub rate: u32,
+    /// Messages a second, all users together; at most 3,000. 1,200 where none are given, 400 in a cluster.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3_000))]
+    pub rate: Option<u32>,
     /// Users.
     #[arg(long, default_value_t = 240)]
     pub users: usize,
@@ -71,7 +76,10 @@ pub struct Args {
     /// Every kind of fault, three kills, less than a minute: for the tests.
     #[arg(long, conflicts_with_all = ["kills", "seconds", "least"])]
     pub short: bool,
-    /// Writes the tables into this document, between the lines `<!-- ledger -->` and `<!-- /ledger -->`.
+    /// Two processes of each service over a PostgreSQL and a NATS of their own, and faults of all of these, instead of one process on SQLite.
+    #[arg(long)]
+    pub cluster: bool,
+    /// Writes the tables into this document, between the lines `<!-- ledger -->` and `<!-- /ledger -->` (with --cluster, `ledger-cluster`).
     #[arg(long, value_name = "FILE.md")]
     pub write: Option<PathBuf>,
 }
@@ -88,7 +96,7 @@ pub fn command(common: &Common, args: &Args) -> Result<Found> {
         bail!("the ledger kills the server that it looks at, so it starts one of its own: leave out --addr and --server");
     }
     if let Some(file) = &args.write {
-        table::look(file)?;
+        args.shape().marks().look(file)?;
     }
     prepare("guild", common.guild.as_deref())?;
     let folder = tempfile::Builder::new().prefix("guild-ledger-").tempdir()?;
@@ -108,43 +116,45 @@ pub fn command(common: &Common, args: &Args) -> Result<Found> {
     }
     if let Some(file) = &args.write {
         let report = Report { command: command_line(), machine: describe(), tables: tables.clone() };
-        table::write(file, Some(&report.markdown()))?;
+        args.shape().marks().write(file, &report.markdown())?;
     }
     Ok((tables, complaints.is_empty()))
 }
 
-fn run(args: &Args, mut launch: Launch) -> Result<Outcome> {
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
-    let seed = args.seed.unwrap_or(if args.short { SHORT_SEED } else { clock.into() });
-    let (every, until) = if args.short { (SHORT_EVERY, Until::Kills(3)) } else { (args.every, args.until()) };
-    let plan = plan::plan(seed, Duration::from_secs_f64(every), until);
-    let (users, rooms, rate) = if args.short { (100, 20, 400) } else { (args.users, args.rooms, args.rate) };
+fn run(args: &Args, launch: Launch) -> Result<Outcome> {
+    let shape = args.shape();
+    let (short_seed, short_every, short_kills) = shape.short();
+    let seed = args.seed.unwrap_or_else(|| if args.short { short_seed } else { Random::any_seed() });
+    let (every, until) = if args.short { (short_every, Until::Kills(short_kills)) } else { (args.every, args.until()) };
+    let plan = plan::plan(seed, Duration::from_secs_f64(every), until, shape.menu());
     eprintln!("ledger: seed {seed}, {} faults in about {} s", plan.len(), plan::length(&plan).as_secs());
-    let kills = plan.iter().filter(|fault| fault.kind == Kind::Kill).count() as u64;
-    let least = args.least.unwrap_or(match (args.short, args.kills.is_some() || args.seconds.is_some()) {
-        (false, false) => 100_000,
+    let scene: Arc<dyn Scene> = match shape {
+        Shape::Alone => Arc::new(Alone::start(launch, seed)?),
+        Shape::Cluster => Arc::new(Cluster::start(launch, seed)?),
+    };
+    account(args, seed, plan, &scene)
+}
+
+/// The users' talk, the faults, and what came of them.
+fn account(args: &Args, seed: u64, plan: Vec<Fault>, scene: &Arc<dyn Scene>) -> Result<Outcome> {
+    let (shape, kills, of) = (args.shape(), plan::kills_of(&plan) as u64, plan.len() as u64);
+    let usual = if shape == Shape::Alone { 1_200 } else { 400 };
+    let (users, rooms, rate) = if args.short { (100, 20, 400) } else { (args.users, args.rooms, args.rate.unwrap_or(usual)) };
+    let least = args.least.unwrap_or(match (args.short, args.kills.is_some() || args.seconds.is_some(), shape) {
+        (false, false, Shape::Alone) => 100_000,
         _ => plan::length(&plan).as_secs() * u64::from(rate) / 10,
     });
-
-    let (folder, database) = (launch.folder.clone(), launch.database());
-    let disk = Disk::new(&folder, &database)?;
-    launch.settings.extend(disk.settings());
-    let server = Server::start(launch.clone())?;
-    let target = server.target();
-    let proxy = Arc::new(Proxy::start(target.addr, seed)?);
-    let mut net = Net::new(proxy.addr)?;
+    let target = scene.target();
+    let mut net = Net::new(scene.proxy().addr)?;
     let world = World::draw(seed, users, rooms);
     let mut clients = Clients::new(&target, world, seed, f64::from(rate));
     clients.begin(&mut net)?;
-    if !disk.is_in_use() {
-        bail!("the server does not run on the disk that can fail: is it linked statically, or LD_PRELOAD not allowed?");
-    }
+    scene.look()?;
 
     let calm = Arc::new(AtomicBool::new(true));
-    let stage = Stage { proxy: Arc::clone(&proxy), disk, database, calm: Arc::clone(&calm) };
     let began = Instant::now();
-    let of = plan.len() as u64;
-    let (mut server, not_started) = endure(&mut clients, &mut net, Faults::begin(plan, server, stage)?, of, &calm)?;
+    let faults = Faults::begin(plan, Arc::clone(scene), Arc::clone(&calm))?;
+    let not_started = endure(&mut clients, &mut net, faults, of, &calm)?;
     let seconds = began.elapsed().as_secs_f64();
     Reading::open(&target)?.heads(&clients.world, &mut clients.ledger)?;
     drain(&mut clients, &mut net)?;
@@ -152,13 +162,13 @@ fn run(args: &Args, mut launch: Launch) -> Result<Outcome> {
     // Over a connection of its own: the server ends one that says nothing while everybody drains.
     Reading::open(&target)?.log(&clients.world, &mut clients.ledger)?;
     let totals = clients.ledger.close();
-    server.stop()?;
-    let check = launch.check()?;
+    let check = scene.check()?;
     clients.ledger.problems().iter().for_each(|problem| eprintln!("ledger: {problem}"));
     clients.lost.iter().for_each(|(why, count)| eprintln!("ledger: {count} connections lost: {why}"));
-    not_started.iter().for_each(|why| eprintln!("ledger: the server did not start at once: {why}"));
+    not_started.iter().for_each(|why| eprintln!("ledger: a server did not start at once: {why}"));
     Ok(Outcome {
         seed,
+        shape,
         seconds,
         size: (users, rooms),
         totals,
@@ -168,7 +178,7 @@ fn run(args: &Args, mut launch: Launch) -> Result<Outcome> {
         given_up: clients.given_up,
         lost: clients.lost.values().sum(),
         errors: clients.errors,
-        cuts: proxy.cuts(),
+        cuts: scene.proxy().cuts(),
         not_started: not_started.len(),
         check,
         least,
@@ -176,20 +186,19 @@ fn run(args: &Args, mut launch: Launch) -> Result<Outcome> {
     })
 }
 
-/// Of the short run.
-const SHORT_SEED: u64 = 46;
-/// Seconds from one of its faults to the next.
-const SHORT_EVERY: f64 = 1.5;
-
 impl Args {
+    fn shape(&self) -> Shape {
+        if self.cluster { Shape::Cluster } else { Shape::Alone }
+    }
+
     fn until(&self) -> Until {
         self.seconds.map_or_else(|| Until::Kills(self.kills.unwrap_or(25)), Until::Seconds)
     }
 }
 
 /// Lets the users talk while the faults last and until the service is back after the last of them, and then waits until everything has
-/// arrived. Answers the server, and why it did not start at once, each time that it did not.
-fn endure(clients: &mut Clients, net: &mut Net, faults: Faults, of: u64, calm: &AtomicBool) -> Result<(Server, Vec<String>)> {
+/// arrived. Answers why a server did not start at once, each time that one did not.
+fn endure(clients: &mut Clients, net: &mut Net, faults: Faults, of: u64, calm: &AtomicBool) -> Result<Vec<String>> {
     let mut events = Events::with_capacity(1_024);
     let mut not_started = Vec::new();
     let progress = Progress::new("ledger", of);
@@ -208,10 +217,10 @@ fn endure(clients: &mut Clients, net: &mut Net, faults: Faults, of: u64, calm: &
         let (count, acked) = (clients.timeline.count(), clients.ledger.acked_count());
         progress.at(count, || format!("{count} faults, {acked} acked, {} connected", clients.crowd.ready()));
     }
-    let server = faults.end()?;
+    faults.end()?;
     drain(clients, net)?;
     progress.done("everything is said");
-    Ok((server, not_started))
+    Ok(not_started)
 }
 
 fn take_notes(faults: &Faults, clients: &mut Clients, not_started: &mut Vec<String>) {
@@ -232,18 +241,4 @@ fn drain(clients: &mut Clients, net: &mut Net) -> Result<()> {
         clients.turn(net, &mut events, false)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_short_run_is_short_and_kills_a_server_whose_syncs_fail() {
-        let plan = plan::plan(SHORT_SEED, Duration::from_secs_f64(SHORT_EVERY), Until::Kills(3));
-        assert!(plan::length(&plan) < Duration::from_secs(30));
-        assert_eq!(plan.iter().filter(|fault| fault.kind == Kind::Kill).count(), 3);
-        let meets = |pair: &[plan::Fault]| pair[0].kind == Kind::SyncFails && pair[1].kind == Kind::Kill && pair[1].into_last.is_some();
-        assert!(plan.windows(2).any(meets), "{plan:?}");
-    }
 }

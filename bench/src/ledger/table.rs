@@ -1,13 +1,9 @@
-//! What a run found: the tables, the reasons why it is not sound, and the place in a document that they are written to.
+//! What a run found: the tables, and the reasons why it is not sound.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result, bail};
 
 use super::accounts::Totals;
-use super::plan::Kind;
+use super::shape::Shape;
 use super::timeline::Timeline;
 use crate::latency::Latency;
 use crate::report::{Cell, Column, Table, column};
@@ -15,8 +11,10 @@ use crate::report::{Cell, Column, Table, column};
 /// All that a run found.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What was drawn from.
+    /// The seed that was drawn from.
     pub seed: u64,
+    /// What could happen, and to what.
+    pub shape: Shape,
     /// How long the faults and what had to be waited for after them took, in seconds.
     pub seconds: f64,
     /// Users and rooms.
@@ -86,12 +84,12 @@ impl Outcome {
         let acked = self.totals.acked;
         unless(acked >= self.least, &|| format!("{acked} messages were acknowledged, {} at the least were expected", self.least));
         unless(self.totals.refused > 0, &|| "no stranger was refused".to_owned());
-        for kind in Kind::ALL {
+        for kind in self.shape.menu().kinds.iter().copied() {
             unless(self.timeline.of(kind).count > 0, &|| format!("a fault did not occur: {}", kind.words()));
         }
-        let kills = self.timeline.of(Kind::Kill).count;
+        let kills = self.timeline.kills();
         unless(kills >= self.kills, &|| format!("{kills} kills were done, {} were planned", self.kills));
-        for kind in [Kind::Full, Kind::SyncFails] {
+        for kind in self.shape.noticed().iter().copied() {
             unless(self.timeline.of(kind).busy > 0, &|| format!("nobody noticed: {}", kind.words()));
         }
         unless(self.cuts > 0, &|| "the proxy cut nothing".to_owned());
@@ -102,18 +100,13 @@ impl Outcome {
     pub fn tables(&self) -> Vec<Table> {
         let title = format!("Faults: {} in {:.0} s, seed {}", self.timeline.count(), self.seconds, self.seed);
         let mut faults = Table::new(title, &FAULTS);
-        for kind in Kind::ALL {
+        for kind in self.shape.menu().kinds.iter().copied() {
             let times = self.timeline.of(kind);
             let mut row: Vec<Cell> = vec![kind.words().into(), times.count.into(), seconds(&times.lasted, 50.0), times.busy.into()];
             row.extend([&times.first_ack, &times.everybody].iter().flat_map(|latency| [50.0, 100.0].map(|at| seconds(latency, at))));
             faults.rows.push(row);
         }
-        faults.notes.push(
-            "A kill lasts as long as the server stays away before it is started again; all times are from the end of a fault, also where \
-             another one began meanwhile. The disk fails through a shim (acceptance/shim/disk.c) that is preloaded into the server, for the \
-             database's files only. The lock is `BEGIN IMMEDIATE` in another process; the server waits 5 s for it."
-                .to_owned(),
-        );
+        faults.notes.push(self.shape.about_faults().to_owned());
         let totals = &self.totals;
         let mut accounts = Table::new("Accounts", &ACCOUNTS);
         let messages = [totals.acked, totals.lost, totals.doubled, totals.reordered, totals.changed, totals.strayed];
@@ -148,7 +141,7 @@ impl Outcome {
         row("connections lost by the clients", self.lost);
         row("connections without an answer for 20 s", self.given_up as u64);
         row("`resync`s (a client more than 5,000 events behind)", totals.resyncs);
-        row("starts of the server that failed under a fault, and were tried again", self.not_started as u64);
+        row("starts of a server that failed under a fault, and were tried again", self.not_started as u64);
         sends.notes.push(format!("`guild check`: {}", self.check.1.lines().last().unwrap_or("no answer")));
         vec![faults, accounts, sends]
     }
@@ -158,54 +151,22 @@ fn seconds(latency: &Latency, percentile: f64) -> Cell {
     Cell::maybe(latency.percentile(percentile).map(|millis| millis / 1_000.0))
 }
 
-const BEGIN: &str = "<!-- ledger -->";
-const END: &str = "<!-- /ledger -->";
-
-/// The document with this text between its marks.
-fn replaced(document: &str, text: &str) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{text}\n{END}{after}"))
-}
-
-/// Whether the tables can be written to this document.
-///
-/// # Errors
-/// It is not there, or has no marks.
-pub fn look(file: &Path) -> Result<()> {
-    write(file, None)
-}
-
-/// Writes them between the marks.
-///
-/// # Errors
-/// As [`look`].
-pub fn write(file: &Path, text: Option<&str>) -> Result<()> {
-    let document = fs::read_to_string(file).with_context(|| format!("--write {}", file.display()))?;
-    let Some(document) = replaced(&document, text.unwrap_or_default()) else {
-        bail!("--write {}: put the lines {BEGIN} and {END} where the tables shall stand", file.display());
-    };
-    if text.is_some() {
-        fs::write(file, document).with_context(|| format!("--write {}", file.display()))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
 
-    fn fine() -> Outcome {
+    fn fine(shape: Shape) -> Outcome {
         let mut timeline = Timeline::default();
-        for (number, kind) in Kind::ALL.into_iter().enumerate() {
+        for (number, kind) in shape.menu().kinds.iter().copied().enumerate() {
             timeline.began(number, kind, Instant::now());
             timeline.busy();
             timeline.ended(number, Instant::now() + Duration::from_secs(1));
         }
         Outcome {
             seed: 1,
+            shape,
             seconds: 10.0,
             size: (2, 1),
             totals: Totals { sent: 11, attempts: 12, acked: 10, refused: 1, delivered: 20, ..Totals::default() },
@@ -225,12 +186,15 @@ mod tests {
 
     #[test]
     fn a_run_that_proves_something_has_no_complaints() {
-        assert_eq!(fine().complaints(), Vec::<String>::new());
-        assert!(fine().tables().iter().all(|table| table.rows.iter().all(|row| row.len() == table.columns.len())));
+        for shape in [Shape::Alone, Shape::Cluster] {
+            assert_eq!(fine(shape).complaints(), Vec::<String>::new());
+            assert!(fine(shape).tables().iter().all(|table| table.rows.iter().all(|row| row.len() == table.columns.len())));
+        }
     }
 
     #[test]
     fn a_run_that_proves_nothing_says_so() {
+        let fine = || fine(Shape::Alone);
         let too_few = Outcome { least: 11, ..fine() };
         let no_fault = Outcome { timeline: Timeline::default(), ..fine() };
         let no_cut = Outcome { cuts: 0, ..fine() };
@@ -250,12 +214,5 @@ mod tests {
             let complaints = outcome.complaints();
             assert!(complaints.iter().any(|complaint| complaint.contains(words)), "{words}: {complaints:?}");
         }
-    }
-
-    #[test]
-    fn a_document_keeps_what_is_around_the_marks() {
-        let document = format!("# A\n{BEGIN}\nold\n{END}\nrest\n");
-        assert_eq!(replaced(&document, "new").as_deref(), Some(format!("# A\n{BEGIN}\nnew\n{END}\nrest\n").as_str()));
-        assert_eq!(replaced("# A\n", "new"), None);
     }
 }

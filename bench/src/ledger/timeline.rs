@@ -1,5 +1,6 @@
 //! When each kind of fault was, and how long the service was away after it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::plan::Kind;
@@ -16,14 +17,14 @@ pub struct Times {
     pub first_ack: Latency,
     /// From its end until every client was in again.
     pub everybody: Latency,
-    /// Sends refused as `busy` while it lasted.
+    /// Sends refused as `busy` while it lasted, and after it until the next acknowledgement.
     pub busy: u64,
 }
 
-/// All kinds, in the order of [`Kind::ALL`].
+/// All kinds that have occurred.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
-    kinds: [Times; Kind::ALL.len()],
+    kinds: BTreeMap<Kind, Times>,
     lasting: Vec<(usize, Kind, Instant)>,
     without_ack: Vec<(Kind, Instant)>,
     without_all: Vec<(Kind, Instant)>,
@@ -34,31 +35,18 @@ pub struct Timeline {
 const NOTICED: Duration = Duration::from_millis(500);
 
 impl Timeline {
-    /// What is known of a kind.
-    pub fn of(&self, kind: Kind) -> &Times {
-        let [kill, stop, cut, stall, full, sync_fails, lock] = &self.kinds;
-        match kind {
-            Kind::Kill => kill,
-            Kind::Stop => stop,
-            Kind::Cut => cut,
-            Kind::Stall => stall,
-            Kind::Full => full,
-            Kind::SyncFails => sync_fails,
-            Kind::Lock => lock,
-        }
+    /// What is known of a kind; empty where it has not occurred.
+    pub fn of(&self, kind: Kind) -> Times {
+        self.kinds.get(&kind).cloned().unwrap_or_default()
+    }
+
+    /// How many kills have begun, of whatever.
+    pub fn kills(&self) -> u64 {
+        self.kinds.iter().filter(|(kind, _)| kind.is_kill()).map(|(_, times)| times.count).sum()
     }
 
     fn kind(&mut self, kind: Kind) -> &mut Times {
-        let [kill, stop, cut, stall, full, sync_fails, lock] = &mut self.kinds;
-        match kind {
-            Kind::Kill => kill,
-            Kind::Stop => stop,
-            Kind::Cut => cut,
-            Kind::Stall => stall,
-            Kind::Full => full,
-            Kind::SyncFails => sync_fails,
-            Kind::Lock => lock,
-        }
+        self.kinds.entry(kind).or_default()
     }
 
     /// The fault of this number begins.
@@ -79,7 +67,7 @@ impl Timeline {
 
     /// How many have begun.
     pub fn count(&self) -> u64 {
-        self.kinds.iter().map(|times| times.count).sum()
+        self.kinds.values().map(|times| times.count).sum()
     }
 
     /// A message was acknowledged.
@@ -91,10 +79,11 @@ impl Timeline {
 
     /// A send was refused as `busy`.
     pub fn busy(&mut self) {
-        for place in 0..self.lasting.len() {
-            if let Some((_, kind, _)) = self.lasting.get(place).copied() {
-                self.kind(kind).busy += 1;
-            }
+        for (_, kind, _) in &self.lasting {
+            self.kinds.entry(*kind).or_default().busy += 1;
+        }
+        for (kind, _) in &self.without_ack {
+            self.kinds.entry(*kind).or_default().busy += 1;
         }
     }
 
@@ -141,6 +130,7 @@ mod tests {
         timeline.look(at(1_100), true);
         timeline.came_in(at(1_900));
         timeline.acked(at(2_000));
+        timeline.busy();
         timeline.acked(at(3_000));
         timeline.look(at(2_500), false);
         assert!(!timeline.is_settled());
@@ -148,7 +138,7 @@ mod tests {
         assert!(timeline.is_settled());
         let kill = timeline.of(Kind::Kill);
         let near = |latency: &Latency, millis: f64| latency.count() == 1 && (latency.percentile(50.0).unwrap() / millis - 1.0).abs() < 0.01;
-        assert_eq!((kill.count, kill.busy, timeline.count()), (1, 1, 1));
+        assert_eq!((kill.count, kill.busy, timeline.count()), (1, 2, 1));
         assert!(near(&kill.lasted, 1_000.0) && near(&kill.first_ack, 1_000.0) && near(&kill.everybody, 900.0), "{kill:?}");
     }
 }

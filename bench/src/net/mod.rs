@@ -60,7 +60,8 @@ pub struct Net {
     /// Shared by all connections, because only one is read at a time.
     scratch: Vec<u8>,
     generation: u64,
-    server: SocketAddr,
+    /// At least one.
+    servers: Vec<SocketAddr>,
     pings: u64,
 }
 
@@ -73,13 +74,18 @@ impl Net {
     /// # Errors
     /// The kernel gives no poll.
     pub fn new(server: SocketAddr) -> io::Result<Self> {
-        let (conns, dirty, scratch) = (Slab::new(), Vec::new(), vec![0; 256 * 1024]);
-        Ok(Self { poll: Poll::new()?, conns, dirty, scratch, generation: 0, server, pings: 0 })
+        let (conns, dirty, scratch, servers) = (Slab::new(), Vec::new(), vec![0; 256 * 1024], vec![server]);
+        Ok(Self { poll: Poll::new()?, conns, dirty, scratch, generation: 0, servers, pings: 0 })
     }
 
-    /// The server's address, for a `Host` header and messages.
+    /// Connections go to these servers as well, in turns: gateways that share the users.
+    pub fn share(&mut self, others: &[SocketAddr]) {
+        self.servers.extend(others);
+    }
+
+    /// The (first) server's address, for a `Host` header and messages.
     pub fn server(&self) -> SocketAddr {
-        self.server
+        self.servers.first().copied().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
     }
 
     /// How many connections there are.
@@ -100,7 +106,7 @@ impl Net {
         let hello = format!(
             "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-            self.server
+            self.server()
         );
         self.open(client, Stage::Upgrading, hello.as_bytes())
     }
@@ -114,16 +120,18 @@ impl Net {
     }
 
     fn open(&mut self, client: usize, stage: Stage, hello: &[u8]) -> io::Result<Id> {
-        let socket = Socket::new(Domain::for_address(self.server), Type::STREAM, Some(Protocol::TCP))?;
+        let turn = usize::try_from(self.generation).unwrap_or(0) % self.servers.len();
+        let server = self.servers.get(turn).copied().unwrap_or_else(|| self.server());
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         // The first source is the kernel's own choice, at connect: it takes ports again that a connection of a second ago has left
         // (TIME_WAIT), and `bind` would not.
         let source = u8::try_from(1 + self.conns.len() / PER_SOURCE % 250).unwrap_or(1);
-        if source > 1 && self.server.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        if source > 1 && server.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
             socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, source), 0)).into())?;
         }
-        match socket.connect(&self.server.into()) {
+        match socket.connect(&server.into()) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
             Err(error) => return Err(error),

@@ -123,7 +123,7 @@ fn allowed(target: &Target) -> usize {
 /// It does not let everybody in.
 pub fn run(target: &Target, args: &Args, connections: usize) -> Result<Outcome> {
     let settle = Duration::from_secs_f64(args.settle());
-    let mut net = Net::new(target.addr)?;
+    let mut net = target.net()?;
     let tag = tag();
     let crowd = Crowd::new(target, (0..connections).map(|client| format!("i{tag}-{client}")), args.at_once as usize);
     let mut idlers = Idlers { crowd, lost: 0 };

@@ -6,7 +6,6 @@ use anyhow::{Result, bail};
 
 use super::audience::{Account, Audience, Counts, Plan};
 use crate::cli::{Common, seconds};
-use crate::net::Net;
 use crate::progress::Progress;
 use crate::report::{Cell, Column, Table, charted, column};
 use crate::run::{Found, tested};
@@ -79,7 +78,7 @@ pub fn command(common: &Common, args: &Args) -> Result<Found> {
 fn storm(target: &Target, args: &Args) -> Result<Outcome> {
     let clients = args.clients as usize;
     let plan = Plan { clients, members: args.members as usize, rate: args.rate as usize, cursor: true, at_once: args.at_once as usize };
-    let mut net = Net::new(target.addr)?;
+    let mut net = target.net()?;
     let mut audience = Audience::gather(&mut net, target, plan)?;
     audience.begin();
     audience.watched = u64::MAX..u64::MAX;

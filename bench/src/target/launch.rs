@@ -1,14 +1,16 @@
 //! Starting servers: ours, and the peers of `bench/peers`. Each writes what it says to `server.log` in its folder.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 
 use super::machine::{SERVER_CORE, has_two_cores};
+use super::process::{Process, tail};
 use super::tokens::{SECRET, Tokens};
 use super::{Dialect, Target};
 
@@ -100,7 +102,7 @@ impl Launch {
 #[derive(Debug)]
 pub struct Server {
     launch: Launch,
-    child: Child,
+    process: Process,
     addr: SocketAddr,
 }
 
@@ -114,42 +116,21 @@ impl Server {
     /// It cannot be started, or ends at once; with the end of its log.
     pub fn start(launch: Launch) -> Result<Self> {
         fs::create_dir_all(&launch.folder)?;
-        let log = File::options().create(true).append(true).open(launch.log())?;
-        let from = usize::try_from(log.metadata()?.len())?;
-        let mut command = launch.command()?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
-        let mut server = Self { addr: SocketAddr::from(([127, 0, 0, 1], 0)), launch, child };
-        server.addr = server.wait_until_it_listens(from)?;
-        Ok(server)
+        let (process, addr) = Process::start(&launch.name, launch.command()?, &launch.log(), START, listens_on)?;
+        let addr = addr.parse().with_context(|| format!("{} listens on {addr:?}", launch.name))?;
+        Ok(Self { launch, process, addr })
     }
 
-    fn wait_until_it_listens(&mut self, from: usize) -> Result<SocketAddr> {
-        let until = Instant::now() + START;
-        loop {
-            let log = fs::read_to_string(self.launch.log()).unwrap_or_default();
-            let said = log.get(from..).unwrap_or_default();
-            if let Some((_, rest)) = said.split_once("listening on ")
-                && let Some((line, _)) = rest.split_once('\n')
-            {
-                let addr = line.trim().trim_start_matches("http://").split_whitespace().next().unwrap_or_default();
-                return addr.parse().with_context(|| format!("{} listens on {addr:?}", self.launch.name));
-            }
-            if let Some(status) = self.child.try_wait()? {
-                bail!("{} ended at once ({status}); its log ends so:\n{}", self.launch.name, tail(said));
-            }
-            if Instant::now() > until {
-                bail!("{} does not listen after {} s; its log ends so:\n{}", self.launch.name, START.as_secs(), tail(said));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     /// How to reach it.
     pub fn target(&self) -> Target {
         let dialect = if self.launch.name == "guild" { Dialect::Guild } else { Dialect::Peer };
         let (name, tokens) = (self.launch.name.clone(), Tokens::new(SECRET));
-        Target { name, dialect, addr: self.addr, pids: vec![self.child.id()], tokens }
+        Target { name, dialect, addr: self.addr, others: Vec::new(), pids: vec![self.process.id()], tokens }
     }
 
     /// `kill -9`, and waits until it is gone.
@@ -157,9 +138,7 @@ impl Server {
     /// # Errors
     /// The kernel refuses.
     pub fn kill(&mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
+        self.process.kill()
     }
 
     /// Starts it again where it was, on the same port.
@@ -177,36 +156,14 @@ impl Server {
     /// # Errors
     /// The kernel refuses.
     pub fn stop(&mut self) -> Result<()> {
-        self.signal(rustix::process::Signal::TERM)?;
-        let until = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < until {
-            if self.child.try_wait()?.is_some() {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.kill()
-    }
-
-    /// Sends a signal to the process.
-    ///
-    /// # Errors
-    /// It has ended.
-    pub fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).context("no process")?;
-        Ok(rustix::process::kill_process(pid, signal)?)
+        self.process.stop(Signal::TERM)
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.kill();
-    }
-}
-
-fn tail(log: &str) -> String {
-    let lines: Vec<_> = log.lines().collect();
-    lines.get(lines.len().saturating_sub(15)..).unwrap_or_default().join("\n")
+/// The address that a log tells, once its line is whole.
+fn listens_on(log: &str) -> Option<String> {
+    let (line, _) = log.split_once("listening on ")?.1.split_once('\n')?;
+    Some(line.trim().trim_start_matches("http://").split_whitespace().next().unwrap_or_default().to_owned())
 }
 
 /// Makes ready what can be started by this name: builds ours, or installs a peer.

@@ -2,6 +2,9 @@
 
 mod launch;
 mod machine;
+mod nats;
+mod postgres;
+mod process;
 mod tokens;
 mod usage;
 
@@ -9,8 +12,13 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, bail};
 
+use crate::net::Net;
+
 pub use launch::{Launch, PEERS, Server, prepare};
 pub use machine::{describe, on_all_cores, open_files, pin_self, raise_open_files};
+pub use nats::Nats;
+pub use postgres::Postgres;
+pub use process::free_port;
 pub use tokens::{SECRET, Tokens};
 pub use usage::{Usage, own_usage, usage};
 
@@ -32,6 +40,8 @@ pub struct Target {
     pub dialect: Dialect,
     /// Where it listens.
     pub addr: SocketAddr,
+    /// Where others listen that share its users: further gateways of one cluster.
+    pub others: Vec<SocketAddr>,
     /// Its processes, where they are known: without any there are no figures of CPU and memory.
     pub pids: Vec<u32>,
     /// Signs the users' tokens.
@@ -67,14 +77,29 @@ impl Target {
         format!("40{}", serde_json::Value::Object(auth))
     }
 
-    /// A server that somebody else has started.
+    /// Connections to it, and in turns to those that share its users.
     ///
     /// # Errors
-    /// The address is none.
-    pub fn running(addr: &str, pids: &[u32], secret: &str) -> Result<Self> {
-        let Ok(addr) = addr.parse() else {
-            bail!("--addr {addr}: give an IP address and a port, such as 127.0.0.1:8080");
-        };
-        Ok(Self { name: "guild".to_owned(), dialect: Dialect::Guild, addr, pids: pids.to_vec(), tokens: Tokens::new(secret) })
+    /// The kernel gives no poll.
+    pub fn net(&self) -> std::io::Result<Net> {
+        let mut net = Net::new(self.addr)?;
+        net.share(&self.others);
+        Ok(net)
+    }
+
+    /// A server that somebody else has started; with commas, gateways that share its users.
+    ///
+    /// # Errors
+    /// One of the addresses is none.
+    pub fn running(addrs: &str, pids: &[u32], secret: &str) -> Result<Self> {
+        let mut others = Vec::new();
+        for addr in addrs.split(',') {
+            let Ok(addr) = addr.parse() else {
+                bail!("--addr {addr}: give an IP address and a port, such as 127.0.0.1:8080");
+            };
+            others.push(addr);
+        }
+        let addr = others.remove(0);
+        Ok(Self { name: "guild".to_owned(), dialect: Dialect::Guild, addr, others, pids: pids.to_vec(), tokens: Tokens::new(secret) })
     }
 }

@@ -1,24 +1,26 @@
 //! A TCP proxy on loopback, on a thread of its own, that can cut what goes through it: with a reset, with a close, in the middle of a
-//! frame; and that can pass nothing on for a while, in one direction.
+//! frame; that can pass nothing on for a while, in one direction or both; and that can refuse whoever comes.
 
 mod pair;
+mod route;
+mod running;
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token, Waker};
-use slab::Slab;
+use mio::net::TcpListener;
+use mio::{Interest, Poll, Token, Waker};
 
 use super::plan::Knife;
-use crate::random::Random;
-use pair::{AT_ONCE, Pair, Side};
+use pair::Side;
+use running::Running;
+
+pub use route::Routes;
 
 /// What a proxy is told.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +29,10 @@ enum Order {
     Cut(usize, Knife),
     /// Pass nothing on, on so many of a hundred connections, from this side, for so long.
     Stall(usize, Side, Duration),
+    /// Cut all, and whoever comes as well, for so long.
+    Refuse(Duration),
+    /// Pass nothing on, either way, also for those who come, for so long.
+    Silence(Duration),
     /// End.
     Stop,
 }
@@ -45,11 +51,11 @@ const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 
 impl Proxy {
-    /// One before this server; which connections a fault hits is drawn from the seed.
+    /// One before these servers; which connections a fault hits is drawn from the seed.
     ///
     /// # Errors
     /// The kernel gives no port, poll or thread.
-    pub fn start(server: SocketAddr, seed: u64) -> Result<Self> {
+    pub fn start(routes: Routes, seed: u64) -> Result<Self> {
         let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let addr = listener.local_addr()?;
         let poll = Poll::new()?;
@@ -57,16 +63,7 @@ impl Proxy {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (orders, told) = channel();
         let cut = Arc::new(AtomicU64::new(0));
-        let run = Running {
-            poll,
-            listener,
-            server,
-            pairs: Slab::new(),
-            told,
-            random: Random::new(seed),
-            cut: Arc::clone(&cut),
-            scratch: vec![0; AT_ONCE],
-        };
+        let run = Running::new(poll, listener, routes, told, seed, Arc::clone(&cut));
         let thread = std::thread::Builder::new().name("proxy".to_owned()).spawn(move || {
             if let Err(error) = run.run() {
                 eprintln!("bench: the proxy has ended: {error}");
@@ -83,6 +80,16 @@ impl Proxy {
     /// Passes nothing on, on so many of a hundred connections: to the clients or from them.
     pub fn stall(&self, share: usize, to_clients: bool, lasts: Duration) {
         self.tell(Order::Stall(share, if to_clients { Side::Server } else { Side::Client }, lasts));
+    }
+
+    /// Resets all connections and, for so long, all that come.
+    pub fn refuse(&self, lasts: Duration) {
+        self.tell(Order::Refuse(lasts));
+    }
+
+    /// Passes nothing on, either way, for so long; connections that come are taken and hear nothing.
+    pub fn silence(&self, lasts: Duration) {
+        self.tell(Order::Silence(lasts));
     }
 
     /// How many connections it has cut.
@@ -106,117 +113,17 @@ impl Drop for Proxy {
     }
 }
 
-/// What its thread has.
-struct Running {
-    poll: Poll,
-    listener: TcpListener,
-    server: SocketAddr,
-    pairs: Slab<Pair>,
-    told: Receiver<Order>,
-    random: Random,
-    cut: Arc<AtomicU64>,
-    scratch: Vec<u8>,
-}
-
-impl Running {
-    fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(1_024);
-        loop {
-            let stalled = self.pairs.iter().filter_map(|(_, pair)| pair.stalled_until()).min();
-            match self.poll.poll(&mut events, stalled.map(|until| until.saturating_duration_since(Instant::now()))) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => outcome?,
-            }
-            for event in &events {
-                match event.token() {
-                    LISTENER => self.accept()?,
-                    WAKER => {}
-                    Token(token) => {
-                        let side = if token % 2 == 0 { Side::Client } else { Side::Server };
-                        if event.is_readable() || event.is_error() {
-                            self.pass_on(token / 2, side);
-                        }
-                        if event.is_writable() {
-                            self.pass_on(token / 2, side.other());
-                        }
-                    }
-                }
-            }
-            let over: Vec<_> = self.pairs.iter_mut().filter_map(|(place, pair)| Some((place, pair.wake(Instant::now())?))).collect();
-            over.into_iter().for_each(|(place, side)| self.pass_on(place, side));
-            while let Ok(order) = self.told.try_recv() {
-                match order {
-                    Order::Cut(share, knife) => self.cut_some(share, knife),
-                    Order::Stall(share, side, lasts) => {
-                        let until = Instant::now() + lasts;
-                        for (_, pair) in &mut self.pairs {
-                            if self.random.percent(share) {
-                                pair.stall(side, until);
-                            }
-                        }
-                    }
-                    Order::Stop => return Ok(()),
-                }
-            }
-        }
-    }
-
-    fn accept(&mut self) -> io::Result<()> {
-        loop {
-            let client = match self.listener.accept() {
-                Ok((client, _)) => client,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // Gone before it was taken.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
-                Err(error) => return Err(error),
-            };
-            let server = TcpStream::connect(self.server)?;
-            let entry = self.pairs.vacant_entry();
-            let place = entry.key();
-            let mut pair = Pair::new(client, server);
-            pair.register(self.poll.registry(), Token(place * 2), Token(place * 2 + 1))?;
-            entry.insert(pair);
-        }
-    }
-
-    /// Passes on what has come from this side, and forgets a pair that is over.
-    fn pass_on(&mut self, place: usize, from: Side) {
-        if let Some(pair) = self.pairs.get_mut(place)
-            && !pair.pass_on(from, &mut self.scratch)
-        {
-            self.pairs.remove(place);
-        }
-    }
-
-    fn cut_some(&mut self, share: usize, knife: Knife) {
-        let all: Vec<usize> = self.pairs.iter().map(|(place, _)| place).collect();
-        for place in all {
-            if !self.random.percent(share) {
-                continue;
-            }
-            self.cut.fetch_add(1, Ordering::Relaxed);
-            let reset = knife == Knife::Reset || (knife == Knife::MidFrame && self.random.percent(50));
-            if knife == Knife::MidFrame {
-                if let Some(pair) = self.pairs.get_mut(place) {
-                    pair.tear(self.random.between(1, 80), reset);
-                }
-            } else if let Some(mut pair) = self.pairs.try_remove(place) {
-                pair.end(reset);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::{self, Read, Write};
     use std::net::{TcpListener, TcpStream};
+    use std::time::Instant;
 
     use super::*;
 
     fn through() -> (Proxy, TcpStream, TcpStream) {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Proxy::start(server.local_addr().unwrap(), 1).unwrap();
+        let proxy = Proxy::start(Routes::one(server.local_addr().unwrap()), 1).unwrap();
         let client = TcpStream::connect(proxy.addr).unwrap();
         (proxy, client, server.accept().unwrap().0)
     }
@@ -287,5 +194,50 @@ mod tests {
         assert_eq!(read(&mut server, 4), b"soon");
         assert_eq!(read(&mut client, 4), b"late");
         assert!(began.elapsed() >= Duration::from_millis(290), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn who_is_refused_is_reset_and_may_come_later() {
+        let (proxy, mut client, mut server) = through();
+        client.write_all(b"x").unwrap();
+        read(&mut server, 1);
+        proxy.refuse(Duration::from_millis(200));
+        assert_eq!(client.read(&mut [0; 9]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        let began = Instant::now();
+        while TcpStream::connect(proxy.addr).unwrap().read(&mut [0; 9]).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(5));
+        }
+    }
+
+    #[test]
+    fn what_is_silent_holds_both_directions_and_those_who_come() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Proxy::start(Routes::one(listener.local_addr().unwrap()), 1).unwrap();
+        let began = Instant::now();
+        proxy.silence(Duration::from_millis(300));
+        let mut client = TcpStream::connect(proxy.addr).unwrap();
+        client.write_all(b"late").unwrap();
+        let mut server = listener.accept().unwrap().0;
+        server.write_all(b"late").unwrap();
+        assert_eq!(read(&mut server, 4), b"late");
+        assert_eq!(read(&mut client, 4), b"late");
+        assert!(began.elapsed() >= Duration::from_millis(290), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn services_apart_are_told_by_the_path() {
+        let servers = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let mut all = servers.iter().map(|server| vec![server.local_addr().unwrap()]);
+        let proxy = Proxy::start(Routes::apart(|_| all.next().unwrap()), 1).unwrap();
+        for (server, path) in servers.iter().zip(["/users/u1", "/rooms", "/socket.io/"]) {
+            let mut client = TcpStream::connect(proxy.addr).unwrap();
+            client.write_all(b"GET ").unwrap();
+            client.write_all(format!("{path} HTTP/1.1\r\n").as_bytes()).unwrap();
+            let mut server = server.accept().unwrap().0;
+            let whole = format!("GET {path} HTTP/1.1\r\n");
+            assert_eq!(read(&mut server, whole.len()), whole.as_bytes());
+            server.write_all(b"yes").unwrap();
+            assert_eq!(read(&mut client, 3), b"yes");
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
 /// Where something comes from.
@@ -48,19 +47,13 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// A client and its connection to the server, which need not stand yet.
-    pub fn new(client: TcpStream, server: TcpStream) -> Self {
+    /// A client, its connection to the server, and what was read from the client already. Both ends are watched by whoever makes it.
+    pub fn new(client: TcpStream, server: TcpStream, said: Vec<u8>) -> Self {
         for stream in [&client, &server] {
             // Without it the figures are a little worse, and that is all.
             let _ = stream.set_nodelay(true);
         }
-        Self { client: End::new(client), server: End::new(server), torn: None }
-    }
-
-    /// Has both ends watched.
-    pub fn register(&mut self, registry: &Registry, client: Token, server: Token) -> io::Result<()> {
-        registry.register(&mut self.client.stream, client, Interest::READABLE | Interest::WRITABLE)?;
-        registry.register(&mut self.server.stream, server, Interest::READABLE | Interest::WRITABLE)
+        Self { client: End { waiting: said, ..End::new(client) }, server: End::new(server), torn: None }
     }
 
     /// From now on only this many bytes are passed on.
@@ -71,6 +64,11 @@ impl Pair {
     /// Nothing that comes from this side is passed on until then.
     pub fn stall(&mut self, from: Side, until: Instant) {
         self.ends(from).0.held_until = Some(until);
+    }
+
+    /// Nothing is passed on until then.
+    pub fn stall_both(&mut self, until: Instant) {
+        (self.client.held_until, self.server.held_until) = (Some(until), Some(until));
     }
 
     /// When the next stall of it is over.
@@ -122,12 +120,14 @@ impl Pair {
     /// What is closed next goes with a reset, or properly.
     pub fn end(&mut self, reset: bool) {
         if reset {
-            for end in [&self.client, &self.server] {
-                // A close then sends RST instead of FIN, and drops what was not sent.
-                let _ = SockRef::from(&end.stream).set_linger(Some(Duration::ZERO));
-            }
+            [&self.client, &self.server].into_iter().for_each(|end| reset_at_close(&end.stream));
         }
     }
+}
+
+/// Its close sends RST instead of FIN, and drops what was not sent.
+pub fn reset_at_close(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 /// The pair is over: with a reset, or properly.
@@ -175,6 +175,6 @@ fn write(sink: &mut End, bytes: &[u8], torn: &mut Option<(usize, bool)>) -> Resu
 }
 
 /// Nothing is there, nothing fits, or the connection does not stand yet: the kernel says when it is worth another try.
-fn is_for_later(error: &io::Error) -> bool {
+pub fn is_for_later(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected | io::ErrorKind::Interrupted)
 }

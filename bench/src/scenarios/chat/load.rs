@@ -95,7 +95,7 @@ const ROOMS_AT_ONCE: usize = 64;
 /// # Errors
 /// The server refuses a user or a room, cuts a socket, or answers nothing any more.
 pub fn run(target: &Target, case: &Case) -> Result<Outcome> {
-    let mut net = Net::new(target.addr)?;
+    let mut net = target.net()?;
     // Fresh users each time: what an earlier run left in the database has nothing to do with this one.
     let tag = tag();
     let names = (0..case.rooms * case.members).map(|client| format!("b{tag}-{client}"));

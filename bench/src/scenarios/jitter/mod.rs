@@ -9,7 +9,6 @@ use anyhow::Result;
 
 use super::audience::{Account, Audience, Counts, Plan};
 use crate::cli::{Common, seconds};
-use crate::net::Net;
 use crate::progress::Progress;
 use crate::random::Random;
 use crate::report::{Cell, Column, Table, charted, column};
@@ -104,7 +103,7 @@ fn storm(target: &Target, args: &Args, seed: u64, cursor: bool) -> Result<Outcom
     let clients = args.clients as usize;
     let members = args.members() as usize;
     let rate = args.rate as usize * clients.div_ceil(members);
-    let mut net = Net::new(target.addr)?;
+    let mut net = target.net()?;
     let mut audience = Audience::gather(&mut net, target, Plan { clients, members, rate, cursor, at_once: AT_ONCE })?;
     let mut schedule = Schedule::new(seed, clients, args.every, args.away);
     let (before, own_before) = (target.usage()?, own_usage()?);
