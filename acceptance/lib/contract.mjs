@@ -6,6 +6,7 @@
 // disagreement as well.
 
 import { appendFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import Ajv2020 from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 
@@ -24,7 +25,7 @@ const known = new Map();
 export function contractOf(server) {
   const key = 'documents';
   if (!known.has(key)) {
-    const loading = Contract.read(server.url);
+    const loading = Contract.read(server);
     known.set(key, loading);
     loading.catch(() => known.delete(key));
   }
@@ -36,13 +37,13 @@ export class Disagreement extends Error {
 }
 
 export class Contract {
-  static async read(url) {
+  static async read(server) {
     const load = async (path) => {
-      const answer = await fetch(url + path);
+      const answer = await fetch(server.url + path);
       if (!answer.ok) throw new Error(`GET ${path} answered ${answer.status}`);
       return answer.json();
     };
-    return new Contract(await load('/openapi.json'), await load('/asyncapi.json'));
+    return new Contract(together(await Promise.all(server.documents.map(load))), await load('/asyncapi.json'));
   }
 
   constructor(openapi, asyncapi) {
@@ -149,6 +150,23 @@ export class Contract {
 }
 
 // ---- how the documents are read: the only place that knows their form ----
+
+/** The OpenAPI documents of services apart as one; what two of them describe, they must describe alike. */
+function together(documents) {
+  const [whole, ...parts] = documents;
+  const take = (from, into, what) => {
+    for (const [name, one] of Object.entries(from ?? {})) {
+      if (name in into && !isDeepStrictEqual(into[name], one)) throw new Disagreement(`the services' OpenAPI documents disagree about ${what} ${name}`);
+      into[name] = one;
+    }
+  };
+  for (const part of parts) {
+    take(part.paths, whole.paths, 'the path');
+    whole.components ??= {};
+    for (const [kind, named] of Object.entries(part.components ?? {})) take(named, (whole.components[kind] ??= {}), kind);
+  }
+  return whole;
+}
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete', 'head', 'options'];
 

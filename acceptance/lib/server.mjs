@@ -1,29 +1,36 @@
-// Starts, stops, kills and restarts the real guild program, each time in a folder of its own and on a port that the
-// system chose. Nothing here knows what the program does; it reads its log only for the line that names its address.
+// The service under test, in one of its shapes: starts, stops, kills and restarts it, each time in a folder of its own and
+// on ports that the system chose. To a story it is one address, whatever stands behind it.
 
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ofStory } from './children.mjs';
+import { Ingress } from './ingress.mjs';
+import { Nats } from './nats.mjs';
+import { dumped, sharedPostgres } from './postgres.mjs';
+import { guild as runGuild, Process, START_MS } from './process.mjs';
+import { eventually } from './wait.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
+export { binary } from './process.mjs';
 
-/** The program under test: the release build, or what GUILD_BIN names. */
-export const binary = resolve(process.env.GUILD_BIN ?? join(here, '../../target/release/guild'));
-
-/** How long a start may take on a busy machine. */
-const START_MS = 20_000;
-
-/** What each shape adds to the settings. The same stories run over all of them. */
+/** The forms that the program can take. The same stories run over all of them. */
 const SHAPES = {
+  /** One process over SQLite. */
   near: {},
-  // Every call between services passes through its bytes and back, as it would over a network.
-  bytes: { GUILD_BUS_ENCODE: 'true' },
+  /** The same, and every call between services passes through its bytes and back, as it would over a network. */
+  bytes: { settings: { GUILD_BUS_ENCODE: 'true' } },
+  /** One process over PostgreSQL. */
+  postgres: { postgres: true },
+  /** Each service in processes of its own, over PostgreSQL and NATS, behind an ingress. Chat is first to be ended: it tells clients. */
+  apart: { postgres: true, processes: ['chat', 'chat', 'messages', 'messages', 'users', 'users'] },
 };
 
+export const shapes = Object.keys(SHAPES);
+
 export const shape = process.env.ACCEPTANCE_SHAPE ?? 'near';
-if (!(shape in SHAPES)) throw new Error(`ACCEPTANCE_SHAPE=${shape} is unknown; allowed: ${Object.keys(SHAPES).join(', ')}`);
+if (!(shape in SHAPES)) throw new Error(`ACCEPTANCE_SHAPE=${shape} is unknown; allowed: ${shapes.join(', ')}`);
+
+/** Whether the log is one sequence over all rooms; PostgreSQL's has partitions, which keep no order among each other. */
+export const oneSequence = !SHAPES[shape].postgres;
 
 /** Limits that would only get in the way of stories that are not about limits. */
 const ROOMY = {
@@ -33,41 +40,24 @@ const ROOMY = {
   GUILD_LIMITS_SENDS_BURST: '0',
 };
 
-/** The environment of a server: settings from the caller only, never from the shell that runs the tests. */
-export function environment(settings = {}) {
-  const kept = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GUILD_')));
-  return { ...kept, RUST_BACKTRACE: '1', ...SHAPES[shape], ...settings };
-}
-
-function needBinary() {
-  if (!existsSync(binary)) throw new Error(`${binary} is missing; build it with: cargo build --release`);
-}
-
-/** Runs `guild ...args` to its end; answers {code, signal, stdout, stderr, text}. */
-export function guild(args, { cwd, settings, input, timeout = 30_000 } = {}) {
-  needBinary();
-  const done = spawnSync(binary, args, { cwd, env: environment(settings), input, timeout, encoding: 'utf8' });
-  if (done.error) throw done.error;
-  return { code: done.status, signal: done.signal, stdout: done.stdout, stderr: done.stderr, text: done.stdout + done.stderr };
-}
-
-/** A folder that is gone when the process is. */
-const folders = [];
-export function freshFolder() {
-  const folder = mkdtempSync(join(tmpdir(), 'guild-story-'));
-  folders.push(folder);
-  return folder;
-}
-const running = new Set();
+/** A folder that is gone when the story is. */
+export const freshFolder = () => ofStory.folder();
 
 /** Leaves nothing running and no folder. */
-export function tidy() {
-  for (const child of running) child.kill('SIGKILL');
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+export const tidy = () => ofStory.end();
+
+/** Runs `guild ...args` to its end; answers {code, signal, stdout, stderr, text}. */
+export function guild(args, options = {}) {
+  return runGuild(args, { ...options, settings: { ...SHAPES[shape].settings, ...options.settings } });
 }
-process.on('exit', tidy);
+
+/** On PostgreSQL a folder stands for a database, as it does on SQLite: who starts in the same one finds the same data. */
+const databases = new Map();
 
 export class Server {
+  #nats;
+  #ingress;
+
   /**
    * @param {object} options
    * @param {object} [options.settings] GUILD_… variables on top of the roomy ones
@@ -75,94 +65,123 @@ export class Server {
    * @param {string[]} [options.args]   arguments of the program
    * @param {string} [options.folder]   the working folder; a fresh one when absent
    * @param {string} [options.toml]     the text of guild.toml in the working folder
+   * @param {string} [options.as]       another shape than the stories'
+   * @param {Postgres} [options.postgres] a PostgreSQL server of the story's own, where the shape needs one
    */
-  constructor({ settings = {}, bare, args = [], folder = freshFolder(), toml } = {}) {
+  constructor({ settings = {}, bare, args = [], folder = freshFolder(), toml, as = shape, postgres } = {}) {
     this.folder = folder;
     this.args = args;
+    this.shape = SHAPES[as];
+    this.postgres = postgres;
     this.settings = {
       GUILD_LISTEN: '127.0.0.1:0',
-      GUILD_DATABASE_URL: 'sqlite:guild.db',
+      ...(this.shape.postgres ? {} : { GUILD_DATABASE_URL: 'sqlite:guild.db' }),
       ...(bare ?? ROOMY),
       ...settings,
     };
     if (toml !== undefined) writeFileSync(join(folder, 'guild.toml'), toml);
     this.log = '';
-    this.child = undefined;
-    this.url = undefined;
-    this.port = undefined;
-    this.exit = undefined;
+    const say = (text) => { this.log += text; };
+    const common = () => ({ ...this.shape.settings, ...this.settings });
+    const services = this.shape.processes;
+    this.processes = services
+      ? services.map((service, n) => new Process({
+        folder, args, say, service,
+        name: `${service}${services.slice(0, n).filter((one) => one === service).length + 1}`,
+        settings: () => ({ ...common(), GUILD_RUN: service, GUILD_NATS_URL: this.nats.url }),
+      }))
+      : [new Process({ folder, args, say, settings: common })];
   }
 
+  /** The file of the database, on SQLite. */
   get database() {
     return join(this.folder, 'guild.db');
   }
 
-  /** Starts the program and waits for its address. Started again, it listens on the same port as before. */
+  /** The paths of the OpenAPI documents that together describe all calls. */
+  get documents() {
+    return ['/openapi.json', ...(this.shape.processes ? ['/users/openapi.json', '/messages/openapi.json'] : [])];
+  }
+
+  /** What connects the processes, in shape `apart`. */
+  get nats() {
+    return this.#nats;
+  }
+
+  /** The processes of one service. */
+  of(service) {
+    return this.processes.filter((one) => one.service === service);
+  }
+
+  /** Starts the program and waits for its address. Started again, it has the same address as before. */
   async start() {
-    needBinary();
-    const settings = { ...this.settings };
-    if (this.port) settings.GUILD_LISTEN = `127.0.0.1:${this.port}`;
-    const child = spawn(binary, this.args, { cwd: this.folder, env: environment(settings), stdio: ['ignore', 'pipe', 'pipe'] });
-    this.child = child;
-    running.add(child);
-    const from = this.log.length;
-    let said = () => {};
-    const hear = (chunk) => {
-      this.log += chunk;
-      said();
-    };
-    child.stdout.setEncoding('utf8').on('data', hear);
-    child.stderr.setEncoding('utf8').on('data', hear);
-    this.exit = new Promise((done) => {
-      child.on('close', (code, signal) => {
-        running.delete(child);
-        done({ code, signal });
-      });
-    });
-    const address = new Promise((found) => {
-      said = () => {
-        const line = this.log.slice(from).match(/listening on (http:\/\/[^\s"]*?:(\d+))/);
-        if (line) found(line);
-      };
-    });
-    let timer;
-    const late = new Promise((done) => { timer = setTimeout(done, START_MS, 'late'); });
-    const first = await Promise.race([address, this.exit, late]);
-    clearTimeout(timer);
-    said = () => {};
-    if (!Array.isArray(first)) {
-      child.kill('SIGKILL');
-      const why = first === 'late' ? `did not say "listening on http://…" within ${START_MS} ms` : `ended at once (${JSON.stringify(first)})`;
-      throw new Error(`the server ${why}; its log:\n${this.log}`);
+    if (this.settings.GUILD_DATABASE_URL === undefined) {
+      if (!databases.has(this.folder)) databases.set(this.folder, (this.postgres ?? await sharedPostgres()).database());
+      this.settings.GUILD_DATABASE_URL = await databases.get(this.folder);
     }
-    this.url = first[1].replace('0.0.0.0', '127.0.0.1');
-    this.port = Number(first[2]);
+    if (this.shape.processes) this.#nats ??= await new Nats().start();
+    this.failed = undefined;
+    const starts = await Promise.allSettled(this.processes.filter((one) => !one.alive).map(async (one) => {
+      try {
+        await one.start();
+        if (this.shape.processes) await untilReady(one);
+      } catch (error) {
+        this.failed ??= one;
+        throw error;
+      }
+    }));
+    const reason = starts.find((one) => one.status === 'rejected')?.reason;
+    if (reason) {
+      // the others end as after a crash
+      if (this.shape.processes) await this.kill();
+      throw reason;
+    }
+    if (this.shape.processes) {
+      this.#ingress ??= await new Ingress(Object.fromEntries(['users', 'messages', 'chat'].map((service) => [service, this.of(service)]))).listen();
+    }
+    ({ url: this.url, port: this.port } = this.#ingress ?? this.processes[0]);
     return this;
   }
 
+  /** Whether every process of it lives. */
   get alive() {
-    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+    return this.processes.every((one) => one.alive);
+  }
+
+  /** The process, where there is only one. */
+  get child() {
+    return this.processes[0].child;
   }
 
   get pid() {
     return this.child.pid;
   }
 
-  /** SIGTERM, then waits for the end; answers {code, signal, ms}. */
+  /** The end of the program, {code, signal}: of the process that failed to start, or the worst of all. */
+  get exit() {
+    if (this.failed) return this.failed.exit;
+    return Promise.all(this.processes.map((one) => one.exit)).then((ends) => ends.find((end) => end?.code !== 0) ?? ends[0]);
+  }
+
+  /** SIGTERM, then waits for the end; answers {code, signal, ms}. Services apart end one after the other, those that are asked last. */
   async stop(ms = 15_000) {
     if (!this.child) return undefined;
     const began = performance.now();
-    if (this.alive) this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), ms);
-    const end = await this.exit;
-    clearTimeout(timer);
-    return { ...end, ms: performance.now() - began };
+    for (const service of new Set(this.processes.map((one) => one.service))) await Promise.all(this.of(service).map((one) => one.stop(ms)));
+    return { ...await this.exit, ms: performance.now() - began };
   }
 
-  /** kill -9: no goodbye, no flush. */
+  /** kill -9: no goodbye, no flush. NATS and PostgreSQL stay. */
   async kill() {
-    if (this.alive) this.child.kill('SIGKILL');
+    await Promise.all(this.processes.map((one) => one.kill()));
     return this.exit;
+  }
+
+  /** As `kill`, and for good. */
+  async end() {
+    await this.kill();
+    this.#ingress?.close();
+    await this.#nats?.kill();
   }
 
   async restart() {
@@ -172,11 +191,26 @@ export class Server {
 
   /** Runs `guild ...args` beside this server, in its folder and with its settings. */
   run(args, options = {}) {
-    return guild(args, { cwd: this.folder, settings: { ...this.settings, ...options.settings }, ...options });
+    return guild(args, { cwd: this.folder, ...options, settings: { ...this.settings, ...options.settings } });
+  }
+
+  /** Everything that it keeps, as {name, bytes}: the files of the database, or what PostgreSQL gives away of it. */
+  stored() {
+    if (this.shape.postgres) return [{ name: 'the database', bytes: dumped(this.settings.GUILD_DATABASE_URL) }];
+    const names = readdirSync(this.folder).filter((name) => name.startsWith('guild.db'));
+    return names.map((name) => ({ name, bytes: readFileSync(join(this.folder, name)) }));
   }
 
   /** The log's end, for a test that failed. */
   tail(lines = 40) {
     return this.log.trimEnd().split('\n').slice(-lines).join('\n');
   }
+}
+
+/** It reaches its database and the other processes. */
+async function untilReady(one) {
+  await eventually(`${one.name} is ready`, async () => {
+    if (!one.alive) throw new Error(`${one.name} ended: ${JSON.stringify(await one.exit)}`);
+    return (await fetch(`${one.url}/readyz`)).ok;
+  }, START_MS);
 }

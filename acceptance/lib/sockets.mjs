@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { io as io4 } from 'socket.io-client';
 import v3 from 'socket.io-client-v3';
 import { contractOf } from './contract.mjs';
+import { oneSequence } from './server.mjs';
 import { SOON_MS, within } from './wait.mjs';
 
 const CLIENTS = { 4: io4, 3: v3.io };
@@ -26,9 +27,10 @@ export class Wire {
    * @param {object} [options.auth] what is sent with the connection; nothing when absent
    * @param {3|4} [options.client]
    * @param {'websocket'|'polling'|'upgrade'} [options.transport]
+   * @param {string} [options.at] the address of one of its processes, past the ingress
    * @param {boolean} [options.checked] false: events are not held against the document (for floods)
    */
-  constructor(server, { auth, client = 4, transport = 'websocket', checked = true, extra = {} } = {}) {
+  constructor(server, { auth, client = 4, transport = 'websocket', checked = true, at = server.url, extra = {} } = {}) {
     this.server = server;
     this.checked = checked;
     /** Everything the server sent: {name, data, args}, in order. */
@@ -38,7 +40,7 @@ export class Wire {
     this.waiters = new Set();
     this.checks = Promise.resolve();
     this.closed = new Promise((done) => { this.hearClosed = done; });
-    this.io = CLIENTS[client](server.url, {
+    this.io = CLIENTS[client](at, {
       auth,
       transports: TRANSPORTS[transport],
       upgrade: transport === 'upgrade',
@@ -171,7 +173,8 @@ export class Wire {
 
   /**
    * All that the server had to send to this connection so far has come: a message to oneself and back again, through a room
-   * that only this user knows, is behind it in the log. Costs no time, unlike "wait a second and see that nothing came".
+   * that only this user knows, is behind it in the log. Costs no time, unlike "wait a second and see that nothing came". Where
+   * the log has partitions it says so of the room's own, and of the others only that they had the time.
    */
   async settled(room) {
     const { message } = await this.must('message', { room, body: 'settled' });
@@ -195,6 +198,20 @@ export class Wire {
     this.io.disconnect();
     this.hearClosed('closed by the story');
   }
+}
+
+/**
+ * Durable events in an order that can be compared: as they came where the log is one sequence; else room by room, because the
+ * partitions of a log keep no order among each other.
+ */
+export function comparable(events) {
+  if (oneSequence) return events;
+  const rooms = new Map();
+  for (const event of events) {
+    const room = event.data.room?.id ?? event.data.room;
+    rooms.set(room, [...(rooms.get(room) ?? []), event]);
+  }
+  return [...rooms].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, own]) => own);
 }
 
 /** Fails unless the seqs of each room come without a gap, a double or a step back. */

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { tellSeen } from './contract.mjs';
 import { Api } from './http.mjs';
-import { Server, tidy } from './server.mjs';
+import { Server, shape, tidy } from './server.mjs';
 import { Wire } from './sockets.mjs';
 import { within } from './wait.mjs';
 
@@ -107,7 +107,7 @@ class Stage {
     this.#wires.clear();
     for (const server of this.#servers) {
       wrong.push(...panics(server));
-      await server.kill();
+      await server.end();
     }
     this.#servers.clear();
     return wrong;
@@ -127,6 +127,7 @@ function panics(server) {
 /**
  * Opens a story: `tell` gets `it(sentence, async (world) => …)`; the world has the file's `server`, `people(...names)`,
  * `nobody` (a client without a token) and `stage` for all else. `server: false` is for stories whose tests start their own.
+ * A test's `not` says in which shapes it cannot be told, and why: `{ apart: 'reason' }`.
  */
 export function story(title, options, tell) {
   const stage = new Stage();
@@ -139,11 +140,12 @@ export function story(title, options, tell) {
       after(async () => {
         const wrong = panics(server);
         const end = await server.stop();
+        await server.end();
         assert.deepEqual(wrong, []);
         if (options.endsCleanly !== false) assert.equal(end.code, 0, `the server should end cleanly on SIGTERM: ${JSON.stringify(end)}\n${server.tail()}`);
       });
     }
-    const it = (sentence, body, more = {}) => test(sentence, { timeout: (more.timeout ?? 60_000) + 30_000 }, async (t) => {
+    const it = (sentence, body, more = {}) => test(sentence, { timeout: (more.timeout ?? 60_000) + 30_000, skip: more.not?.[shape] }, async (t) => {
       let failed = true;
       const servers = [];
       const said = server?.log.length ?? 0;

@@ -50,6 +50,9 @@ pub struct Args {
     /// Cores of the largest machine for PostgreSQL.
     #[arg(long, default_value_t = 64.0)]
     pub database_cores: f64,
+    /// Terabytes that one machine for PostgreSQL may hold, so that a backup can be restored within a day.
+    #[arg(long, default_value_t = 20.0)]
+    pub database_terabytes: f64,
     /// How busy a machine may be.
     #[arg(long, default_value_t = 0.6)]
     pub busy: f64,
@@ -140,6 +143,7 @@ fn assumptions(args: &Args) -> Vec<(&'static str, f64, &'static str)> {
         ("memory", args.memory, "GiB of a machine"),
         ("network", args.network, "Gbit/s of a machine"),
         ("database-cores", args.database_cores, "cores of the largest machine for PostgreSQL"),
+        ("database-terabytes", args.database_terabytes, "terabytes that one machine for PostgreSQL may hold"),
         ("busy", args.busy, "how busy a machine may be"),
         ("spare", args.spare, "machines of each kind at the least"),
         ("core-hour", args.core_hour, "price of a core for an hour"),

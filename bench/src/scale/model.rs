@@ -113,11 +113,14 @@ pub fn predict(users: f64, args: &Args, constants: &Constants) -> Need {
     let messages_nodes = (messages * constants.messages_send / node).ceil().max(args.spare);
     let users_nodes = (connects * constants.users_connect / node).ceil().max(args.spare);
     let database_cores = (messages * constants.database_send / core).ceil();
-    let databases = (database_cores / args.database_cores).ceil().max(1.0);
     let partitions = (messages / (constants.partition_rate * args.busy)).ceil();
     let terabytes = users * args.messages_a_day * args.days * constants.row_bytes * args.copies / 1e12;
+    // A primary holds a copy of its part.
+    let by_disk = terabytes / args.copies / args.database_terabytes;
+    let databases = (database_cores / args.database_cores).max(by_disk).ceil().max(1.0);
     let month = gateways.zip(nats_nodes).map(|(gateways, nats)| {
-        let cores = (gateways + nats + messages_nodes + users_nodes) * args.cores + database_cores.max(args.cores) * args.copies;
+        let cores =
+            (gateways + nats + messages_nodes + users_nodes) * args.cores + database_cores.max(args.cores * databases) * args.copies;
         cores * args.core_hour * HOURS + terabytes * 1_000.0 * args.gigabyte_month
     });
     Need {
@@ -181,7 +184,7 @@ mod tests {
         for pair in need.windows(2) {
             let (less, more) = (&pair[0], &pair[1]);
             assert!(more.connections > less.connections && more.messages > less.messages && more.terabytes > less.terabytes);
-            assert!(more.database_cores > less.database_cores && more.partitions >= less.partitions);
+            assert!(more.database_cores >= less.database_cores && more.databases > less.databases && more.partitions > less.partitions);
             assert!(more.gateways.is_none_or(|more| less.gateways.is_some_and(|less| more > less)));
         }
     }

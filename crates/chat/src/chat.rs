@@ -45,6 +45,25 @@ impl Chat {
         self.server.router()
     }
 
+    /// Sends the clients away that are connected now, one after the other over [`Settings::goodbyes`], so that they come to the other
+    /// gateways in that pace. Those who still wait for their turn are served as before, and so is who connects meanwhile: whoever spreads
+    /// connections over the gateways knows by now that this one is not ready for more.
+    pub async fn send_away(&self) {
+        let over = self.gateway.settings.goodbyes;
+        let conns = self.gateway.all_conns();
+        let Ok(count) = u32::try_from(conns.len()) else { return };
+        if over.is_zero() || count == 0 {
+            return;
+        }
+        tracing::info!(connections = count, seconds = over.as_secs(), "sending clients to other gateways");
+        let began = Instant::now();
+        for (number, conn) in (0_u32..).zip(conns) {
+            tokio::time::sleep_until(began + over.mul_f64(f64::from(number) / f64::from(count))).await;
+            tell_why(&*conn, &restarting());
+            conn.hang_up(crate::cut::RESTART);
+        }
+    }
+
     /// Takes nothing new, connections and events alike (`busy`), and waits until what was taken is answered: at most 5 s.
     pub async fn drain(&self) {
         self.gateway.drain();
@@ -54,7 +73,7 @@ impl Chat {
     }
 
     /// Tells every client that the server restarts, closes their sockets once that is flushed (at most 4 s), and ends this gateway's
-    /// lease, so that its users do not count as online any more. Call [`Chat::drain`] first.
+    /// lease, so that its users do not count as online any more. Call [`Chat::send_away`] and [`Chat::drain`] first.
     pub async fn close(&self) {
         self.gateway.drain();
         let conns = self.gateway.all_conns();

@@ -1,12 +1,12 @@
 //! One connection's own state: who it is, and what waits until that is known.
 
-use crate::addresses::Place;
 use crate::gateway::Gateway;
 use crate::presence::Came;
 use crate::registry::Key;
 use crate::under_way::UnderWay;
 use contract::calls::users::Session;
-use contract::{User, UserCaller, UserId};
+use contract::{Refusal, User, UserCaller, UserId};
+use edge::Place;
 use socketio::Incoming;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,10 +24,18 @@ pub(crate) struct Client {
 struct Inner {
     phase: Phase,
     /// What CONNECT brought, until the connection is open.
-    at_connect: Option<(Proven, Option<String>)>,
+    at_connect: Option<AtConnect>,
     /// The registry has a socket for this connection and user.
     entered: Option<UserId>,
     came: Option<Came>,
+}
+
+/// What came of the `auth` of CONNECT.
+pub(crate) enum AtConnect {
+    /// Somebody, and from where on to replay.
+    Proven(Proven, Option<String>),
+    /// It could not be found out now; the connection is cut, and may come back.
+    Failed(Refusal),
 }
 
 enum Phase {
@@ -92,15 +100,15 @@ impl Client {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers whom CONNECT has proven; events wait from now on.
-    pub(crate) fn proven_at_connect(&self, proven: Proven, cursor: Option<String>) {
+    /// Remembers what came of CONNECT; events wait from now on.
+    pub(crate) fn came_of_connect(&self, outcome: AtConnect) {
         let mut inner = self.lock();
-        inner.at_connect = Some((proven, cursor));
+        inner.at_connect = Some(outcome);
         inner.phase = Phase::Authenticating(VecDeque::new());
     }
 
-    /// Whom CONNECT has proven, if anybody.
-    pub(crate) fn take_proven(&self) -> Option<(Proven, Option<String>)> {
+    /// What came of CONNECT, if it had an `auth`.
+    pub(crate) fn take_at_connect(&self) -> Option<AtConnect> {
         self.lock().at_connect.take()
     }
 

@@ -1,6 +1,5 @@
 //! What all connections of this process share.
 
-use crate::addresses::Addresses;
 use crate::deliver::Deliver;
 use crate::presence::Presence;
 use crate::registry::{Key, Registry};
@@ -10,6 +9,7 @@ use crate::throttle::Throttle;
 use crate::under_way::UnderWay;
 use bus::Bus;
 use contract::{Call, Caller, Clock, GatewayId, Refusal};
+use edge::Addresses;
 use socketio::Conn;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 //! Where the transport's words become this crate's: a connection comes, speaks, and goes.
 
-use crate::client::{Client, Standing};
+use crate::client::{AtConnect, Client, Standing};
 use crate::gateway::Gateway;
 use crate::line::Line;
 use crate::outbound::cut_for;
@@ -35,8 +35,11 @@ impl Handler for Door {
     fn connected(&self, conn: &Arc<Conn>) {
         let Some(line) = self.line(conn) else { return };
         tracing::debug!(conn = conn.id(), "connected");
-        match line.client.take_proven() {
-            Some((proven, cursor)) => crate::events::start(Box::pin(crate::on_authenticate::at_connect(line, proven, cursor))),
+        match line.client.take_at_connect() {
+            Some(AtConnect::Proven(proven, cursor)) => {
+                crate::events::start(Box::pin(crate::on_authenticate::at_connect(line, proven, cursor)));
+            }
+            Some(AtConnect::Failed(refusal)) => crate::on_authenticate::cut(&line, &refusal),
             None => drop(tokio::spawn(cut_unless_authenticated(line))),
         }
     }
@@ -70,7 +73,6 @@ impl Door {
 impl Gateway {
     /// Lets a connection in, as somebody or as nobody yet.
     async fn connect(&self, conn: &Arc<Conn>, auth: &Value) -> Result<(), Refusal> {
-        self.must_not_drain()?;
         let address = Peer::of(conn.req_parts()).key();
         let place = self.addresses.take(address).ok_or_else(|| self.too_many_sockets())?;
         let client = Arc::new(Client::new(self, place));
@@ -78,8 +80,16 @@ impl Gateway {
             Value::Null => Authenticate::default(),
             shown => edge::read_json(&shown.to_string())?,
         };
-        if let Some(proven) = self.prove(&shown).await? {
-            client.proven_at_connect(proven, shown.cursor);
+        let proven = match self.must_not_drain() {
+            Ok(()) => self.prove(&shown).await,
+            Err(restarting) => Err(restarting),
+        };
+        match proven {
+            Ok(Some(proven)) => client.came_of_connect(AtConnect::Proven(proven, shown.cursor)),
+            Ok(None) => {}
+            // A stock client that gets a connect_error stays away. This one is let in, told so and cut: then it comes back by itself.
+            Err(refusal) if refusal.code == Code::Busy => client.came_of_connect(AtConnect::Failed(refusal)),
+            Err(refusal) => return Err(refusal),
         }
         self.opened(client.key, conn);
         conn.set_state(client);

@@ -7,7 +7,6 @@
 //! It may know contract, the bus, edge and socketio. It may not know how users or messages are kept: it asks them over the bus and
 //! decides nothing about who may do what. It keeps nothing on disk; what it has in memory grows with connected users and their rooms.
 
-mod addresses;
 mod admit;
 mod chat;
 mod client;

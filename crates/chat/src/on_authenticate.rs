@@ -82,7 +82,7 @@ async fn settle(line: &Line, proven: &Proven, cursor: Option<String>) {
 }
 
 /// What could not be served now may be tried again at once; who is not let in must not.
-fn cut(line: &Line, refusal: &Refusal) {
+pub(crate) fn cut(line: &Line, refusal: &Refusal) {
     if refusal.code == Code::Unauthenticated {
         return crate::outbound::cut_for(&*line.conn, refusal);
     }

@@ -40,6 +40,8 @@ pub struct Settings {
     pub presence_linger: Duration,
     /// Sockets that one address may have at this gateway; 0 is no limit. 200.
     pub sockets_per_address: usize,
+    /// Over which clients are told to go, one after the other, when the gateway stops. 0 s: all at once.
+    pub goodbyes: Duration,
     /// What `ready` says about the server.
     pub version: String,
 }
@@ -56,6 +58,7 @@ impl Default for Settings {
             max_lag: Duration::from_secs(30),
             authenticate_within: Duration::from_secs(30),
             presence_linger: Duration::from_secs(10),
+            goodbyes: Duration::ZERO,
             sockets_per_address: 200,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }

@@ -14,7 +14,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite};
@@ -49,6 +49,9 @@ impl Answer<Authenticate> for Services {
     async fn answer(&self, _: &Caller, call: Authenticate) -> Result<Session, Refusal> {
         if call.token == "bad" {
             return Err(Refusal::unauthenticated());
+        }
+        if call.token == "later" {
+            return Err(Refusal::busy("not now"));
         }
         Ok(Session { user: user(&call.token), token: token(&call.token), expires_at: Time(i64::MAX) })
     }
@@ -216,6 +219,18 @@ async fn a_bad_token_is_a_connect_error_with_a_code() {
 }
 
 #[tokio::test]
+async fn who_cannot_be_looked_up_now_is_told_so_and_may_come_back() {
+    let running = start(Settings::default()).await;
+    let (mut socket, answer) = Socket::open(&running, json!({ "token": "later" })).await;
+    assert!(answer.starts_with("40"), "stock clients do not come back after a connect_error: {answer}");
+    socket.emit(1, "message", body("too early")).await;
+    let (name, error) = socket.event().await;
+    assert_eq!((name.as_str(), &error["code"]), ("error", &json!("busy")));
+    assert_eq!(socket.next().await.as_deref().unwrap_or("1"), "1", "no word of a disconnection");
+    assert!(running.services.sent.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn nobody_can_do_nothing_and_who_authenticates_is_served_in_order() {
     let running = start(Settings::default()).await;
     running.services.answers.add_permits(1);
@@ -329,6 +344,29 @@ async fn nobody_may_stay_nobody() {
 }
 
 #[tokio::test]
+async fn clients_are_sent_away_one_after_the_other_and_served_until_then() {
+    let running = start(Settings { goodbyes: Duration::from_millis(600), ..Settings::default() }).await;
+    let (mut one, mut two, mut three) =
+        (Socket::of(&running, "ann").await, Socket::of(&running, "ann").await, Socket::of(&running, "ann").await);
+    let began = Instant::now();
+    let gone = async |socket: &mut Socket| {
+        let (name, error) = socket.event().await;
+        assert_eq!((name.as_str(), &error["code"]), ("error", &json!("busy")));
+        began.elapsed()
+    };
+    let ((), one, two, three) = tokio::join!(running.chat.send_away(), gone(&mut one), gone(&mut two), gone(&mut three));
+    let mut gone = [one, two, three];
+    gone.sort_unstable();
+    assert!(gone[0] < Duration::from_millis(200), "{gone:?}");
+    assert!(gone[1] >= Duration::from_millis(200) && gone[2] >= Duration::from_millis(400), "{gone:?}");
+    // Whoever comes meanwhile is served, and told at the end.
+    let mut late = Socket::of(&running, "ann").await;
+    running.chat.drain().await;
+    running.chat.close().await;
+    assert_eq!(late.event().await.0, "error");
+}
+
+#[tokio::test]
 async fn a_restart_answers_what_was_taken_then_tells_everybody() {
     let running = start(Settings::default()).await;
     let mut socket = Socket::of(&running, "ann").await;
@@ -342,9 +380,10 @@ async fn a_restart_answers_what_was_taken_then_tells_everybody() {
     };
     let client = async {
         loop {
-            let (_, answer) = Socket::open(&running, json!({ "token": "bob" })).await;
-            if answer.starts_with("44") {
-                assert!(answer.contains("\"code\":\"busy\""), "{answer}");
+            let (mut late, _) = Socket::open(&running, json!({ "token": "bob" })).await;
+            let (name, said) = late.event().await;
+            if name == "error" {
+                assert_eq!(said["code"], "busy");
                 break;
             }
         }

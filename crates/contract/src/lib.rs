@@ -29,7 +29,7 @@ pub use cursor::Cursor;
 pub use ids::{GatewayId, MessageId, RoomId, TokenId, UserId};
 pub use message::Message;
 pub use names::{Body, DisplayName, Nonce, Password, RoomName, Username};
-pub use page::{Limit, Page};
+pub use page::{Limit, Page, Placed};
 pub use refusal::{Code, Refusal};
 pub use room::{Room, RoomKind};
 pub use time::{Clock, Time};

@@ -29,6 +29,31 @@ impl<T> Page<T> {
     }
 }
 
+/// One page of a list whose items each say where they stand, for those who go on from any of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed<T> {
+    /// What is on this page, in the list's order, each with what to pass as `after` to get what follows it. Opaque.
+    pub items: Vec<(String, T)>,
+    /// Whether more follow the last one.
+    pub more: bool,
+}
+
+impl<T> Placed<T> {
+    /// Cuts `items` (read with a limit of one more than wanted) to `limit`; `key` says where each stands.
+    pub fn cut(mut items: Vec<T>, limit: Limit, key: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit.get();
+        items.truncate(limit.get());
+        Self { items: items.into_iter().map(|item| (key(&item), item)).collect(), more }
+    }
+}
+
+impl<T> From<Placed<T>> for Page<T> {
+    fn from(placed: Placed<T>) -> Self {
+        let next = placed.items.last().filter(|_| placed.more).map(|(place, _)| place.clone());
+        Self { items: placed.items.into_iter().map(|(_, item)| item).collect(), next }
+    }
+}
+
 /// How many items a page may have: 1-100, 50 when nothing is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]

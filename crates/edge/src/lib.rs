@@ -8,6 +8,7 @@
 //! It may know contract, the bus and axum. It may not know what users, rooms or messages are beyond their ids and names, decides
 //! nothing about who may do what (services do), and touches no database.
 
+mod addresses;
 mod body;
 mod buckets;
 mod document;
@@ -21,6 +22,7 @@ mod problem;
 mod read;
 mod who;
 
+pub use addresses::{Addresses, Place};
 pub use buckets::Buckets;
 pub use document::{Refuses, document};
 pub use errors_page::errors_page;
@@ -30,5 +32,5 @@ pub use origins::{AllowedOrigins, Origin};
 pub use outer::{OuterSettings, outer};
 pub use peer::{Network, Peer, TrustedProxies};
 pub use problem::{Problem, ProblemBody};
-pub use read::{Json, Path, Query, read_json, read_query};
+pub use read::{Json, Path, Query, json_text, read_json, read_query};
 pub use who::Who;

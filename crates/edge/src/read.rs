@@ -25,11 +25,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        must_be_json(request.headers())?;
-        let bytes = whole(request.into_body()).await?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::new(Code::InvalidRequest, "the body is not UTF-8"))?;
-        Ok(Self(read_json(text)?))
+        Ok(Self(read_json(&json_text(request).await?)?))
     }
+}
+
+/// A request's body, which is to be JSON, as it came.
+///
+/// # Errors
+/// `unsupported_media_type` for a body that is announced as something else, `too_large`, `invalid_request` for what is no text.
+pub async fn json_text(request: Request) -> Result<String, Refusal> {
+    must_be_json(request.headers())?;
+    let bytes = whole(request.into_body()).await?;
+    String::from_utf8(bytes.into()).map_err(|_| Refusal::new(Code::InvalidRequest, "the body is not UTF-8"))
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {

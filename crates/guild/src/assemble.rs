@@ -9,6 +9,7 @@ use bus::Bus;
 use chat::Chat;
 use contract::Clock;
 use db::{Access, Db, Migrations};
+use graphql::Graphql;
 use messages::Messages;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
@@ -32,6 +33,8 @@ pub struct Assembled {
     pub bus: Bus,
     /// Live connections, where they are in this process.
     pub chat: Option<Chat>,
+    /// GraphQL, where rooms and the log are in this process.
+    pub graphql: Option<Graphql>,
     /// Rooms and the log, where they are in this process.
     pub messages: Option<Arc<Messages>>,
     /// Where everything is kept; none where nothing is.
@@ -66,12 +69,17 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
         tasks = users.start();
         routes = routes.merge(users::http::routes(&users, bus.clone()));
     }
-    let mut messages = None;
+    let (mut messages, mut graphql) = (None, None);
     if let Some(db) = db.clone().filter(|_| run.messages) {
         let service = Messages::new(db, bus.clone(), settings.messages(), clock.clone());
         Messages::serve(&service, &bus);
+        tasks.spawn(service.keep_index());
         routes = routes.merge(messages::http::routes(Arc::clone(&service), bus.clone()));
         messages = Some(service);
+        // Here, because nearly all that it asks is answered here.
+        let edge = Graphql::start(bus.clone(), settings.graphql(), clock.clone());
+        routes = routes.merge(edge.routes());
+        graphql = Some(edge);
     }
     let chat = run.chat.then(|| Chat::start(bus.clone(), settings.chat(), clock));
 
@@ -83,7 +91,7 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
     if let Some(chat) = &chat {
         router = router.merge(chat.router());
     }
-    Ok(Assembled { router: edge::outer(router, settings.outer()), stopping, bus, chat, messages, db, tasks })
+    Ok(Assembled { router: edge::outer(router, settings.outer()), stopping, bus, chat, graphql, messages, db, tasks })
 }
 
 /// The schemas of what these services keep: each brings its own tables, and needs nobody else's.

@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 /// Buckets for everything that is measured in seconds: an ack takes half a millisecond, a login a hundred, a slow one seconds.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// Buckets for how many appends shared a commit; about 1,000 is the most.
+/// Buckets for how many appends shared a commit, or calls a request; about 1,000 is the most.
 const BATCH: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
 /// Starts counting, once a process, and answers what can print the counts.
@@ -22,6 +22,7 @@ pub fn start() -> Result<PrometheusHandle, BuildError> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Full("guild_commit_batch".to_owned()), &BATCH)?
+        .set_buckets_for_metric(Matcher::Full("guild_nats_bundle".to_owned()), &BATCH)?
         .install_recorder()?;
     describe();
     begin_at_zero();
@@ -32,6 +33,7 @@ fn describe() {
     use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
     gauge!("guild_connections", "Live Socket.IO connections.");
     gauge!("guild_users_online", "Users with a live, authenticated socket at this process.");
+    gauge!("guild_graphql_sockets", "WebSockets open for GraphQL.");
     gauge!("guild_writer_queue", "Transactions that wait for the database's writer.");
     gauge!("guild_reader_queue", "Reads that wait for a reader of the database.");
     gauge!("guild_append_queue", "Appends to the log that wait for the next commit.");
@@ -49,6 +51,7 @@ fn describe() {
     histogram!("guild_http_seconds", "Seconds from an HTTP request's head to its answer's.");
     histogram!("guild_ack_seconds", "Seconds from a message event's arrival to its acknowledgement.");
     histogram!("guild_commit_batch", "Appends that shared a commit.");
+    histogram!("guild_nats_bundle", "Calls that shared a request to another process.");
     histogram!("guild_commit_seconds", "Seconds that a commit of the log took, the sync to disk included.");
     histogram!("guild_login_seconds", "Seconds that a login took, the wait for the hashing pool included.");
 }

@@ -105,7 +105,7 @@ async fn serve(settings: &Settings) -> Result<u8, Failure> {
     };
     let name = signals.next().await;
     tracing::info!("{name}: stopping");
-    signals.watch();
+    signals.watch(settings.limits.drain);
     server.stop().await;
     Ok(exit::DONE)
 }

@@ -126,16 +126,22 @@ pub async fn start(settings: &Settings) -> Result<Server, StartError> {
 }
 
 impl Server {
-    /// Stops: takes nothing new, tells the clients, answers what had begun, commits what was accepted, and closes the database.
+    /// Stops: sends the clients away in their turns, takes nothing new, tells the clients, answers what had begun, commits what was accepted, and closes the database.
     pub async fn stop(self) {
-        let Assembled { stopping, bus, chat, messages, db, tasks, .. } = self.assembled;
+        let Assembled { stopping, bus, chat, graphql, messages, db, tasks, .. } = self.assembled;
         stopping.store(true, Ordering::Relaxed);
+        if let Some(chat) = &chat {
+            chat.send_away().await;
+        }
         self.listening.stop_accepting();
         // What others ask from here on goes to those who stay.
         bus.stop_taking().await;
         if let Some(chat) = &chat {
             in_time(EVENTS, chat.drain(), "some events were not answered in time; their clients send them again").await;
             in_time(GOODBYE, chat.close(), "some clients did not take their goodbye in time; they resume by their cursors").await;
+        }
+        if let Some(graphql) = &graphql {
+            graphql.close().await;
         }
         in_time(REQUESTS, self.listening.answered(), "some requests were not answered in time").await;
         in_time(REQUESTS, bus.answered(), "some calls of other processes were not answered in time").await;

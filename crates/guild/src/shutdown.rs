@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit;
 
-/// How long a graceful stop may take.
+/// How long a graceful stop may take once the clients have been sent away.
 const MOST: Duration = Duration::from_secs(10);
 
 /// Hears the signals that ask for an end: SIGTERM and SIGINT.
@@ -33,12 +33,14 @@ impl Signals {
         }
     }
 
-    /// From now on a second signal ends the process at once, and so does the time limit. The watch is a thread of its own, so that it
+    /// From now on a second signal ends the process at once, and so does the time limit: 10 s, and what sending the clients away takes
+    /// (`limits.drain_seconds`). The watch is a thread of its own, so that it
     /// also holds where the runtime is stuck.
-    pub fn watch(mut self) {
-        std::thread::spawn(|| {
-            std::thread::sleep(MOST);
-            tracing::error!("stopping took more than {} seconds; ended without waiting longer", MOST.as_secs());
+    pub fn watch(mut self, drain: Duration) {
+        let most = MOST + drain;
+        std::thread::spawn(move || {
+            std::thread::sleep(most);
+            tracing::error!("stopping took more than {} seconds; ended without waiting longer", most.as_secs());
             std::process::exit(exit::FAILED.into());
         });
         tokio::spawn(async move {

@@ -74,7 +74,7 @@ enum Column {
 
 use Column::{Id, Number};
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 16] = [
     Rule {
         says: "positions count 1, 2, 3, … without a gap",
         finds: "SELECT part, MIN(position), MAX(position), COUNT(*) FROM log GROUP BY part
@@ -167,6 +167,12 @@ const RULES: [Rule; 15] = [
         finds: "SELECT l.room, l.actor, l.seq FROM log l WHERE l.kind = 2 AND NOT EXISTS (SELECT 1 FROM stays s WHERE s.member = l.actor
             AND s.room = l.room AND s.from_position < l.position AND (s.to_position IS NULL OR s.to_position > l.position))",
         columns: &[Id("room"), Id("sender"), Number("seq")],
+    },
+    Rule {
+        says: "the search index knows nothing that the log does not hold",
+        finds: "SELECT part, position FROM indexed i WHERE position < 0
+            OR position > COALESCE((SELECT MAX(l.position) FROM log l WHERE l.part = i.part), 0)",
+        columns: &[Number("partition"), Number("indexed to")],
     },
     Rule {
         says: "nobody has read past a room's head",

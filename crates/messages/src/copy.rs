@@ -6,6 +6,7 @@
 //! `room created` row and ends with its `member left` row, so `stays` follows from the log as it goes by.
 
 use crate::partitions::Partitions;
+use crate::search::index;
 use contract::RoomId;
 use db::copy::{Column, Copy, CopyError, ROWS_AT_ONCE, Table, note, noted, whole};
 use db::{Db, Error, Value, values};
@@ -37,6 +38,8 @@ static MEMBERS: Table = Table {
     count: "SELECT COUNT(*) FROM members",
 };
 
+/// What the rows of the log are indexed in.
+const WORDS: &str = "words";
 const STAYS: &str = "SELECT COUNT(*) FROM stays";
 const LOG: &str = "SELECT COUNT(*) FROM log";
 
@@ -61,7 +64,7 @@ const LEFT: i64 = 4;
 /// The source's.
 pub async fn counts(db: &Db) -> Result<Vec<(&'static str, u64)>, Error> {
     let mut counts = Vec::new();
-    for (name, sql) in [(ROOMS.name, ROOMS.count), ("log", LOG), (MEMBERS.name, MEMBERS.count)] {
+    for (name, sql) in [(ROOMS.name, ROOMS.count), ("log", LOG), (MEMBERS.name, MEMBERS.count), (WORDS, LOG)] {
         let count = db.read(move |tx| Box::pin(async move { tx.row(sql, &[], |row| row.int(0)).await })).await?;
         counts.push((name, count.unwrap_or(0).unsigned_abs()));
     }
@@ -86,6 +89,9 @@ pub async fn copy(copy: &mut Copy<'_>) -> Result<(), CopyError> {
     for (name, sql) in [(ROOMS.name, ROOMS.count), (MEMBERS.name, MEMBERS.count), ("stays", STAYS), ("log", LOG)] {
         copy.count(name, sql).await?;
     }
+    // Of positions and of the engine, so it is made anew. Where this is cut short, it goes on from there.
+    let to = copy.to;
+    index::catch_up(to, 1, |done| copy.tell(WORDS, done.unsigned_abs())).await?;
     Ok(())
 }
 

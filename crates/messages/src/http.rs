@@ -38,6 +38,7 @@ pub fn routes(messages: Arc<Messages>, bus: Bus) -> OpenApiRouter {
         .routes(routes!(history, send))
         .routes(routes!(mark_read))
         .routes(routes!(recent))
+        .routes(routes!(search))
         .with_state(Shared { messages, bus })
 }
 
@@ -261,6 +262,41 @@ async fn recent(State(s): State<Shared>, Who(who): Who, Query(lately): Query<Lat
     let days = u16::try_from(lately.days.unwrap_or(30)).unwrap_or(0);
     let items = s.messages.answer(&who, calls::Recent { from: lately.from, days, limit }).await?;
     Ok(Answered(Page { items, next: None }))
+}
+
+/// What to look for.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Wanted {
+    /// Words, `prefixes*` and `"phrases"`; a message has all of them.
+    #[serde(default)]
+    #[param(required, min_length = 1, max_length = 500, example = "good morn*")]
+    q: String,
+    /// Only in this room.
+    #[param(value_type = Option<RoomId>)]
+    room: Option<String>,
+    /// Only from this sender.
+    from: Option<Username>,
+    /// The `next` of the page before, of the same search.
+    before: Option<String>,
+    /// How many items.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<i64>,
+}
+
+/// Search your messages
+///
+/// Full text over the whole history of the rooms that you are in now, newest first. A message is found that has all of the words;
+/// `hel*` stands for every word that begins so, `"good morning"` for the words in that order. Case and diacritics do not matter; Chinese, Japanese
+/// and Korean are found by any characters in a row. Each item has an `excerpt` in pieces, of which those that matched say so. Pass `next` back as
+/// `before` for older ones until it is null: a page may hold fewer than `limit`, even none, where much had to be looked at.
+#[utoipa::path(get, path = "/messages/search", operation_id = "searchMessages", tag = "messages",
+    params(Wanted), security(("token" = [])),
+    responses((status = 200, body = Page<calls::Found>, description = "A page of what was found."), Refuses<400, 404>))]
+async fn search(State(s): State<Shared>, Who(who): Who, Query(wanted): Query<Wanted>) -> Reply<Page<calls::Found>> {
+    let Wanted { q, room, from, before, limit: most } = wanted;
+    let room = room.as_deref().map(room_id).transpose()?;
+    Ok(Answered(s.messages.answer(&who, calls::Search { q, room, from, before, limit: limit(most)? }).await?))
 }
 
 /// A name in a request that is not the caller's own is refused.

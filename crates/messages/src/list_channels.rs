@@ -16,11 +16,8 @@ impl Answer<ListChannels> for Messages {
             .read(move |tx| {
                 Box::pin(async move {
                     let page = Page::cut(rooms::channels(tx, before, limit.and_one()).await?, limit, |row| row.id.to_string());
-                    let mut items = Vec::with_capacity(page.items.len());
-                    for row in page.items {
-                        items.push(view::of(tx, row, reader).await?);
-                    }
-                    Ok(Page { items, next: page.next })
+                    let wanted = page.items.iter().map(|row| (row.id, reader)).collect();
+                    Ok(Page { items: view::some(tx, wanted).await?, next: page.next })
                 })
             })
             .await?;

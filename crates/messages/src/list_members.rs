@@ -34,7 +34,8 @@ impl Answer<ListMembers> for Messages {
     }
 }
 
-fn place(text: &str) -> Option<(i64, UserId)> {
+/// A place among members, as `next` says it.
+pub(crate) fn place(text: &str) -> Option<(i64, UserId)> {
     let (since, member) = text.split_once('.')?;
     Some((since.parse().ok()?, UserId::parse(member)?))
 }

@@ -6,7 +6,7 @@ use crate::publish::Publisher;
 use crate::resolve::Resolver;
 use crate::rooms_of::{self, Memberships};
 use crate::writer::Writer;
-use crate::{Settings, view};
+use crate::{Settings, search, view};
 use bus::Bus;
 use contract::calls::messages as calls;
 use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
@@ -60,21 +60,32 @@ impl Messages {
     pub fn serve(this: &Arc<Self>, bus: &Bus) {
         bus.serve::<calls::CreateRoom, _>(this)
             .serve::<calls::GetRoom, _>(this)
+            .serve::<calls::GetRooms, _>(this)
             .serve::<calls::ListChannels, _>(this)
             .serve::<calls::MyRooms, _>(this)
+            .serve::<calls::MyRoomsPlaced, _>(this)
             .serve::<calls::RenameRoom, _>(this)
             .serve::<calls::ListMembers, _>(this)
+            .serve::<calls::MembersOf, _>(this)
             .serve::<calls::AddMember, _>(this)
             .serve::<calls::RemoveMember, _>(this)
             .serve::<calls::Send, _>(this)
             .serve::<calls::History, _>(this)
+            .serve::<calls::Histories, _>(this)
             .serve::<calls::Recent, _>(this)
+            .serve::<calls::Search, _>(this)
             .serve::<calls::MarkRead, _>(this)
             .serve::<calls::RoomsOf, _>(this)
             .serve::<calls::Head, _>(this)
             .serve::<calls::ReadLog, _>(this)
             .serve::<calls::ReadMissed, _>(this)
             .serve::<calls::Heads, _>(this);
+    }
+
+    /// Indexes for search what is not indexed yet: after an update, a copy, or while servers of an older version write beside this one. Goes on
+    /// for as long as it is polled.
+    pub fn keep_index(&self) -> impl Future<Output = ()> + Send + use<> {
+        search::index::keep_catching_up(self.db.clone())
     }
 
     /// Takes nothing more to write, and waits until what was taken is on disk and answered.

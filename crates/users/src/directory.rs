@@ -1,14 +1,22 @@
-//! `GetUser` and `ListUsers`: the directory, open to all who are logged in.
+//! `GetUser`, `GetUsers` and `ListUsers`: the directory, open to all who are logged in.
 
 use crate::service::after;
 use crate::{Users, lookup};
-use contract::calls::users::{GetUser, ListUsers};
+use contract::calls::users::{GetUser, GetUsers, ListUsers};
 use contract::{Answer, Caller, Page, Refusal, User};
 
 impl Answer<GetUser> for Users {
     async fn answer(&self, who: &Caller, call: GetUser) -> Result<User, Refusal> {
         who.user()?;
         self.store.user(&call.username, self.clock.now()).await?.ok_or_else(lookup::no_user)
+    }
+}
+
+impl Answer<GetUsers> for Users {
+    async fn answer(&self, who: &Caller, call: GetUsers) -> Result<Vec<User>, Refusal> {
+        who.user()?;
+        lookup::at_most_1000("usernames", call.usernames.len())?;
+        Ok(self.store.users(&call.usernames, self.clock.now()).await?)
     }
 }
 

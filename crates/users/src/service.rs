@@ -115,6 +115,7 @@ impl Users {
             .serve::<calls::ChangeDisplayName, _>(self)
             .serve::<calls::ChangePassword, _>(self)
             .serve::<calls::GetUser, _>(self)
+            .serve::<calls::GetUsers, _>(self)
             .serve::<calls::ListUsers, _>(self)
             .serve::<calls::ListOnline, _>(self)
             .serve::<calls::UsersById, _>(self)
@@ -132,6 +133,7 @@ impl Users {
         // Subscribed here and now: what is told from here on is heard.
         tasks.spawn(watch::others(Arc::clone(self), self.bus.subscribe(), self.bus.subscribe()));
         tasks.spawn(sweep::dead_gateways(Arc::clone(self)));
+        tasks.spawn(sweep::online(Arc::clone(self)));
         tasks.spawn(sweep::expired_tokens(Arc::clone(self)));
         tasks
     }

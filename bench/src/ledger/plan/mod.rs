@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn each_of_two_instances_is_hit() {
-        let faults = plan(1, EVERY, Until::Kills(60), &CLUSTER);
+        let faults = plan(1, EVERY, Until::Kills(300), &CLUSTER);
         for kind in CLUSTER.kinds.iter().filter(|kind| kind.has_choice()) {
             let hits = |which| faults.iter().any(|fault| fault.kind == *kind && fault.which % 2 == which);
             assert!(hits(0) && hits(1), "{kind:?}");

@@ -198,15 +198,24 @@ mod tests {
 
     #[test]
     fn who_is_refused_is_reset_and_may_come_later() {
-        let (proxy, mut client, mut server) = through();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Proxy::start(Routes::one(listener.local_addr().unwrap()), 1).unwrap();
+        let mut client = TcpStream::connect(proxy.addr).unwrap();
         client.write_all(b"x").unwrap();
+        let mut server = listener.accept().unwrap().0;
         read(&mut server, 1);
+        let began = Instant::now();
         proxy.refuse(Duration::from_millis(200));
         assert_eq!(client.read(&mut [0; 9]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
-        let began = Instant::now();
-        while TcpStream::connect(proxy.addr).unwrap().read(&mut [0; 9]).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(5));
+        std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"welcome"));
+        loop {
+            let mut again = TcpStream::connect(proxy.addr).unwrap();
+            if again.write_all(b"x").is_ok() && again.read(&mut [0; 9]).is_ok_and(|bytes| bytes > 0) {
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(5), "it is refused for good");
         }
+        assert!(began.elapsed() >= Duration::from_millis(190), "{:?}", began.elapsed());
     }
 
     #[test]

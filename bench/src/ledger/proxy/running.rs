@@ -179,14 +179,13 @@ impl Running {
 
     /// Passes on what has come from this side, and forgets a pair that is over.
     fn pass_on(&mut self, place: usize, from: Side) {
-        match self.conns.get_mut(place) {
-            Some(Conn::Paired(pair)) => {
-                if !pair.pass_on(from, &mut self.scratch) {
-                    self.conns.remove(place);
-                }
-            }
-            Some(Conn::Asking(..)) => self.ask(place),
-            _ => {}
+        let over = match self.conns.get_mut(place) {
+            Some(Conn::Paired(pair)) => !pair.pass_on(from, &mut self.scratch),
+            Some(Conn::Asking(..)) => return self.ask(place),
+            _ => false,
+        };
+        if over {
+            self.conns.remove(place);
         }
     }
 

@@ -2,7 +2,9 @@
 
 use super::call;
 use crate::log::Entry;
-use crate::{Body, Cursor, Limit, Message, Nonce, Page, Room, RoomId, RoomKind, RoomName, User, UserId, UserRef, Username};
+use crate::{
+    Body, Cursor, Limit, Message, Nonce, Page, Placed, Refusal, Room, RoomId, RoomKind, RoomName, User, UserId, UserRef, Username,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -38,6 +40,14 @@ pub struct GetRoom {
 }
 call!(GetRoom => Room, "messages.get_room");
 
+/// Several rooms at once, in no order: those that [`GetRoom`] would answer, without a word about the others. At most 1,000.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GetRooms {
+    /// Which.
+    pub rooms: Vec<RoomId>,
+}
+call!(GetRooms => Vec<Room>, "messages.get_rooms");
+
 /// Channels to join, newest first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ListChannels {
@@ -57,6 +67,16 @@ pub struct MyRooms {
     pub limit: Limit,
 }
 call!(MyRooms => Page<Room>, "messages.my_rooms");
+
+/// The same, and where each room stands in that list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MyRoomsPlaced {
+    /// A place in an earlier answer, or [`Page::next`].
+    pub after: Option<String>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(MyRoomsPlaced => Placed<Room>, "messages.my_rooms_placed");
 
 /// Renames a room; its owner's right.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -79,6 +99,27 @@ pub struct ListMembers {
     pub limit: Limit,
 }
 call!(ListMembers => Page<User>, "messages.list_members");
+
+/// The members of several rooms at once: for each room what [`ListMembers`] answers or refuses. At most 1,000 rooms.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MembersOf {
+    /// Which rooms.
+    pub rooms: Vec<RoomId>,
+    /// From [`Page::next`].
+    pub after: Option<String>,
+    /// How many of each room.
+    pub limit: Limit,
+}
+call!(MembersOf => Vec<OfRoom<Placed<User>>>, "messages.members_of");
+
+/// What was found out about one of several rooms.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OfRoom<T> {
+    /// Which.
+    pub room: RoomId,
+    /// What was asked for, or why not.
+    pub answer: Result<T, Refusal>,
+}
 
 /// Makes somebody a member: any member of a group may add, into a channel one goes oneself. Who is in already is fine and told to nobody.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -141,6 +182,33 @@ pub struct History {
 }
 call!(History => Page<Message>, "messages.history");
 
+/// A stretch of the messages of several rooms at once, with the rights of [`History`]. At most 1,000 rooms.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Histories {
+    /// Which rooms.
+    pub rooms: Vec<RoomId>,
+    /// Only messages with a larger seq; 0 for all.
+    pub after: i64,
+    /// Only messages with a smaller seq; none for all.
+    pub before: Option<i64>,
+    /// Where there are more: the newest of them, or the oldest.
+    pub newest: bool,
+    /// How many of each room.
+    pub limit: Limit,
+}
+call!(Histories => Vec<OfRoom<Stretch>>, "messages.histories");
+
+/// A stretch of a room's messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// The messages, by seq, ascending.
+    pub messages: Vec<Message>,
+    /// Whether the room holds any before these.
+    pub earlier: bool,
+    /// Whether the room holds any after these.
+    pub later: bool,
+}
+
 /// Messages that others sent to the caller's rooms, newest first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Recent {
@@ -152,6 +220,41 @@ pub struct Recent {
     pub limit: Limit,
 }
 call!(Recent => Vec<Message>, "messages.recent");
+
+/// Looks for text in the rooms that the caller is a member of, newest first. A page may be shorter than the limit, even empty, where much
+/// had to be looked at: only a `next` of none is the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Search {
+    /// Words, `prefixes*` and `"phrases"`, all of which a message must have; at most 500 characters.
+    pub q: String,
+    /// Only in this room.
+    pub room: Option<RoomId>,
+    /// Only from this sender.
+    pub from: Option<Username>,
+    /// From [`Page::next`] of the same search: only what is older.
+    pub before: Option<String>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(Search => Page<Found>, "messages.search");
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Found {
+    /// The message.
+    pub message: Message,
+    /// The part of its body around the first match, in pieces: one behind the other they are that text.
+    pub excerpt: Vec<Piece>,
+}
+
+/// A piece of a message's text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Piece {
+    /// The text, as it was sent; an `…` at either end stands for what is left out.
+    pub text: String,
+    /// Whether this is what was looked for.
+    pub matched: bool,
+}
 
 /// Moves the caller's read mark, never back; past the head means the head.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -120,6 +120,14 @@ pub struct ListUsers {
 }
 call!(ListUsers => Page<User>, "users.list");
 
+/// Several users by name, with `online`, in no order; unknown names are left out. At most 1,000.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GetUsers {
+    /// Who.
+    pub usernames: Vec<Username>,
+}
+call!(GetUsers => Vec<User>, "users.get_several");
+
 /// Everyone with a live, authenticated socket anywhere, by username.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ListOnline {

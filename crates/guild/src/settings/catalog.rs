@@ -122,6 +122,7 @@ mod tests {
             ("sockets_per_address", 200),
             ("unauthenticated_seconds", 30),
             ("presence_seconds", 10),
+            ("drain_seconds", 0),
         ];
         for (name, number) in expected {
             assert_eq!(find(&format!("limits.{name}")).unwrap().default, Value::Number(number), "{name}");

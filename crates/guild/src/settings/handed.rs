@@ -47,9 +47,19 @@ impl Settings {
             max_payload: if limits.frame_bytes == 0 { ANY_SIZE } else { limits.frame_bytes },
             authenticate_within: if within.is_zero() { NEVER } else { within },
             presence_linger: limits.presence,
+            goodbyes: limits.drain,
             sockets_per_address: usize::try_from(limits.sockets_per_address).unwrap_or(usize::MAX),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..chat::Settings::default()
+        }
+    }
+
+    /// For GraphQL.
+    pub fn graphql(&self) -> graphql::Settings {
+        graphql::Settings {
+            limits: graphql::Limits::default(),
+            frame_bytes: self.limits.frame_bytes,
+            sockets_per_address: usize::try_from(self.limits.sockets_per_address).unwrap_or(usize::MAX),
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Limits {
     pub unauthenticated: Duration,
     /// For which a user stays online after the last socket; zero: not at all.
     pub presence: Duration,
+    /// Over which a gateway that stops sends its clients away; zero: all at once.
+    pub drain: Duration,
 }
 
 /// Enough for everybody, and no sum of it overflows anything.
@@ -47,6 +49,7 @@ impl Limits {
         let sockets_per_address = reader.number("limits.sockets_per_address", 0..=MOST);
         let unauthenticated = reader.number("limits.unauthenticated_seconds", 0..=MOST).map(Duration::from_secs);
         let presence = reader.number("limits.presence_seconds", 0..=3_600).map(Duration::from_secs);
+        let drain = reader.number("limits.drain_seconds", 0..=3_600).map(Duration::from_secs);
         let sends_burst = sends_burst?;
         Some(Self {
             frame_bytes: frame_bytes?,
@@ -60,6 +63,7 @@ impl Limits {
             sockets_per_address: sockets_per_address?,
             unauthenticated: unauthenticated?,
             presence: presence?,
+            drain: drain?,
         })
     }
 }

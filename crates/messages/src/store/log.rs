@@ -64,7 +64,47 @@ macro_rules! columns {
     };
 }
 
-fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
+/// The same columns, for [`log_row`], of a `log` that has another name in its statement.
+macro_rules! columns_of {
+    ($log:literal) => {
+        concat!(
+            $log,
+            ".position, ",
+            $log,
+            ".room, ",
+            $log,
+            ".seq, ",
+            $log,
+            ".kind, ",
+            $log,
+            ".actor, ",
+            $log,
+            ".subject, ",
+            $log,
+            ".messages, ",
+            $log,
+            ".newest, ",
+            $log,
+            ".member_count, ",
+            $log,
+            ".id, ",
+            $log,
+            ".nonce, ",
+            $log,
+            ".payload, ",
+            $log,
+            ".created_at, ",
+            $log,
+            ".part"
+        )
+    };
+}
+pub(super) use columns_of;
+
+/// How many columns that is: others stand behind them.
+pub(super) const COLUMNS: usize = 14;
+
+pub(super) fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
     Ok(LogRow {
         position: row.int(0)?,
         room: RoomId::from_bytes(row.id(1)?),

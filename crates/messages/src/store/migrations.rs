@@ -13,6 +13,7 @@ pub const MIGRATIONS: Migrations = Migrations {
     steps: &[
         Migration { number: 1, name: "rooms, members, stays, log", sqlite: SQLITE, postgres: POSTGRES },
         Migration { number: 2, name: "the partition of a stay", sqlite: SQLITE_STAYS, postgres: POSTGRES_STAYS },
+        Migration { number: 3, name: "the index of words", sqlite: SQLITE_WORDS, postgres: POSTGRES_WORDS },
     ],
 };
 
@@ -23,6 +24,21 @@ const SQLITE_STAYS: &str = "ALTER TABLE stays ADD COLUMN part BIGINT NOT NULL DE
 const POSTGRES_STAYS: &str = "
 ALTER TABLE stays ADD COLUMN part BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX stays_by_part ON stays (member, part);
+";
+
+/// The tokens of messages by position (`search`). No text is kept a second time, and no places within it: what is found is compared again. What
+/// is there already is indexed by the server, in the background.
+const SQLITE_WORDS: &str = "
+CREATE TABLE indexed (part BIGINT NOT NULL PRIMARY KEY, position BIGINT NOT NULL) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5 (tokens, content = '', columnsize = 0, detail = none, tokenize = 'ascii');
+";
+
+/// Without a key, so that nothing but the index of tokens is ever used to look into it. What waits to be sorted into that index is read by
+/// every search, so it is kept short.
+const POSTGRES_WORDS: &str = "
+CREATE TABLE indexed (part BIGINT NOT NULL PRIMARY KEY, position BIGINT NOT NULL);
+CREATE TABLE words (part BIGINT NOT NULL, position BIGINT NOT NULL, tokens TSVECTOR NOT NULL);
+CREATE INDEX words_by_token ON words USING gin (tokens) WITH (fastupdate = on, gin_pending_list_limit = 512);
 ";
 
 const SQLITE: &str = "

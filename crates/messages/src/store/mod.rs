@@ -5,3 +5,5 @@ pub(crate) mod log;
 pub(crate) mod members;
 pub(crate) mod migrations;
 pub(crate) mod rooms;
+pub(crate) mod search;
+pub(crate) mod sets;

@@ -36,7 +36,7 @@ macro_rules! columns {
     };
 }
 
-fn room_row(row: &Row<'_>) -> Result<RoomRow, Error> {
+pub(super) fn room_row(row: &Row<'_>) -> Result<RoomRow, Error> {
     let kind = row.text(1)?;
     Ok(RoomRow {
         id: RoomId::from_bytes(row.id(0)?),

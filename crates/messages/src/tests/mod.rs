@@ -4,7 +4,9 @@ mod house;
 mod log_rules;
 mod missed;
 mod rooms;
+mod search;
 mod sends;
+mod several;
 mod writer;
 
 use house::House;
@@ -44,6 +46,17 @@ scenarios![
     rooms::everybody_sees_the_room_with_their_own_marks,
     rooms::lists_are_paged,
     rooms::recent_messages_are_those_of_others,
+    several::they_are_seen_as_one_by_one,
+    several::stretches_are_what_history_tells,
+    several::they_cost_a_fixed_number_of_statements,
+    search::words_prefixes_and_phrases_are_found,
+    search::characters_of_chinese_are_found_within,
+    search::only_rooms_that_one_is_in_are_searched,
+    search::pages_leave_no_gap,
+    search::what_is_acknowledged_is_found_however_much_is_indexed,
+    search::the_index_and_the_log_find_the_same,
+    search::no_text_breaks_the_query,
+    search::what_was_there_before_is_indexed,
     missed::a_replay_holds_what_was_missed_and_nothing_else,
     missed::a_page_of_large_messages_is_short,
     missed::a_cursor_that_cannot_be_taken_up_is_said,

@@ -5,6 +5,7 @@ use super::ahead::{self, Nonces};
 use super::operation::Pending;
 use super::remembered::{MemberState, Remembered, RoomState};
 use crate::partitions;
+use crate::search::index;
 use crate::store::log::{Kind, LogRow};
 use crate::store::{log, members, rooms};
 use contract::{Clock, MessageId, RoomId, Time, UserId};
@@ -70,6 +71,7 @@ impl<'t> Batch<'t> {
             operation.decide(&mut batch).await?;
         }
         batch.flush().await?;
+        index::keep_up(batch.tx, part, batch.remembered.position, &mut batch.remembered.indexed).await?;
         members::mark_read(batch.tx, std::mem::take(&mut batch.read).into_iter()).await?;
         Ok(Outcome { rows: batch.rows, messages: batch.messages })
     }

@@ -61,6 +61,8 @@ pub(super) struct Remembered {
     pub position: i64,
     /// The time of the log's last row.
     pub time: Time,
+    /// Up to which position the partition was indexed when it was last looked at.
+    pub indexed: i64,
     pub rooms: LruCache<RoomId, RoomState>,
     pub members: LruCache<(RoomId, UserId), MemberState>,
 }
@@ -68,7 +70,7 @@ pub(super) struct Remembered {
 impl Default for Remembered {
     fn default() -> Self {
         // Unbounded to the library, which would otherwise allocate for the bound at once; `trim` keeps the bound.
-        Self { generation: None, position: 0, time: Time(0), rooms: LruCache::unbounded(), members: LruCache::unbounded() }
+        Self { generation: None, position: 0, time: Time(0), indexed: 0, rooms: LruCache::unbounded(), members: LruCache::unbounded() }
     }
 }
 

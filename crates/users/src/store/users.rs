@@ -57,6 +57,29 @@ macro_rules! account_by {
 
 pub(super) use account_by;
 
+/// A table `names` of the names in a [`side_by_side`] text, each with the spaces behind it.
+macro_rules! names {
+    ($list:literal) => {
+        concat!(
+            "WITH RECURSIVE names(n, name) AS (
+                SELECT 1, substr(CAST(",
+            $list,
+            " AS TEXT), 1, 32)
+                UNION ALL SELECT n + 32, substr(CAST(",
+            $list,
+            " AS TEXT), n + 32, 32) FROM names WHERE n + 32 <= length(CAST(",
+            $list,
+            " AS TEXT))) "
+        )
+    };
+}
+
+/// Usernames as one value: each filled up with spaces, of which no username has any, to the 32 characters that the longest has. Neither
+/// engine's form of a list is the other's.
+fn side_by_side(names: &[Username]) -> String {
+    names.iter().map(|name| format!("{:32}", name.as_str())).collect()
+}
+
 impl Store {
     /// The account of this name.
     pub(crate) async fn account_by_name(&self, username: &Username) -> Result<Option<Account>, Error> {
@@ -184,36 +207,51 @@ impl Store {
         self.db.read(|tx| Box::pin(async move { tx.rows(SQL, &values, user_with_online).await })).await
     }
 
+    /// The users with these names, with `online` as of `now`; those that do not exist are left out.
+    pub(crate) async fn users(&self, names: &[Username], now: Time) -> Result<Vec<User>, Error> {
+        const SQL: &str = concat!(
+            names!("$2"),
+            "SELECT ",
+            user_columns!(),
+            ", ",
+            online!(),
+            " FROM names JOIN users u ON u.username = rtrim(name) ORDER BY n"
+        );
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values = values![now.0, side_by_side(names)];
+        self.db.read(|tx| Box::pin(async move { tx.rows(SQL, &values, user_with_online).await })).await
+    }
+
     /// The users with these ids; those that do not exist are left out.
     pub(crate) async fn users_by_id(&self, ids: Vec<UserId>) -> Result<Vec<User>, Error> {
-        const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id = $1");
-        self.db
-            .read(|tx| {
-                Box::pin(async move {
-                    let mut found = Vec::with_capacity(ids.len());
-                    for id in ids {
-                        found.extend(tx.row(SQL, &values![id.bytes()], user).await?);
-                    }
-                    Ok(found)
-                })
-            })
-            .await
+        // The list is the ids one after the other; the first part only tells PostgreSQL that it is bytes.
+        const SQL: &str = concat!(
+            "WITH RECURSIVE given(list) AS (SELECT id FROM users WHERE id IS NULL UNION ALL SELECT $1),
+            ids(n, id) AS (
+                SELECT 1, substr(list, 1, 16) FROM given
+                UNION ALL SELECT n + 16, substr(list, n + 16, 16) FROM ids, given WHERE n + 16 <= length(list))
+            SELECT ",
+            user_columns!(),
+            " FROM ids JOIN users u ON u.id = ids.id ORDER BY n"
+        );
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values = values![ids.into_iter().flat_map(UserId::bytes).collect::<Vec<u8>>()];
+        self.db.read(|tx| Box::pin(async move { tx.rows(SQL, &values, user).await })).await
     }
 
     /// The users with these names; those that do not exist are left out.
     pub(crate) async fn users_by_name(&self, names: Vec<Username>) -> Result<Vec<User>, Error> {
-        const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.username = $1");
-        self.db
-            .read(|tx| {
-                Box::pin(async move {
-                    let mut found = Vec::with_capacity(names.len());
-                    for name in names {
-                        found.extend(tx.row(SQL, &values![name.as_str()], user).await?);
-                    }
-                    Ok(found)
-                })
-            })
-            .await
+        const SQL: &str =
+            concat!(names!("$1"), "SELECT ", user_columns!(), " FROM names JOIN users u ON u.username = rtrim(name) ORDER BY n");
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values = values![side_by_side(&names)];
+        self.db.read(|tx| Box::pin(async move { tx.rows(SQL, &values, user).await })).await
     }
 
     /// Whether anybody has a password.

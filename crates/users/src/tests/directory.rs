@@ -1,5 +1,5 @@
 use super::*;
-use contract::calls::users::{GetUser, ListUsers, UsersById, UsersByName};
+use contract::calls::users::{GetUser, GetUsers, ListUsers, UsersById, UsersByName};
 use contract::{Limit, Page, User, UserId};
 
 async fn house() -> (House, Caller) {
@@ -44,6 +44,22 @@ pub(super) async fn one_user_is_there_or_not() {
     let user = house.bus.ask(&who, GetUser { username: name("alf") }).await.unwrap();
     assert_eq!((user.username.as_str(), user.online), ("alf", Some(false)));
     assert_eq!(code(house.bus.ask(&who, GetUser { username: name("nobody") }).await), Code::NotFound);
+}
+
+pub(super) async fn several_users_cost_one_statement() {
+    let (house, who) = house().await;
+    let ask = |names: &[&str]| house.bus.ask(&who, GetUsers { usernames: names.iter().copied().map(name).collect() });
+    for wanted in [&["zoe"][..], &["zoe", "nobody", "a.b", "alice-2", "bob"], &[]] {
+        let before = house.db.statements();
+        let users = ask(wanted).await.unwrap();
+        assert_eq!(house.db.statements() - before, u64::from(!wanted.is_empty()));
+        let found: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
+        assert_eq!(found, wanted.iter().copied().filter(|name| *name != "nobody").collect::<Vec<_>>());
+        assert!(users.iter().all(|user| user.online == Some(false)));
+    }
+    let too_many: Vec<String> = (0..1_001).map(|number| format!("u{number}")).collect();
+    assert_eq!(code(ask(&too_many.iter().map(String::as_str).collect::<Vec<_>>()).await), Code::InvalidRequest);
+    assert_eq!(code(house.bus.ask(&Caller::Anonymous, GetUsers { usernames: vec![name("zoe")] }).await), Code::Unauthenticated);
 }
 
 pub(super) async fn services_look_up_by_id_and_name() {

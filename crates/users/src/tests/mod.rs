@@ -150,6 +150,7 @@ scenarios![
     admin::a_password_gives_an_open_user_a_login_but_not_a_hosts,
     directory::it_is_paged_by_username,
     directory::one_user_is_there_or_not,
+    directory::several_users_cost_one_statement,
     directory::services_look_up_by_id_and_name,
     http::the_flow_of_an_account,
     http::what_is_wrong_is_named,

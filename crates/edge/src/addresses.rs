@@ -1,29 +1,30 @@
-//! How many sockets each address has here.
+//! How many sockets each address has here, of one kind.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts sockets by address.
-pub(crate) struct Addresses {
+pub struct Addresses {
     /// 0 is no limit.
     most: usize,
     sockets: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// One socket's place under its address's limit, given back when it is dropped.
-pub(crate) struct Place {
+pub struct Place {
     addresses: Arc<Addresses>,
     address: IpAddr,
 }
 
 impl Addresses {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
+    /// Up to so many sockets for each address; 0 is no limit.
+    pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, sockets: Mutex::default() })
     }
 
     /// A place for one more socket of this address, if there is one.
-    pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         let count = sockets.entry(address).or_default();
         // An entry is never 0 but here, where it goes up: a limit is at least 1.

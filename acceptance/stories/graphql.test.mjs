@@ -1,0 +1,340 @@
+// GraphQL: the audits of graphql-http, pages and rights, and newMessage with the stock graphql-ws client: every message once, in order.
+// The examples of docs/graphql.md are run as they stand there.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { buildSchema, getIntrospectionQuery, parse, validate } from 'graphql';
+import { serverAudits } from 'graphql-http';
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+import { story } from '../lib/story.mjs';
+import { eventually, pipelined, within } from '../lib/wait.mjs';
+
+const docs = new URL('../../docs/', import.meta.url);
+
+/** Asks; the answer may hold no errors. */
+async function ask(person, query, variables) {
+  const { body } = await person.api.post('/graphql', { query, variables });
+  assert.equal(body.errors, undefined, JSON.stringify(body.errors));
+  return body.data;
+}
+
+/** The one error of a request that is refused; `data` is what came all the same. */
+async function refusal(person, query, variables) {
+  const { body } = await person.api.post('/graphql', { query, variables });
+  assert.equal(body.errors?.length, 1, JSON.stringify(body));
+  return { ...body.errors[0], data: body.data };
+}
+
+/** A stock client, and what its socket was closed with. */
+function client(person, { token = person.token } = {}) {
+  const closed = Promise.withResolvers?.() ?? deferred();
+  const made = createClient({
+    url: `${person.server.url.replace('http', 'ws')}/graphql`,
+    webSocketImpl: WebSocket,
+    connectionParams: { authorization: `Bearer ${token}` },
+    retryAttempts: 0,
+    on: { closed: (event) => closed.resolve(event) },
+  });
+  return Object.assign(made, { closed: closed.promise });
+}
+
+function deferred() {
+  const made = {};
+  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+  return made;
+}
+
+/** Listens; `heard` fills as messages come, `over` tells how it ended. */
+function listen(one, query, variables) {
+  const heard = [];
+  const over = deferred();
+  const stop = one.subscribe({ query, variables }, {
+    next: (result) => heard.push(result),
+    error: (error) => over.resolve({ error }),
+    complete: () => over.resolve({ complete: true }),
+  });
+  return { heard, stop, over: over.promise };
+}
+
+const NEW = 'subscription ($room: ID) { newMessage(room: $room) { seq body nonce sender { username displayName } room { id } } }';
+
+/** A subscription that has begun: somebody has talked until it was heard. What it hears from then on is `bodies()`. */
+async function begun(one, listener, speaker, room, variables) {
+  const sub = listen(one, NEW, variables);
+  let last;
+  await eventually('the subscription has begun', async () => {
+    last = await speaker.says(room, 'is anybody there?');
+    await eventually('it is heard', () => sub.heard.length > 0, 500).catch(() => {});
+    return sub.heard.length > 0;
+  });
+  await eventually('the last of them is heard', () => sub.heard.at(-1).data.newMessage.seq === last.seq);
+  const before = sub.heard.length;
+  return { ...sub, messages: () => sub.heard.slice(before).map(({ data, errors }) => (assert.equal(errors, undefined), data.newMessage)) };
+}
+
+story('graphql', {}, (it) => {
+  it('every audit of graphql-http passes', async ({ server, people }) => {
+    const [ann] = await people('ann');
+    const fetchFn = (url, options = {}) => fetch(url, { ...options, headers: { ...options.headers, authorization: `Bearer ${ann.token}` } });
+    const audits = serverAudits({ url: `${server.url}/graphql`, fetchFn });
+    assert.ok(audits.length > 50, `${audits.length} audits`);
+    const wrong = [];
+    for (const audit of audits) {
+      const result = await audit.fn();
+      if (result.status !== 'ok') wrong.push(`${audit.id} ${audit.name}: ${result.status}, ${result.reason}`);
+    }
+    assert.deepEqual(wrong, []);
+  });
+
+  it('the examples of docs/graphql.md work as they stand', async ({ people }) => {
+    const [ann, bob] = await people('ann', 'bob');
+    const room = await ann.room([bob], { name: 'plans' });
+    for (let n = 1; n <= 5; n += 1) await bob.says(room, `message ${n}`);
+    const text = readFileSync(new URL('graphql.md', docs), 'utf8');
+    const examples = [...text.matchAll(/```graphql\n([\s\S]*?)```/g)].map(([, example]) => example);
+    assert.ok(examples.length >= 6, `${examples.length} examples`);
+    const variables = { room: room.id, username: bob.username, before: '4', after: '2' };
+    const own = (example) => Object.fromEntries(Object.entries(variables).filter(([name]) => example.includes(`$${name}`)));
+    const schema = buildSchema(readFileSync(new URL('schema.graphql', docs), 'utf8'));
+    let listened = 0;
+    for (const example of examples) {
+      assert.deepEqual(validate(schema, parse(example)).map(String), [], example);
+      if (/^subscription/m.test(example)) {
+        const one = client(ann);
+        const sub = listen(one, example, own(example));
+        await eventually('the example hears', async () => {
+          await bob.says(room, 'hello');
+          return sub.heard.length > 0;
+        }, 10_000, 100);
+        assert.equal(sub.heard[0].errors, undefined, JSON.stringify(sub.heard[0]));
+        listened += 1;
+        await one.dispose();
+      } else {
+        const data = await ask(ann, example, own(example));
+        assert.ok(Object.values(data).every((value) => value !== null), `${example}\n${JSON.stringify(data)}`);
+      }
+    }
+    assert.ok(listened > 0);
+  });
+
+  it('the schema is what it says of itself', async ({ people, nobody }) => {
+    const [ann] = await people('ann');
+    const { __schema } = await ask(ann, getIntrospectionQuery());
+    assert.ok(__schema.types.some(({ name }) => name === 'MessageConnection'));
+    const sdl = await nobody.get('/graphql/schema.graphql', { documented: false });
+    assert.equal(sdl.text, readFileSync(new URL('schema.graphql', docs), 'utf8'));
+  });
+
+  it('a room is paged in both directions, and each page says what lies beside it', async ({ people }) => {
+    const [ann, bob] = await people('ann', 'bob');
+    const room = await ann.room([bob], { kind: 'group' });
+    for (let n = 1; n <= 7; n += 1) await (n % 2 ? ann : bob).says(room, `${n}`);
+    const page = async (args) => {
+      const query = `query ($id: ID!) { room(id: $id) { messages${args} { edges { cursor node { body seq sender { username } } }
+        pageInfo { hasPreviousPage hasNextPage startCursor endCursor } } } }`;
+      const { edges, pageInfo } = (await ask(ann, query, { id: room.id })).room.messages;
+      assert.equal(pageInfo.endCursor, edges.at(-1)?.cursor ?? null);
+      assert.equal(pageInfo.startCursor, edges[0]?.cursor ?? null);
+      return [edges.map(({ node }) => node.body).join(''), pageInfo.hasPreviousPage, pageInfo.hasNextPage, pageInfo];
+    };
+    let [bodies, previous, next, info] = await page('(first: 3)');
+    assert.deepEqual([bodies, previous, next], ['123', false, true]);
+    [bodies, previous, next, info] = await page(`(first: 3, after: "${info.endCursor}")`);
+    assert.deepEqual([bodies, previous, next], ['456', true, true]);
+    [bodies, previous, next, info] = await page(`(first: 3, after: "${info.endCursor}")`);
+    assert.deepEqual([bodies, previous, next], ['7', true, false]);
+    [bodies, previous, next, info] = await page('(last: 4)');
+    assert.deepEqual([bodies, previous, next], ['4567', true, false]);
+    [bodies, previous, next] = await page(`(last: 4, before: "${info.startCursor}")`);
+    assert.deepEqual([bodies, previous, next], ['123', false, true]);
+    assert.deepEqual((await page('')).slice(0, 3), ['1234567', false, false]);
+    for (const [args, field] of [['(first: 0)', 'first'], ['(last: 101)', 'last'], ['(first: 1, last: 1)', 'last'], ['(after: "x")', 'after']]) {
+      const wrong = await refusal(ann, `query ($id: ID!) { room(id: $id) { messages${args} { edges { cursor } } } }`, { id: room.id });
+      assert.deepEqual([wrong.extensions.code, wrong.extensions.field, wrong.data.room.messages], ['invalid_request', field, null]);
+    }
+  });
+
+  it('rooms, members and people are paged by their cursors', async ({ people }) => {
+    const [ann, bob, eve] = await people('ann', 'bob', 'eve');
+    const rooms = [];
+    for (const name of ['a', 'b', 'c']) rooms.unshift((await ann.room([bob, eve], { kind: 'group', name })).id);
+    await ann.says(rooms[2], 'wake up');
+    const order = [rooms[2], rooms[0], rooms[1]];
+    const seen = [];
+    for (let after = null, more = true; more;) {
+      const { edges, pageInfo } = (await ask(ann, 'query ($after: String) { rooms(first: 2, after: $after) { edges { cursor node { id } } pageInfo { hasNextPage endCursor } } }', { after })).rooms;
+      seen.push(...edges.map(({ node }) => node.id));
+      [after, more] = [pageInfo.endCursor, pageInfo.hasNextPage];
+    }
+    assert.deepEqual(seen, order);
+    const members = 'query ($id: ID!, $after: String) { room(id: $id) { members(first: 2, after: $after) { edges { cursor node { username online } } pageInfo { hasNextPage } } } }';
+    const first = (await ask(ann, members, { id: rooms[0] })).room.members;
+    const second = (await ask(ann, members, { id: rooms[0], after: first.edges[1].cursor })).room.members;
+    assert.deepEqual([first.pageInfo.hasNextPage, second.pageInfo.hasNextPage], [true, false]);
+    assert.deepEqual([...first.edges, ...second.edges].map(({ node }) => node.username), [ann, bob, eve].map((one) => one.username));
+    const again = (await ask(ann, members, { id: rooms[0], after: first.edges[0].cursor })).room.members;
+    assert.deepEqual(again.edges.map(({ node }) => node.username), [bob, eve].map((one) => one.username));
+    await bob.connect();
+    const { online } = await ask(ann, '{ online(first: 100) { nodes { username online } } }');
+    assert.ok(online.nodes.some(({ username, online: is }) => username === bob.username && is));
+  });
+
+  it('one sees what REST shows, and no more', async ({ people, nobody, server }) => {
+    const [ann, bob, eve] = await people('ann', 'bob', 'eve');
+    const room = await ann.room([bob], { kind: 'group' });
+    await ann.says(room, 'secret', 'my-nonce');
+    const look = 'query ($id: ID!) { room(id: $id) { id lastMessage { body nonce sender { username } } messages { nodes { nonce } } } }';
+    assert.equal((await ask(eve, look, { id: room.id })).room, null);
+    assert.equal((await ask(eve, look, { id: 'no-id' })).room, null);
+    assert.equal((await ask(ann, look, { id: room.id })).room.messages.nodes[0].nonce, 'my-nonce');
+    assert.equal((await ask(bob, look, { id: room.id })).room.messages.nodes[0].nonce, null);
+    assert.deepEqual((await ask(bob, '{ recentMessages(first: 1) { body sender { username } } }')).recentMessages, [{ body: 'secret', sender: { username: ann.username } }]);
+
+    const channel = await ann.room([], { kind: 'channel', name: 'news' });
+    await ann.says(channel, 'for members');
+    const shut = await refusal(eve, 'query ($id: ID!) { room(id: $id) { name lastMessage { body } messages { nodes { body } } } }', { id: channel.id });
+    assert.deepEqual([shut.extensions.code, shut.path, shut.data.room], ['forbidden', ['room', 'messages'], { name: 'news', lastMessage: null, messages: null }]);
+
+    assert.equal((await ask(eve, 'query ($name: String!) { user(username: $name) { id } }', { name: 'nobody-of-this-name' })).user, null);
+    for (const api of [nobody, nobody.as('no-token')]) {
+      const answer = await api.post('/graphql', { query: '{ me { id } }' });
+      assert.deepEqual([answer.status, answer.body.errors[0].extensions.code, answer.body.data], [401, 'unauthenticated', undefined]);
+      assert.equal(answer.headers.get('www-authenticate'), 'Bearer');
+    }
+    assert.equal((await nobody.get(`/graphql?query=${encodeURIComponent('{ me { id } }')}`)).status, 401);
+    const foreign = await fetch(`${server.url}/graphql`, { method: 'POST', headers: { origin: 'https://evil.example', 'content-type': 'application/json' }, body: '{}' });
+    assert.equal(foreign.status, 403);
+  });
+
+  it('what is too much is refused by what it says', async ({ people }) => {
+    const [ann] = await people('ann');
+    const deep = `{ rooms { nodes { ${'messages { nodes { room { '.repeat(7)} id ${'} } }'.repeat(7)} } } }`;
+    const aliases = `{ ${Array.from({ length: 1000 }, (_, n) => `a${n}: me { id }`).join(' ')} }`;
+    const circle = '{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }';
+    const doubling = `{ ...f0 } ${Array.from({ length: 60 }, (_, n) => `fragment f${n} on Query { ...f${n + 1} ...f${n + 1} }`).join(' ')} fragment f60 on Query { me { id } }`;
+    const schema = '{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }';
+    const brackets = `{ user(username: ${'['.repeat(60_000)}`;
+    const wide = '{ rooms(first: 100) { nodes { messages(first: 100) { nodes { body sender { id } } } } } }';
+    for (const query of [deep, aliases, circle, doubling, schema, brackets, wide]) {
+      const began = performance.now();
+      const { extensions, data } = await refusal(ann, query);
+      assert.equal(extensions.code, 'invalid_request', query.slice(0, 60));
+      assert.equal(data, undefined);
+      assert.ok(performance.now() - began < 2_000, `${query.slice(0, 60)} took ${performance.now() - began} ms`);
+    }
+    const batch = (count) => ann.api.post('/graphql', Array.from({ length: count }, () => ({ query: '{ me { username } }' })), { documented: false });
+    assert.deepEqual((await batch(10)).body, Array.from({ length: 10 }, () => ({ data: { me: { username: ann.username } } })));
+    const huge = await batch(11);
+    assert.deepEqual([huge.status, huge.body.errors[0].extensions.code], [400, 'invalid_request']);
+    assert.equal((await ann.api.post('/graphql', { query: `{ me { id } } # ${'x'.repeat(140_000)}` })).status, 413);
+  });
+
+  it('newMessage hears every message once and in order, and none of other rooms', async ({ people }) => {
+    const [ann, bob, eve] = await people('ann', 'bob', 'eve');
+    const room = await ann.room([bob], { kind: 'group' });
+    const foreign = await bob.room([eve], { kind: 'group' });
+    const one = client(ann);
+    const sub = await begun(one, ann, bob, room, {});
+    const sent = [];
+    await pipelined(200, async (n) => {
+      const message = await (n % 2 ? ann : bob).says(room, `${n}`, n === 1 ? 'mine' : undefined);
+      sent.push(message);
+      if (n % 10 === 0) await bob.says(foreign, 'not for ann');
+    }, 8);
+    const late = await bob.room([ann], { kind: 'group' });
+    await bob.says(late, 'a room that was made meanwhile');
+    await eventually('all is heard', () => sub.messages().length >= sent.length + 1);
+    const heard = sub.messages();
+    const seqs = heard.filter((message) => message.room.id === room.id).map(({ seq }) => seq);
+    assert.deepEqual(seqs, sent.map(({ seq }) => seq).sort((a, b) => a - b));
+    assert.deepEqual(heard.filter((message) => message.room.id !== room.id).map(({ body }) => body), ['a room that was made meanwhile']);
+    for (const { seq, body, sender, nonce } of heard.filter((message) => message.room.id === room.id)) {
+      const original = sent.find((message) => message.seq === seq);
+      assert.deepEqual([body, sender.username, nonce], [original.body, original.sender, original.nonce ?? null]);
+    }
+    await one.dispose();
+  }, { timeout: 90_000 });
+
+  it('newMessage of a room ends with the membership, and needs one', async ({ people }) => {
+    const [ann, bob, eve] = await people('ann', 'bob', 'eve');
+    const room = await ann.room([bob], { kind: 'group' });
+    const other = await ann.room([bob], { kind: 'group' });
+    const one = client(bob);
+    const sub = await begun(one, bob, ann, room, { room: room.id });
+    await ann.says(other, 'elsewhere');
+    await ann.says(room, 'the last one');
+    await ann.api.ok(204, 'DELETE', `/rooms/${room.id}/members/${bob.username}`);
+    await ann.says(room, 'without bob');
+    assert.deepEqual(await within(10_000, sub.over, 'the end of the subscription'), { complete: true });
+    assert.deepEqual(sub.messages().map(({ body }) => body), ['the last one']);
+    await one.dispose();
+
+    const outside = client(eve);
+    const refused = listen(outside, NEW, { room: room.id });
+    const { error } = await within(10_000, refused.over, 'the refusal');
+    assert.equal((error ?? refused.heard[0].errors)[0].extensions.code, 'not_found');
+    await outside.dispose();
+  });
+
+  it('a socket lives as long as its token', async ({ people }) => {
+    const [ann, bob] = await people('ann', 'bob');
+    const room = await ann.room([bob], { kind: 'group' });
+    const one = client(ann);
+    await begun(one, ann, bob, room, {});
+    const began = performance.now();
+    await ann.api.ok(204, 'POST', '/users/logout');
+    const { code, reason } = await within(10_000, one.closed, 'the end of the socket');
+    assert.equal(code, 4401);
+    assert.match(reason, /^unauthenticated/);
+    assert.ok(performance.now() - began < 1_000, `${performance.now() - began} ms`);
+
+    for (const token of [ann.token, 'no-token']) {
+      const refused = client(ann, { token });
+      const { over } = listen(refused, NEW, {});
+      await within(10_000, over, 'the refusal');
+      assert.equal((await within(10_000, refused.closed, 'the end of the socket')).code, 4403);
+    }
+  });
+
+  it('who breaks the protocol is told how', async ({ people, server }) => {
+    const [ann] = await people('ann');
+    const closedAfter = async (messages, protocol = 'graphql-transport-ws') => {
+      const socket = new WebSocket(`${server.url.replace('http', 'ws')}/graphql`, protocol);
+      const closed = deferred();
+      socket.on('close', (code) => closed.resolve(code));
+      socket.on('error', (error) => closed.resolve(error.message));
+      socket.on('open', () => messages.forEach((message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message))));
+      return within(10_000, closed.promise, 'the end of the socket');
+    };
+    const init = { type: 'connection_init', payload: { authorization: `Bearer ${ann.token}` } };
+    const subscribe = { id: '1', type: 'subscribe', payload: { query: 'subscription { newMessage { seq } }' } };
+    assert.equal(await closedAfter([subscribe]), 4401);
+    assert.equal(await closedAfter([init, init]), 4429);
+    assert.equal(await closedAfter([init, subscribe, subscribe]), 4409);
+    assert.equal(await closedAfter(['no JSON']), 4400);
+    assert.equal(await closedAfter([init, { type: 'unknown' }]), 4400);
+    assert.equal(await closedAfter([{ type: 'connection_init' }]), 4403);
+    // Who is still sending when the server closes may see the connection reset (1006) before it has read why.
+    const tooLarge = await closedAfter([`{"type":"ping","payload":{"x":"${'x'.repeat(140_000)}"}}`]);
+    assert(tooLarge === 1009 || tooLarge === 1006, `${tooLarge}`);
+    assert.match(await closedAfter([], 'graphql-ws'), /400/);
+    const one = client(ann);
+    const subs = Array.from({ length: 21 }, () => listen(one, 'subscription { newMessage { seq } }'));
+    const { error } = await within(10_000, Promise.race(subs.map(({ over }) => over)), 'the refusal of the last');
+    assert.equal(error[0].extensions.code, 'rate_limited');
+    await one.dispose();
+  });
+
+  it('there is a page to try it, which loads nothing from elsewhere', async ({ nobody }) => {
+    const page = await nobody.get('/graphql');
+    assert.equal(page.status, 200);
+    assert.match(page.headers.get('content-security-policy'), /default-src 'none'.*script-src 'self'/);
+    const named = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path).filter((path) => !path.startsWith('data:'));
+    assert.ok(named.length >= 3);
+    for (const path of named) {
+      assert.match(path, /^\//);
+      assert.ok((await nobody.get(path, { documented: false, redirect: 'follow' })).status < 400, path);
+    }
+  });
+});

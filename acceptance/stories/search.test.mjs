@@ -1,0 +1,115 @@
+// Search: every row of the table in docs/search.md, rights, pages, and texts that would break a query language.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { story } from '../lib/story.mjs';
+import { pipelined } from '../lib/wait.mjs';
+
+const DOCS = readFileSync(new URL('../../docs/search.md', import.meta.url), 'utf8');
+
+/** The rows of the documentation's table: a query, what it finds, what it does not. */
+function documented() {
+  const table = DOCS.slice(DOCS.indexOf('| `q` | finds |'));
+  const rows = table.slice(0, table.indexOf('\n\n')).split('\n').slice(2);
+  return rows.map((row) => row.split('|').slice(1, 4).map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')));
+}
+
+const search = (person, query) => person.api.ok(200, 'GET', `/messages/search?${new URLSearchParams(query)}`);
+const bodies = async (person, q) => (await search(person, { q })).items.map(({ message }) => message.body);
+const shown = ({ excerpt }) => excerpt.map(({ text, matched }) => (matched ? `[${text}]` : text)).join('');
+
+/** All pages, one behind the other. */
+async function all(person, query) {
+  const items = [];
+  for (let before; before !== null; ) {
+    const page = await search(person, { ...query, ...(before && { before }) });
+    items.push(...page.items);
+    before = page.next;
+  }
+  return items;
+}
+
+story('search', {}, (it) => {
+  it('finds what the documentation says, and nothing else', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const rows = documented();
+    assert.ok(rows.length >= 10, 'the table is there');
+    for (const [q, finds, misses] of rows) {
+      const room = await alice.room([bob], { name: q });
+      await alice.says(room, misses);
+      await alice.says(room, finds);
+      const { items } = await search(bob, { q, room: room.id });
+      assert.deepEqual(items.map(({ message }) => message.body), [finds], q);
+      assert.ok(items[0].excerpt.some(({ matched }) => matched), q);
+      assert.equal(items[0].excerpt.map(({ text }) => text).join(''), finds, 'the pieces are the text');
+    }
+  });
+
+  it('a result is the message as its reader sees it, with the match marked', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const room = await alice.room([bob]);
+    const sent = await alice.says(room, '<b>Guten</b> Morgen, Zoë', 'n-1');
+    const [mine] = (await search(alice, { q: 'zoe guten' })).items;
+    assert.deepEqual(mine.message, sent);
+    assert.equal(shown(mine), '<b>[Guten]</b> Morgen, [Zoë]');
+    const [theirs] = (await search(bob, { q: 'morg*', from: alice.username })).items;
+    assert.equal('nonce' in theirs.message, false);
+    assert.equal(shown(theirs), '<b>Guten</b> [Morgen], Zoë');
+    assert.deepEqual((await search(bob, { q: 'morgen', from: bob.username })).items, []);
+  });
+
+  it('an acknowledged message is found at once, by every member and nobody else', async ({ people }) => {
+    const [alice, bob, carol] = await people('alice', 'bob', 'carol');
+    const room = await alice.room([bob]);
+    const wire = await alice.connect();
+    for (let n = 0; n < 20; n += 1) {
+      await wire.must('message', { room: room.id, body: `needle${n} in the hay` });
+      assert.equal((await bodies(bob, `needle${n}`)).length, 1);
+      assert.deepEqual(await bodies(carol, `needle${n}`), []);
+    }
+    await carol.api.refused('not_found', 'GET', `/messages/search?q=needle1&room=${room.id}`);
+    await carol.api.refused('not_found', 'GET', '/messages/search?q=needle1&room=none');
+    await carol.api.refused('not_found', 'GET', '/messages/search?q=needle1&from=nobody-of-that-name');
+    const channel = await alice.room([], { kind: 'channel', name: 'hay' });
+    await alice.says(channel, 'needle in the channel');
+    await carol.api.refused('forbidden', 'GET', `/messages/search?q=needle&room=${channel.id}`);
+    const membership = `/rooms/${channel.id}/members/${carol.username}`;
+    await carol.api.ok(204, 'PUT', membership);
+    assert.deepEqual(await bodies(carol, 'needle'), ['needle in the channel'], 'the history from before one came too');
+    await carol.api.ok(204, 'DELETE', membership);
+    assert.deepEqual(await bodies(carol, 'needle'), []);
+  });
+
+  it('pages hold everything once, newest first, whatever comes meanwhile', async ({ people }) => {
+    const [alice, bob, carol] = await people('alice', 'bob', 'carol');
+    const rooms = [await alice.room([bob]), await alice.room([carol]), await alice.room([bob, carol])];
+    const wire = await alice.connect();
+    const sent = await pipelined(400, async (n) => (await wire.must('message', { room: rooms[n % 3].id, body: n % 4 ? `plain ${n}` : `fourth ${n}` }, 30_000)).message);
+    const wanted = sent.filter(({ body }) => body.startsWith('fourth')).map(({ id }) => id).sort();
+    const first = await search(alice, { q: 'fourth', limit: 30 });
+    await wire.must('message', { room: rooms[0].id, body: 'fourth of another time' });
+    const rest = await all(alice, { q: 'fourth', limit: 30, before: first.next });
+    const found = [...first.items, ...rest].map(({ message }) => message);
+    assert.deepEqual(found.map(({ id }) => id).sort(), wanted);
+    for (let n = 1; n < found.length; n += 1) assert.ok(found[n - 1].created_at >= found[n].created_at, 'newest first');
+    assert.equal((await all(bob, { q: 'plain', limit: 7 })).length, 200);
+  });
+
+  it('no text is wrong syntax; one without anything to look for is refused', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const room = await alice.room([bob]);
+    await alice.says(room, 'say "x" (or) NOT y* and \\ ; DROP TABLE words');
+    for (const q of ['"x', 'x OR y', '(x)', 'NOT y', 'x"*', '*x', '\\ and', "x' --", 'drop; table', 'x\0y', 'say:x', '^say', 'x & y | ! <->', '%x', 'x'.repeat(500)]) {
+      await search(alice, { q });
+    }
+    assert.equal((await bodies(alice, 'NOT y')).length, 1, 'no word is an operator');
+    for (const q of ['', ' ', '*', '""', '()', '\0', 'y*', 'x'.repeat(501), 'x'.repeat(8_000)]) {
+      const { field } = await alice.api.refused('invalid_request', 'GET', `/messages/search?${new URLSearchParams({ q })}`);
+      assert.equal(field, 'q', q.slice(0, 20));
+    }
+    assert.equal((await alice.api.refused('invalid_request', 'GET', '/messages/search')).field, 'q');
+    for (const [field, value] of [['limit', '0'], ['limit', '101'], ['before', 'yesterday']]) {
+      assert.equal((await alice.api.refused('invalid_request', 'GET', `/messages/search?q=x&${field}=${value}`)).field, field);
+    }
+  });
+});

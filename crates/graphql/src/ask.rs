@@ -1,0 +1,41 @@
+//! Who asks, and how: what every resolver finds in its context.
+
+use crate::refuse::refuse;
+use async_graphql::{Context, Error};
+use bus::Bus;
+use contract::{Call, Caller, Limit, Refusal, UserCaller};
+
+/// The user of this request and the bus. Every question is asked in that user's name, so the services decide what there is to see.
+#[derive(Clone)]
+pub(crate) struct Asker {
+    pub bus: Bus,
+    pub who: Caller,
+}
+
+impl Asker {
+    /// Out of a resolver's context.
+    pub(crate) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Asker, Error> {
+        ctx.data::<Asker>().map_err(|_| refuse(Refusal::unauthenticated()))
+    }
+
+    pub(crate) async fn ask<C: Call>(&self, call: C) -> Result<C::Reply, Refusal> {
+        self.bus.ask(&self.who, call).await
+    }
+
+    pub(crate) fn user(&self) -> Result<&UserCaller, Refusal> {
+        self.who.user()
+    }
+}
+
+/// `first` or `last` as a limit; 50 where nothing is said.
+pub(crate) fn limit(field: &str, count: Option<i32>) -> Result<Limit, Refusal> {
+    match count {
+        None => Ok(Limit::default()),
+        Some(count) => Limit::try_from(i64::from(count)).map_err(|_| Refusal::invalid(field, format!("{field} is a number from 1 to 100"))),
+    }
+}
+
+/// How often a field of a list counts towards a query's complexity.
+pub(crate) fn times(counts: &[Option<i32>], otherwise: usize) -> usize {
+    counts.iter().flatten().next().map_or(otherwise, |count| usize::try_from(*count).unwrap_or(0).clamp(1, 100))
+}

@@ -1,0 +1,175 @@
+//! Why there is no N+1: what was found together is asked about together.
+//!
+//! Rooms, messages and names that one call has answered form a group. The first of them about which more is wanted (its messages, its
+//! sender) asks for the whole group; the others wait for that answer. So a list costs one call for each thing that is wanted of its
+//! items, however many there are, and however their resolvers happen to be scheduled.
+
+use crate::ask::Asker;
+use contract::calls::messages::{GetRooms, Histories, MembersOf, OfRoom, Stretch};
+use contract::calls::users::GetUsers;
+use contract::{Limit, Message, Placed, Refusal, Room, RoomId, User, Username};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
+
+/// How many a service may be asked about at once (the calls' own bound).
+const AT_ONCE: usize = 1_000;
+
+/// Something that is asked for once.
+type Once<T> = OnceCell<Result<T, Refusal>>;
+
+/// The same for each way of asking.
+struct Ways<K, T>(Mutex<HashMap<K, Arc<Once<T>>>>);
+
+impl<K, T> Default for Ways<K, T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, T: Clone> Ways<K, T> {
+    async fn get(&self, way: K, ask: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+        let once = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(way).or_default());
+        once.get_or_init(|| ask).await.clone()
+    }
+}
+
+/// Users who were named together.
+#[derive(Default)]
+pub(crate) struct People {
+    names: BTreeSet<Username>,
+    users: Once<Arc<HashMap<Username, User>>>,
+}
+
+impl People {
+    pub(crate) fn new(names: impl IntoIterator<Item = Username>) -> Arc<Self> {
+        Arc::new(Self { names: names.into_iter().collect(), users: Once::new() })
+    }
+
+    /// One of them, with `online`.
+    pub(crate) async fn user(&self, asker: &Asker, name: &Username) -> Result<User, Refusal> {
+        let ask = || async {
+            let mut users = HashMap::with_capacity(self.names.len());
+            let names: Vec<&Username> = self.names.iter().collect();
+            for names in names.chunks(AT_ONCE) {
+                let usernames = names.iter().map(|name| (*name).clone()).collect();
+                let some = asker.ask(GetUsers { usernames }).await?;
+                users.extend(some.into_iter().map(|user| (user.username.clone(), user)));
+            }
+            Ok(Arc::new(users))
+        };
+        let users = self.users.get_or_init(ask).await.clone()?;
+        users.get(name).cloned().ok_or_else(|| Refusal::not_found("no such user").about("username"))
+    }
+}
+
+/// Which messages of each room; see [`Histories`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Which {
+    pub after: i64,
+    pub before: Option<i64>,
+    pub newest: bool,
+    pub limit: i64,
+}
+
+/// Something about each room of a group, and who is named in it.
+type Each<T> = (Arc<HashMap<RoomId, Result<T, Refusal>>>, Arc<People>);
+
+/// Rooms that were found together.
+#[derive(Default)]
+pub(crate) struct Rooms {
+    rooms: Vec<Arc<Room>>,
+    people: Arc<People>,
+    stretches: Ways<Which, Each<Stretch>>,
+    members: Ways<(Option<String>, i64), Each<Placed<User>>>,
+}
+
+impl Rooms {
+    pub(crate) fn new(rooms: Vec<Arc<Room>>) -> Arc<Self> {
+        let last = |room: &Arc<Room>| room.last_message.as_ref().map(|message| message.sender.clone());
+        let names: Vec<Username> = rooms.iter().flat_map(|room| [Some(room.created_by.clone()), last(room)]).flatten().collect();
+        Arc::new(Self { people: People::new(names), rooms, ..Self::default() })
+    }
+
+    /// Who is named in them: their creators, and the senders of their last messages.
+    pub(crate) fn people(&self) -> &Arc<People> {
+        &self.people
+    }
+
+    pub(crate) fn find(&self, room: RoomId) -> Option<&Arc<Room>> {
+        self.rooms.iter().find(|known| known.id == room)
+    }
+
+    fn ids(&self) -> Vec<RoomId> {
+        self.rooms.iter().map(|room| room.id).collect()
+    }
+
+    /// Messages of one of them, and the people who sent messages in any.
+    pub(crate) async fn messages(&self, asker: &Asker, room: RoomId, which: Which) -> Result<(Stretch, Arc<People>), Refusal> {
+        let ask = async {
+            let Which { after, before, newest, limit } = which;
+            let call = Histories { rooms: self.ids(), after, before, newest, limit: Limit::try_from(limit)? };
+            let found = asker.ask(call).await?;
+            let senders = |stretch: &Stretch| stretch.messages.iter().map(|message| message.sender.clone()).collect::<Vec<_>>();
+            let people = People::new(found.iter().filter_map(|of| of.answer.as_ref().ok()).flat_map(senders));
+            Ok((by_room(found), people))
+        };
+        let (each, people) = self.stretches.get(which, ask).await?;
+        Ok((of(&each, room)?, people))
+    }
+
+    /// Members of one of them, and the people among whom they were found.
+    pub(crate) async fn members(
+        &self,
+        asker: &Asker,
+        room: RoomId,
+        after: Option<String>,
+        limit: Limit,
+    ) -> Result<(Placed<User>, Arc<People>), Refusal> {
+        let ask = async {
+            let found = asker.ask(MembersOf { rooms: self.ids(), after: after.clone(), limit }).await?;
+            let names = |page: &Placed<User>| page.items.iter().map(|(_, user)| user.username.clone()).collect::<Vec<_>>();
+            let people = People::new(found.iter().filter_map(|of| of.answer.as_ref().ok()).flat_map(names));
+            Ok((by_room(found), people))
+        };
+        let (each, people) = self.members.get((after.clone(), limit.into()), ask).await?;
+        Ok((of(&each, room)?, people))
+    }
+}
+
+fn by_room<T>(found: Vec<OfRoom<T>>) -> Arc<HashMap<RoomId, Result<T, Refusal>>> {
+    Arc::new(found.into_iter().map(|of| (of.room, of.answer)).collect())
+}
+
+fn of<T: Clone>(each: &HashMap<RoomId, Result<T, Refusal>>, room: RoomId) -> Result<T, Refusal> {
+    each.get(&room).cloned().unwrap_or_else(|| Err(Refusal::no_room()))
+}
+
+/// The rooms that messages are in.
+pub(crate) enum Whereabouts {
+    /// They were reached from their room.
+    Known(Arc<Rooms>),
+    /// They were found by themselves; their rooms are asked for when somebody wants to know.
+    Asked(Vec<RoomId>, Once<Arc<Rooms>>),
+}
+
+impl Whereabouts {
+    pub(crate) fn of(messages: &[Message]) -> Arc<Self> {
+        let rooms: BTreeSet<RoomId> = messages.iter().map(|message| message.room).collect();
+        Arc::new(Self::Asked(rooms.into_iter().collect(), Once::new()))
+    }
+
+    pub(crate) async fn rooms(&self, asker: &Asker) -> Result<Arc<Rooms>, Refusal> {
+        match self {
+            Self::Known(rooms) => Ok(Arc::clone(rooms)),
+            Self::Asked(ids, once) => {
+                let ask = || async {
+                    let found = asker.ask(GetRooms { rooms: ids.clone() }).await?;
+                    Ok(Rooms::new(found.into_iter().map(Arc::new).collect()))
+                };
+                once.get_or_init(ask).await.clone()
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Every route of this edge: `/graphql` takes requests, WebSockets and people who want to look around.
+
+use crate::answer::{self, Form};
+use crate::ask::Asker;
+use crate::document::{GraphqlAnswer, GraphqlRequest, Refused};
+use crate::feed::Feed;
+use crate::limits::Limits;
+use crate::request::{Body, InQuery, May, Parameters};
+use crate::schema::{Schema, schema};
+use crate::socket::{self, Sockets};
+use crate::{page, schema::sdl};
+use axum::extract::{FromRef, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bus::Bus;
+use contract::{Clock, Refusal};
+use edge::{Problem, Who};
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What an operator can set about this edge.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How much one request may ask for.
+    pub limits: Limits,
+    /// Bytes of the largest frame that a socket may send; 0 is no limit. 128 KiB.
+    pub frame_bytes: usize,
+    /// Sockets that one address may have here; 0 is no limit. 200.
+    pub sockets_per_address: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { limits: Limits::default(), frame_bytes: 128 * 1024, sockets_per_address: 200 }
+    }
+}
+
+/// GraphQL at work. When the last handle is dropped, nothing more is listened to.
+#[derive(Clone)]
+pub struct Graphql(Arc<Inner>);
+
+struct Inner {
+    schema: Schema,
+    bus: Bus,
+    settings: Settings,
+    sockets: Arc<Sockets>,
+}
+
+#[derive(Clone)]
+struct Shared(Arc<Inner>);
+
+impl FromRef<Shared> for Bus {
+    fn from_ref(shared: &Shared) -> Bus {
+        shared.0.bus.clone()
+    }
+}
+
+impl Graphql {
+    /// Starts to listen to the bus; call it within the runtime. Services may be registered on the bus before or after.
+    pub fn start(bus: Bus, settings: Settings, clock: Clock) -> Self {
+        let schema = schema(Feed::start(bus.clone()), &settings.limits);
+        let sockets = Sockets::new(bus.clone(), schema.clone(), settings, clock);
+        Self(Arc::new(Inner { schema, bus, settings, sockets }))
+    }
+
+    /// Every route. To be served inside [`edge::outer()`].
+    pub fn routes(&self) -> OpenApiRouter {
+        OpenApiRouter::with_openapi(edge::document())
+            .routes(routes!(execute, look))
+            .route("/graphql/{file}", get(page::file))
+            .route("/graphql/schema.graphql", get(async || page::text(sdl())))
+            .with_state(Shared(Arc::clone(&self.0)))
+    }
+
+    /// Closes every socket, with a code after which clients come back, and takes no new ones.
+    pub async fn close(&self) {
+        self.0.sockets.close().await;
+    }
+}
+
+/// Ask in GraphQL
+///
+/// For retrieval, with the same rights as REST; docs/graphql.md and the schema at `/graphql/schema.graphql` say what there is. An error is in
+/// `errors`, with a code of this document's `Problem` as its `extensions.code`. Also takes a list of up to 10 requests.
+#[utoipa::path(post, path = "/graphql", operation_id = "graphql", tag = "graphql", request_body = GraphqlRequest, security(("token" = [])),
+    responses((status = 200, description = "`data`, and `errors` where there are any.",
+        content((GraphqlAnswer = "application/json"), (GraphqlAnswer = "application/graphql-response+json"))), Refused))]
+async fn execute(State(Shared(graphql)): State<Shared>, who: Result<Who, Problem>, request: Request) -> Response {
+    let form = Form::wanted(request.headers());
+    match take(&graphql, who, request, form).await {
+        Ok(response) => response,
+        Err(Problem(refusal)) => answer::refused(refusal, form),
+    }
+}
+
+async fn take(graphql: &Inner, who: Result<Who, Problem>, request: Request, form: Form) -> Result<Response, Problem> {
+    let Who(who) = who?;
+    let text = edge::json_text(request).await?;
+    let asker = Asker { bus: graphql.bus.clone(), who };
+    Ok(match Body::read(&text, &graphql.settings.limits)? {
+        Body::One(parameters) => answer::one(run(graphql, &asker, parameters, May::Change).await, form),
+        Body::Batch(several) => {
+            let mut responses = Vec::with_capacity(several.len());
+            // One after the other: a batch is no way to be served by more readers than others are.
+            for parameters in several {
+                responses.push(run(graphql, &asker, parameters, May::Change).await);
+            }
+            answer::batch(responses, form)
+        }
+    })
+}
+
+/// Try GraphQL, or ask by GET
+///
+/// Without a query it is a page to look at the schema and to try it. With `query`, `operationName` and `variables` in the query string it
+/// answers like `POST /graphql`, and needs a token as that does. It is also where WebSockets are opened, subprotocol
+/// `graphql-transport-ws`.
+#[utoipa::path(get, path = "/graphql", operation_id = "getGraphqlPage", tag = "graphql", params(InQuery), security((), ("token" = [])),
+    responses((status = 200, description = "The page, or an answer.", content((String = "text/html"), (GraphqlAnswer = "application/json"),
+        (GraphqlAnswer = "application/graphql-response+json"))), Refused))]
+async fn look(State(Shared(graphql)): State<Shared>, who: Result<Who, Problem>, request: Request) -> Response {
+    if socket::is_asked_for(request.headers()) {
+        return socket::open(Arc::clone(&graphql.sockets), request);
+    }
+    let query = request.uri().query().unwrap_or_default();
+    if !query.split('&').any(|pair| pair.starts_with("query=")) {
+        return page::index();
+    }
+    let form = Form::wanted(request.headers());
+    let parameters = edge::read_query::<InQuery>(query).and_then(InQuery::parameters);
+    match (who, parameters) {
+        (Ok(Who(who)), Ok(parameters)) => {
+            let asker = Asker { bus: graphql.bus.clone(), who };
+            answer::one(run(&graphql, &asker, parameters, May::Read).await, form)
+        }
+        (Err(Problem(refusal)), _) | (_, Err(refusal)) => answer::refused(refusal, form),
+    }
+}
+
+/// Runs one request, if it may.
+async fn run(graphql: &Inner, asker: &Asker, parameters: Parameters, may: May) -> async_graphql::Response {
+    match parameters.admit(&graphql.settings.limits, may) {
+        Ok(request) => graphql.schema.execute(request.data(asker.clone())).await,
+        Err(refused) => *refused,
+    }
+}
+
+/// What a WebSocket that cannot be opened is answered.
+pub(crate) fn cannot_open(refusal: Refusal) -> Response {
+    Problem(refusal).into_response()
+}

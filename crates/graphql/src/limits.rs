@@ -1,0 +1,40 @@
+//! How much one request may ask for. All of it is looked at before anything is asked of a service.
+
+/// The bounds. Introspection as the usual tools ask for it stays below half of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Words and signs in one document: bounds what is read at all.
+    pub tokens: usize,
+    /// Brackets of any kind within one another, in the text.
+    pub brackets: usize,
+    /// Fields within one another, fragments followed.
+    pub depth: usize,
+    /// Fields, fragments followed each time that they are spread.
+    pub fields: usize,
+    /// Fields that are given another name, fragments followed.
+    pub aliases: usize,
+    /// Directives, fragments followed.
+    pub directives: usize,
+    /// Values that the answer could hold: a field of one of `first: 50` counts fifty times.
+    pub complexity: usize,
+    /// Requests in one batch.
+    pub batch: usize,
+    /// Subscriptions on one socket.
+    pub subscriptions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tokens: 2_000,
+            brackets: 32,
+            depth: 16,
+            fields: 600,
+            aliases: 30,
+            directives: 50,
+            complexity: 20_000,
+            batch: 10,
+            subscriptions: 20,
+        }
+    }
+}

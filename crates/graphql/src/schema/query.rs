@@ -1,0 +1,95 @@
+//! What can be asked once.
+
+use super::message::Message;
+use super::room::Room;
+use super::user::{self, User, Users};
+use crate::ask::{Asker, limit, times};
+use crate::groups::Rooms;
+use crate::refuse::refuse;
+use async_graphql::connection::{Connection, Edge, EmptyFields};
+use async_graphql::{Context, ID, Object, Result};
+use contract::calls::messages::{GetRoom, MyRoomsPlaced, Recent};
+use contract::calls::users::{GetUser, ListOnline, Me};
+use contract::{Code, Limit, Refusal, RoomId, Username};
+use std::sync::Arc;
+
+/// The root of all queries.
+pub(crate) struct Query;
+
+/// Everything here is asked in your name: you see what REST would show you. What can fail is null then, and nothing beside it is lost.
+#[Object]
+impl Query {
+    /// Yourself.
+    async fn me(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        Ok(Some(User(Asker::of(ctx)?.ask(Me {}).await.map_err(refuse)?)))
+    }
+
+    /// Somebody by name; null where there is nobody of this name.
+    async fn user(&self, ctx: &Context<'_>, username: String) -> Result<Option<User>> {
+        let Ok(username) = Username::try_from(username) else { return Ok(None) };
+        Ok(none_if_not_found(Asker::of(ctx)?.ask(GetUser { username }).await)?.map(User))
+    }
+
+    /// Everyone with a live connection anywhere, by username.
+    #[graphql(complexity = "5 + times(&[first], 50) * child_complexity")]
+    async fn online(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor, a username.")] after: Option<String>,
+    ) -> Result<Option<Users>> {
+        let (limit, goes_on) = (limit("first", first).map_err(refuse)?, after.is_some());
+        Ok(Some(user::directory(Asker::of(ctx)?.ask(ListOnline { after, limit }).await.map_err(refuse)?, goes_on)))
+    }
+
+    /// Your rooms, newest activity first.
+    #[graphql(complexity = "5 + times(&[first], 50) * child_complexity")]
+    async fn rooms(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+    ) -> Result<Option<Connection<String, Room, EmptyFields, EmptyFields>>> {
+        let (limit, goes_on) = (limit("first", first).map_err(refuse)?, after.is_some());
+        let page = Asker::of(ctx)?.ask(MyRoomsPlaced { after, limit }).await.map_err(refuse)?;
+        let (places, rooms): (Vec<String>, Vec<_>) = page.items.into_iter().map(|(place, room)| (place, Arc::new(room))).unzip();
+        let group = Rooms::new(rooms.clone());
+        let mut connection = Connection::new(goes_on, page.more);
+        connection.edges.extend(places.into_iter().zip(&rooms).map(|(place, room)| Edge::new(place, Room::new(room, &group))));
+        Ok(Some(connection))
+    }
+
+    /// One of your rooms, or any channel; null for every other.
+    #[graphql(complexity = "5 + child_complexity")]
+    async fn room(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Room>> {
+        let Some(room) = RoomId::parse(&id) else { return Ok(None) };
+        let room = none_if_not_found(Asker::of(ctx)?.ask(GetRoom { room }).await)?.map(Arc::new);
+        Ok(room.map(|room| Room::new(&room, &Rooms::new(vec![Arc::clone(&room)]))))
+    }
+
+    /// What others sent you lately in all of your rooms, since you joined each, newest first.
+    #[graphql(complexity = "20 + times(&[first], 100) * child_complexity")]
+    async fn recent_messages(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only from this sender, by username.")] from: Option<String>,
+        #[graphql(desc = "How many days back: 1-3650.", default = 30)] days: i32,
+        #[graphql(desc = "How many: 1-100, 100 when absent.")] first: Option<i32>,
+    ) -> Result<Option<Vec<Message>>> {
+        let from = from.map(Username::try_from).transpose();
+        let from = from.map_err(|_| refuse(Refusal::not_found("no such user").about("from")))?;
+        let limit = first.map_or(Ok(Limit::MOST), |first| limit("first", Some(first))).map_err(refuse)?;
+        // What is no such number of days is refused by the service, in its words.
+        let days = u16::try_from(days).unwrap_or(0);
+        Ok(Some(Message::all(Asker::of(ctx)?.ask(Recent { from, days, limit }).await.map_err(refuse)?)))
+    }
+}
+
+/// What is not there, or not yours, is null.
+fn none_if_not_found<T>(answer: Result<T, Refusal>) -> Result<Option<T>> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(refusal) if refusal.code == Code::NotFound => Ok(None),
+        Err(refusal) => Err(refuse(refusal)),
+    }
+}

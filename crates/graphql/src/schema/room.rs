@@ -1,0 +1,158 @@
+//! Rooms.
+
+use super::message::{self, Message, Messages};
+use super::scalars::{DateTime, Kind};
+use super::user::{User, Users};
+use crate::ask::{Asker, limit, times};
+use crate::groups::{Rooms, Whereabouts, Which};
+use crate::refuse::refuse;
+use async_graphql::connection::{Connection, Edge};
+use async_graphql::{Context, ID, Object, Result};
+use contract::Refusal;
+use std::sync::Arc;
+
+/// A room among those that were found with it.
+pub(crate) struct Room {
+    room: Arc<contract::Room>,
+    group: Arc<Rooms>,
+}
+
+impl Room {
+    pub(crate) fn new(room: &Arc<contract::Room>, group: &Arc<Rooms>) -> Self {
+        Self { room: Arc::clone(room), group: Arc::clone(group) }
+    }
+}
+
+/// A room, as you see it now.
+#[Object]
+impl Room {
+    /// The id: a UUID.
+    async fn id(&self) -> ID {
+        self.room.id.to_string().into()
+    }
+
+    /// Direct, group or channel.
+    async fn kind(&self) -> Kind {
+        self.room.kind.into()
+    }
+
+    /// The name; a direct room has none, a group may have one, a channel has one.
+    async fn name(&self) -> Option<&str> {
+        self.room.name.as_ref().map(|name| name.as_str())
+    }
+
+    /// The room's owner: its creator, or, since the owner left, who has been a member the longest. Null only with an error.
+    async fn created_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::of(self.group.people(), Asker::of(ctx)?, &self.room.created_by).await.map(Some).map_err(refuse)
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.room.created_at)
+    }
+
+    /// How many members there are.
+    async fn member_count(&self) -> i64 {
+        self.room.member_count
+    }
+
+    /// The newest seq, 0 when the room is new.
+    async fn head(&self) -> i64 {
+        self.room.head
+    }
+
+    /// Up to where you have read; 0 where you are not a member.
+    async fn read(&self) -> i64 {
+        self.room.read
+    }
+
+    /// How many messages of others lie past that; 0 where you are not a member.
+    async fn unread(&self) -> i64 {
+        self.room.unread
+    }
+
+    /// The newest message; null where there is none, and for a channel that you have not joined.
+    async fn last_message(&self) -> Option<Message> {
+        let whereabouts = Arc::new(Whereabouts::Known(Arc::clone(&self.group)));
+        self.room.last_message.clone().map(|message| Message::new(message, self.group.people(), &whereabouts))
+    }
+
+    /// The members, those who have been in it the longest first. A channel that you have not joined refuses with `forbidden`.
+    #[graphql(complexity = "1 + times(&[first], 50) * child_complexity")]
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+    ) -> Result<Option<Users>> {
+        let limit = limit("first", first).map_err(refuse)?;
+        let goes_on = after.is_some();
+        let asker = Asker::of(ctx)?;
+        let (page, people) = self.group.members(asker, self.room.id, after, limit).await.map_err(refuse)?;
+        let mut members = Connection::new(goes_on, page.more);
+        for (place, member) in page.items {
+            // The page has no word about who is online.
+            members.edges.push(Edge::new(place, User::of(&people, asker, &member.username).await.map_err(refuse)?));
+        }
+        Ok(Some(members))
+    }
+
+    /// The messages, in their order. Page forward with `first` and `after`, backward with `last` and `before`; without any of them these are
+    /// the newest 50. A message's cursor is its seq. A channel that you have not joined refuses with `forbidden`.
+    #[graphql(complexity = "1 + times(&[first, last], 50) * child_complexity")]
+    async fn messages(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The oldest: 1-100.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The newest: 1-100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Option<Messages>> {
+        let which = which(first, after, last, before).map_err(refuse)?;
+        let (found, people) = self.group.messages(Asker::of(ctx)?, self.room.id, which).await.map_err(refuse)?;
+        Ok(Some(message::stretch(found, &people, &self.group)))
+    }
+}
+
+fn which(first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> Result<Which, Refusal> {
+    if first.is_some() && last.is_some() {
+        return Err(Refusal::invalid("last", "give first or last, not both"));
+    }
+    let newest = last.is_some() || (first.is_none() && after.is_none());
+    let limit = match (first, last) {
+        (Some(_), _) => limit("first", first)?,
+        _ => limit("last", last)?,
+    };
+    let after = after.map(|cursor| seq("after", &cursor)).transpose()?.unwrap_or(0);
+    let before = before.map(|cursor| seq("before", &cursor)).transpose()?;
+    Ok(Which { after, before, newest, limit: limit.into() })
+}
+
+fn seq(field: &str, cursor: &str) -> Result<i64, Refusal> {
+    let seq = cursor.parse().ok().filter(|seq: &i64| *seq >= 0);
+    seq.ok_or_else(|| Refusal::invalid(field, format!("{field} is the cursor of a message: its seq")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_four_arguments_go_together() {
+        let text = |text: &str| Some(text.to_owned());
+        let newest = which(None, None, None, None).unwrap();
+        assert!(newest.newest && newest.limit == 50);
+        assert!(!which(None, text("7"), None, None).unwrap().newest);
+        assert!(which(None, text("7"), Some(3), text("9")).unwrap().newest);
+        assert!(!which(Some(3), None, None, text("9")).unwrap().newest);
+        for (wrong, field) in [
+            (which(Some(1), None, Some(1), None), "last"),
+            (which(Some(0), None, None, None), "first"),
+            (which(None, None, Some(101), None), "last"),
+            (which(None, text("x"), None, None), "after"),
+            (which(None, None, None, text("-1")), "before"),
+        ] {
+            assert_eq!(wrong.err().unwrap().field.unwrap(), field);
+        }
+    }
+}

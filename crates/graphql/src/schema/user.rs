@@ -1,0 +1,57 @@
+//! Users.
+
+use super::scalars::DateTime;
+use crate::ask::Asker;
+use crate::groups::People;
+use async_graphql::connection::{Connection, Edge, EmptyFields};
+use async_graphql::{ID, Object};
+use contract::{Page, Refusal, Username};
+
+/// A user.
+pub(crate) struct User(pub contract::User);
+
+impl User {
+    /// One of those who were named together.
+    pub(crate) async fn of(people: &People, asker: &Asker, name: &Username) -> Result<Self, Refusal> {
+        people.user(asker, name).await.map(Self)
+    }
+}
+
+/// A user, as everybody who is logged in may see them.
+#[Object]
+impl User {
+    /// The id, for ever: a UUID.
+    async fn id(&self) -> ID {
+        self.0.id.to_string().into()
+    }
+
+    /// The name to log in and be addressed by; unique, never changes.
+    async fn username(&self) -> &str {
+        self.0.username.as_str()
+    }
+
+    /// The name to show; at first the username.
+    async fn display_name(&self) -> &str {
+        self.0.display_name.as_str()
+    }
+
+    /// When the user was first seen.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// Whether the user has a live connection, or had one until a moment ago.
+    async fn online(&self) -> bool {
+        self.0.online.unwrap_or(false)
+    }
+}
+
+/// A list of users, each at a place of their own.
+pub(crate) type Users = Connection<String, User, EmptyFields, EmptyFields>;
+
+/// A page of the directory, in which a user's place is the username.
+pub(crate) fn directory(page: Page<contract::User>, goes_on_from: bool) -> Users {
+    let mut users = Connection::new(goes_on_from, page.next.is_some());
+    users.edges.extend(page.items.into_iter().map(|user| Edge::new(user.username.to_string(), User(user))));
+    users
+}

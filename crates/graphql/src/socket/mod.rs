@@ -1,0 +1,117 @@
+//! WebSockets that speak `graphql-transport-ws`: how they are opened, counted and closed; [`session`] is what is said on one.
+
+mod message;
+mod session;
+mod token;
+
+use crate::http::{Settings, cannot_open};
+use crate::schema::Schema;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use bus::Bus;
+use contract::{Clock, Code, Refusal};
+use edge::{Addresses, Peer};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+/// The one subprotocol.
+const PROTOCOL: &str = "graphql-transport-ws";
+/// How long clients may take to hear that the server stops.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What all sockets share.
+pub(crate) struct Sockets {
+    pub bus: Bus,
+    pub schema: Schema,
+    pub settings: Settings,
+    pub clock: Clock,
+    addresses: Arc<Addresses>,
+    /// True once the server stops.
+    stopping: watch::Sender<bool>,
+    running: Mutex<JoinSet<()>>,
+}
+
+impl Sockets {
+    pub(crate) fn new(bus: Bus, schema: Schema, settings: Settings, clock: Clock) -> Arc<Self> {
+        let addresses = Addresses::new(settings.sockets_per_address);
+        Arc::new(Self { bus, schema, settings, clock, addresses, stopping: watch::Sender::new(false), running: Mutex::default() })
+    }
+
+    /// See [`crate::Graphql::close`].
+    pub(crate) async fn close(&self) {
+        self.stopping.send_replace(true);
+        let mut running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        if tokio::time::timeout(GOODBYE, async { while running.join_next().await.is_some() {} }).await.is_err() {
+            tracing::warn!("some GraphQL clients did not take their goodbye in time");
+        }
+    }
+}
+
+/// Whether these headers ask for a websocket.
+pub(crate) fn is_asked_for(headers: &HeaderMap) -> bool {
+    has_word(headers, &header::UPGRADE, "websocket")
+}
+
+fn has_word(headers: &HeaderMap, name: &header::HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
+}
+
+/// Answers a handshake, and serves the socket when it is there.
+pub(crate) fn open(sockets: Arc<Sockets>, request: Request) -> Response {
+    match try_open(sockets, request) {
+        Ok(response) => response,
+        Err(refusal) => cannot_open(refusal),
+    }
+}
+
+fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, Refusal> {
+    let headers = request.headers();
+    let bad = |detail: &str| Refusal::new(Code::InvalidRequest, detail);
+    let whole = has_word(headers, &header::CONNECTION, "upgrade") && has_word(headers, &header::SEC_WEBSOCKET_VERSION, "13");
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| whole).map(|key| derive_accept_key(key.as_bytes()));
+    let key = key.and_then(|key| HeaderValue::from_str(&key).ok()).ok_or_else(|| bad("this is no WebSocket handshake of version 13"))?;
+    if !has_word(headers, &header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL) {
+        return Err(bad("ask for the WebSocket subprotocol graphql-transport-ws"));
+    }
+    if *sockets.stopping.borrow() {
+        return Err(Refusal::busy("the server restarts; reconnect"));
+    }
+    let (mut parts, _) = request.into_parts();
+    let place = sockets.addresses.take(Peer::of(&parts).key()).ok_or_else(|| {
+        metrics::counter!("guild_rate_limited_total", "what" => "sockets").increment(1);
+        Refusal::rate_limited("too many sockets from this address", Duration::from_secs(1))
+    })?;
+    let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or_else(|| bad("this connection cannot become a WebSocket"))?;
+    let config = match sockets.settings.frame_bytes {
+        0 => WebSocketConfig::default(),
+        bytes => WebSocketConfig::default().max_message_size(Some(bytes)).max_frame_size(Some(bytes)),
+    };
+    let serving = Arc::clone(&sockets);
+    let stopping = sockets.stopping.subscribe();
+    let mut running = sockets.running.lock().unwrap_or_else(PoisonError::into_inner);
+    while running.try_join_next().is_some() {}
+    running.spawn(async move {
+        let _place = place;
+        // A client that has gone before its upgrade leaves nothing behind.
+        let Ok(stream) = upgrade.await else { return };
+        let wire = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config)).await;
+        session::serve(&serving, wire, stopping).await;
+    });
+    drop(running);
+    let mut answer = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = answer.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
+    Ok(answer)
+}

@@ -1,0 +1,241 @@
+//! One socket from its first message to its last. Results are asked for only while the client takes them, so nothing piles up for a slow
+//! one; one that takes nothing at all is cut.
+
+use super::Sockets;
+use super::message::{self, Close, FromClient};
+use super::token::Token;
+use crate::ask::Asker;
+use crate::request::May;
+use async_graphql::Response;
+use contract::Code;
+use futures_util::stream::{AbortHandle, BoxStream, SelectAll, abortable};
+use futures_util::{SinkExt, Stream, StreamExt};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// How long a client may take to say who it is.
+const INIT: Duration = Duration::from_secs(10);
+/// How often a quiet client is pinged, and after how much silence it is gone.
+const PING: Duration = Duration::from_secs(25);
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long a client may take to take one message.
+const TAKE: Duration = Duration::from_secs(30);
+
+/// What comes of a subscription: a result, or its end.
+type Came = (String, Option<Response>);
+
+/// Serves one socket.
+pub(super) async fn serve<S>(sockets: &Sockets, mut wire: WebSocketStream<S>, stopping: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    metrics::gauge!("guild_graphql_sockets").increment(1);
+    let close = talk(sockets, &mut wire, stopping).await;
+    if let Some(Close { code, reason }) = close {
+        let frame = CloseFrame { code: CloseCode::from(code), reason: reason.as_ref().into() };
+        let goodbye = async {
+            wire.close(Some(frame)).await?;
+            // Until the client has closed too, or has nothing more to say.
+            while wire.next().await.is_some_and(|heard| heard.is_ok()) {}
+            Ok::<_, Error>(())
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
+    }
+    metrics::gauge!("guild_graphql_sockets").decrement(1);
+}
+
+/// Talks until there is a reason to close; `None` where the client has gone.
+async fn talk<S>(sockets: &Sockets, wire: &mut WebSocketStream<S>, mut stopping: watch::Receiver<bool>) -> Option<Close>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let token = tokio::select! {
+        token = tokio::time::timeout(INIT, meet(sockets, wire)) => match token {
+            Ok(Ok(token)) => token,
+            Ok(Err(close)) => return close,
+            Err(_) => return Some(Close::new(4408, "Connection initialisation timeout")),
+        },
+        _ = stopping.wait_for(|stopping| *stopping) => return Some(restarts()),
+    };
+    let asker = Asker { bus: sockets.bus.clone(), who: token.caller() };
+    let mut session = Session { sockets, asker, streams: SelectAll::new(), running: HashMap::new() };
+    tokio::select! {
+        close = session.run(wire) => close,
+        () = token.ended() => Some(Close::new(4401, "unauthenticated: this token is not valid any more; log in again")),
+        _ = stopping.wait_for(|stopping| *stopping) => Some(restarts()),
+    }
+}
+
+fn restarts() -> Close {
+    Close::new(1012, "the server restarts; reconnect")
+}
+
+/// Waits for `connection_init`, and answers it.
+async fn meet<S>(sockets: &Sockets, wire: &mut WebSocketStream<S>) -> Result<Token, Option<Close>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    loop {
+        match hear(wire.next().await)? {
+            Some(FromClient::ConnectionInit { payload }) => {
+                let payload = payload.unwrap_or_default();
+                let authorization = payload.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+                let authorization = authorization.and_then(|(_, value)| value.as_str());
+                let token = Token::check(&sockets.bus, &sockets.clock, authorization).await.map_err(|refusal| {
+                    // After the one code clients try again, after the other they do not.
+                    let code = if refusal.code == Code::Busy { 1013 } else { 4403 };
+                    Some(Close::new(code, refusal.to_string()))
+                })?;
+                tell(wire, message::ack()).await?;
+                return Ok(token);
+            }
+            Some(FromClient::Ping {}) => tell(wire, message::pong()).await?,
+            Some(FromClient::Subscribe { .. }) => return Err(Some(Close::new(4401, "Unauthorized: send connection_init first"))),
+            Some(FromClient::Pong {} | FromClient::Complete { .. }) | None => {}
+        }
+    }
+}
+
+/// A frame as a message; `None` for what is the transport's own business.
+fn hear(heard: Option<Result<Message, Error>>) -> Result<Option<FromClient>, Option<Close>> {
+    match heard {
+        Some(Ok(Message::Text(text))) => edge::read_json(&text).map(Some).map_err(|refusal| Some(Close::new(4400, refusal.detail))),
+        Some(Ok(Message::Binary(_))) => Err(Some(Close::new(4400, "messages are JSON in text frames"))),
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+        Some(Err(Error::Capacity(error))) => Err(Some(Close::new(1009, error.to_string()))),
+        Some(Ok(Message::Close(_)) | Err(_)) | None => Err(None),
+    }
+}
+
+async fn tell<S>(wire: &mut WebSocketStream<S>, text: String) -> Result<(), Option<Close>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    send(wire, Message::text(text)).await
+}
+
+async fn send<S>(wire: &mut WebSocketStream<S>, message: Message) -> Result<(), Option<Close>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    match tokio::time::timeout(TAKE, wire.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(None),
+    }
+}
+
+/// A socket whose user is known.
+struct Session<'a> {
+    sockets: &'a Sockets,
+    asker: Asker,
+    streams: SelectAll<BoxStream<'static, Came>>,
+    running: HashMap<String, AbortHandle>,
+}
+
+impl Session<'_> {
+    async fn run<S>(&mut self, wire: &mut WebSocketStream<S>) -> Option<Close>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let mut heard_at = Instant::now();
+        let mut pings = tokio::time::interval_at(Instant::now() + PING, PING);
+        loop {
+            let outcome = tokio::select! {
+                heard = wire.next() => {
+                    heard_at = Instant::now();
+                    match hear(heard) {
+                        Ok(Some(message)) => self.take(wire, message).await,
+                        Ok(None) => Ok(()),
+                        Err(close) => Err(close),
+                    }
+                }
+                Some((id, came)) = self.streams.next(), if !self.streams.is_empty() => self.pass_on(wire, &id, came).await,
+                _ = pings.tick() => {
+                    if heard_at.elapsed() > SILENCE { Err(None) } else { send(wire, Message::Ping(bytes::Bytes::new())).await }
+                }
+            };
+            if let Err(close) = outcome {
+                return close;
+            }
+        }
+    }
+
+    async fn take<S>(&mut self, wire: &mut WebSocketStream<S>, message: FromClient) -> Result<(), Option<Close>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        match message {
+            FromClient::ConnectionInit { .. } => Err(Some(Close::new(4429, "Too many initialisation requests"))),
+            FromClient::Ping {} => tell(wire, message::pong()).await,
+            FromClient::Pong {} => Ok(()),
+            FromClient::Complete { id } => {
+                if let Some(stop) = self.running.remove(&id) {
+                    stop.abort();
+                }
+                Ok(())
+            }
+            FromClient::Subscribe { id, .. } if self.running.contains_key(&id) => {
+                let id: String = id.chars().take(64).collect();
+                Err(Some(Close::new(4409, format!("Subscriber for {id} already exists"))))
+            }
+            FromClient::Subscribe { id, payload } => {
+                let limits = &self.sockets.settings.limits;
+                if self.running.len() >= limits.subscriptions {
+                    let most = limits.subscriptions;
+                    let refusal = contract::Refusal::rate_limited(
+                        format!("at most {most} operations at once on one socket; complete one first"),
+                        Duration::from_secs(1),
+                    );
+                    let refused = Response::from_errors(vec![crate::refuse::server_error(&refusal)]);
+                    return tell(wire, message::result(&id, refused)).await;
+                }
+                match payload.admit(limits, May::Change) {
+                    Err(refused) => tell(wire, message::result(&id, *refused)).await,
+                    Ok(request) => {
+                        self.start(id, self.sockets.schema.execute_stream(request.data(self.asker.clone())));
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, id: String, results: impl Stream<Item = Response> + Send + 'static) {
+        let name = id.clone();
+        let end = futures_util::stream::once(std::future::ready(None));
+        let (came, stop) = abortable(results.map(Some).chain(end).map(move |came| (name.clone(), came)));
+        self.running.insert(id, stop);
+        self.streams.push(came.boxed());
+    }
+
+    async fn pass_on<S>(&mut self, wire: &mut WebSocketStream<S>, id: &str, came: Option<Response>) -> Result<(), Option<Close>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        // What the client has completed meanwhile does not come any more.
+        if !self.running.contains_key(id) {
+            return Ok(());
+        }
+        match came {
+            Some(response) => {
+                // An error is the last that comes of an operation.
+                if crate::answer::not_run(&response)
+                    && let Some(stop) = self.running.remove(id)
+                {
+                    stop.abort();
+                }
+                tell(wire, message::result(id, response)).await
+            }
+            None => {
+                self.running.remove(id);
+                tell(wire, message::complete(id)).await
+            }
+        }
+    }
+}

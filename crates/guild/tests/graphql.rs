@@ -1,0 +1,176 @@
+//! GraphQL over the real services: the schema as it is kept in docs/, the number of statements that a list costs, and what an attack meets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use guild::assemble::{Assembled, assemble};
+use guild::metering;
+use guild::settings::{Sources, load};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::{Value, json};
+use std::sync::OnceLock;
+use tower::ServiceExt;
+
+/// Writes the snapshot anew instead of comparing it.
+const REFRESH: &str = "GUILD_REFRESH_SNAPSHOTS";
+
+#[test]
+fn the_schema_is_the_one_in_docs() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema.graphql");
+    let sdl = graphql::sdl();
+    if std::env::var_os(REFRESH).is_some() {
+        std::fs::write(path, &sdl).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    let hint =
+        format!("docs/schema.graphql is not the schema any more; write it with {REFRESH}=1 cargo test --release -p guild --test graphql");
+    assert!(kept == sdl, "{hint}");
+}
+
+/// Everything in this process, over SQLite in memory.
+async fn house() -> Assembled {
+    let environment = [
+        ("GUILD_DATABASE_URL", "sqlite::memory:"),
+        ("GUILD_AUTH_MODE", "open"),
+        ("GUILD_LIMITS_ROOMS_PER_MINUTE", "0"),
+        ("GUILD_LIMITS_LOGINS_PER_MINUTE", "0"),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let settings = load(&Sources { environment, ..Sources::default() }).unwrap();
+    // The recorder is the process's, the tests in it run side by side.
+    static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+    assemble(&settings, METRICS.get_or_init(|| metering::start().unwrap()).clone()).await.unwrap()
+}
+
+async fn call(house: &Assembled, method: &str, path: &str, token: &str, body: Value) -> (u16, Value) {
+    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    let request = request.header("authorization", format!("Bearer {token}")).body(Body::from(body.to_string())).unwrap();
+    let response = house.router.clone().oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+async fn log_in(house: &Assembled, username: &str) -> String {
+    let (_, login) = call(house, "POST", "/users/login", "", json!({ "username": username })).await;
+    login["token"].as_str().unwrap().to_owned()
+}
+
+/// The answer to a query, and how many statements it cost: the fewest of some times, because who is online and the log's end are looked
+/// after beside it.
+async fn ask(house: &Assembled, token: &str, query: &str) -> (Value, u64) {
+    let db = house.db.as_ref().unwrap();
+    let mut fewest = u64::MAX;
+    let mut last = Value::Null;
+    for _ in 0..5 {
+        let before = db.statements();
+        let (status, answer) = call(house, "POST", "/graphql", token, json!({ "query": query })).await;
+        fewest = fewest.min(db.statements() - before);
+        assert_eq!(status, 200, "{answer}");
+        last = answer;
+    }
+    (last, fewest)
+}
+
+const EVERYTHING: &str = "{
+    rooms(first: 30) { edges { cursor node {
+        id name createdBy { displayName } lastMessage { body sender { displayName online } room { name } }
+        messages(last: 5) { nodes { body sender { id displayName online } room { id messages(first: 1) { nodes { seq } } } } }
+        members(first: 5) { nodes { username online } }
+    } } }
+    recentMessages { body sender { displayName } room { id lastMessage { seq } } }
+}";
+
+#[tokio::test]
+async fn a_list_costs_a_fixed_number_of_statements() {
+    let house = house().await;
+    let ann = log_in(&house, "ann").await;
+    let mut others = Vec::new();
+    for number in 0..12 {
+        others.push(log_in(&house, &format!("u{number}")).await);
+    }
+    let mut costs = Vec::new();
+    let mut rooms = 0;
+    for wanted in [2, 25] {
+        while rooms < wanted {
+            let people = json!([format!("u{}", rooms % 12), format!("u{}", (rooms + 5) % 12)]);
+            let (_, room) = call(&house, "POST", "/rooms", &ann, json!({ "usernames": people, "kind": "group" })).await;
+            let path = format!("/rooms/{}/messages", room["id"].as_str().unwrap());
+            for token in [&ann, &others[rooms % 12], &others[(rooms + 5) % 12]] {
+                assert_eq!(call(&house, "POST", &path, token, json!({ "body": "hello" })).await.0, 201);
+            }
+            rooms += 1;
+        }
+        let (answer, cost) = ask(&house, &ann, EVERYTHING).await;
+        let edges = answer["data"]["rooms"]["edges"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        assert_eq!(edges.len(), wanted);
+        assert!(answer["errors"].is_null(), "{answer}");
+        for edge in edges {
+            let node = &edge["node"];
+            assert_eq!(node["messages"]["nodes"].as_array().unwrap().len(), 3);
+            assert_eq!(node["members"]["nodes"].as_array().unwrap().len(), 3);
+            assert_eq!(node["messages"]["nodes"][0]["room"]["id"], node["id"]);
+            assert_eq!(node["lastMessage"]["sender"]["online"], false);
+        }
+        assert_eq!(answer["data"]["recentMessages"].as_array().unwrap().len(), 2 * wanted);
+        // What `recentMessages` itself costs is REST's affair, which looks at each room in turn; what is nested in it is measured here.
+        let (_, recent) = ask(&house, &ann, "{ recentMessages { seq } }").await;
+        let (_, detailed) = ask(&house, &ann, "{ recentMessages { seq sender { displayName } room { id lastMessage { seq } } } }").await;
+        costs.push((cost - recent, detailed - recent));
+    }
+    assert_eq!(costs[0], costs[1], "what is nested in lists may not cost more where there is more of it");
+    assert!(costs[0].0 <= 25, "{costs:?}");
+}
+
+async fn refused(house: &Assembled, token: &str, body: Value) -> String {
+    let statements = house.db.as_ref().unwrap().statements();
+    let began = std::time::Instant::now();
+    let (_, answer) = call(house, "POST", "/graphql", token, body).await;
+    // Some run beside it: who is online is looked after, who calls was asked before.
+    assert!(house.db.as_ref().unwrap().statements() - statements < 10, "{answer}");
+    assert!(began.elapsed().as_millis() < 500, "{:?} {answer}", began.elapsed());
+    assert!(answer.get("data").is_none(), "{answer}");
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "invalid_request", "{answer}");
+    answer["errors"][0]["message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_attack_is_refused_before_it_costs() {
+    let house = house().await;
+    let ann = log_in(&house, "ann").await;
+    let query = |text: String| json!({ "query": text });
+    let circle = "messages { nodes { room {";
+    let deep = format!("{{ rooms {{ nodes {{ {} id {} }} }} }}", circle.repeat(6), "} } }".repeat(6));
+    let aliases: String = (0..1_000).map(|number| format!("a{number}: rooms {{ nodes {{ id }} }} ")).collect();
+    let many: String = (0..100).map(|number| format!("a{number}: rooms {{ nodes {{ id }} }} ")).collect();
+    let doubling: String =
+        (0..60).map(|number| format!("fragment f{number} on Query {{ ...f{} ...f{} }} ", number + 1, number + 1)).collect();
+    let introspection = "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }";
+    for (attack, said) in [
+        (deep, "fields deep"),
+        (format!("{{ {aliases} }}"), "words and signs"),
+        (format!("{{ {many} }}"), "100 aliases"),
+        ("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }".to_owned(), "contains itself"),
+        (format!("{{ ...f0 }} {doubling} fragment f60 on Query {{ me {{ id }} }}"), "fields"),
+        (introspection.to_owned(), "lists of the schema"),
+        (format!("{{ a{} }}", "{a".repeat(50_000)), "words and signs"),
+        (format!("{{ user(username: {}) {{ id }} }}", "[".repeat(1_500)), "within one another"),
+        ("{ rooms(first: 100) { nodes { messages(last: 100) { nodes { body sender { id } } } } } }".to_owned(), "too complex"),
+        ("{ a { b } }".to_owned(), "Unknown field"),
+        ("query ($x: Int) { rooms(first: $x) { nodes { members(first: 100) { nodes { id username } } messages(first: 100) { nodes { id } } } } }".to_owned(), "too complex"),
+    ] {
+        let message = refused(&house, &ann, query(attack)).await;
+        assert!(message.contains(said), "{message} should say {said}");
+    }
+    let batch = Value::Array((0..1_000).map(|_| query("{ me { id } }".to_owned())).collect());
+    assert!(refused(&house, &ann, batch).await.contains("1 to 10 requests"));
+    let nested = json!({ "query": "{ me { id } }", "variables": { "a": serde_json::from_str::<Value>(&format!("{}{}", "[".repeat(100), "]".repeat(100))).unwrap() } });
+    assert_eq!(call(&house, "POST", "/graphql", &ann, nested).await.0, 200, "variables that nobody reads cost nothing");
+}

@@ -1,0 +1,62 @@
+//! A stretch of the messages of several rooms at once.
+
+use crate::get_rooms::at_most_1000;
+use crate::service::Messages;
+use crate::store::sets::{self, Span};
+use crate::{access, resolve};
+use contract::calls::messages::{Histories, OfRoom, Stretch};
+use contract::{Answer, Caller, Refusal};
+
+impl Answer<Histories> for Messages {
+    async fn answer(&self, who: &Caller, call: Histories) -> Result<Vec<OfRoom<Stretch>>, Refusal> {
+        let reader = who.user()?.id;
+        at_most_1000(&call.rooms)?;
+        for (field, seq) in [("after", Some(call.after)), ("before", call.before)] {
+            if seq.is_some_and(|seq| seq < 0) {
+                return Err(Refusal::invalid(field, format!("{field} is a seq: a whole number, 0 or more")));
+            }
+        }
+        let before = call.before.unwrap_or(i64::MAX);
+        let span = Span { after: call.after, before, newest: call.newest, limit: call.limit.get() };
+        let pairs: Vec<_> = call.rooms.iter().map(|room| (*room, reader)).collect();
+        let (standings, heads, rows) = self
+            .db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let (standings, heads) = (sets::standings(tx, &pairs).await?, sets::heads(tx, &pairs).await?);
+                    let members: Vec<_> =
+                        pairs.iter().zip(&standings).filter(|(_, s)| is_member(s.as_ref())).map(|(pair, _)| *pair).collect();
+                    Ok((standings, heads, sets::messages(tx, &members, span).await?))
+                })
+            })
+            .await?;
+        let names = self.names.of(rows.iter().flatten().map(|row| row.actor).collect()).await?;
+        let mut rows = rows.into_iter();
+        let mut stretches = Vec::with_capacity(call.rooms.len());
+        for ((room, standing), (head, _)) in call.rooms.into_iter().zip(standings).zip(heads) {
+            let may = match &standing {
+                Some(standing) => access::member_only(standing.row.kind, standing.read.is_some()),
+                None => Err(Refusal::no_room()),
+            };
+            let answer = match may {
+                Err(refusal) => Err(refusal),
+                Ok(()) => {
+                    let rows = rows.next().unwrap_or_default();
+                    // Each row counts the messages of its room, itself included. Where there is none, a bound has cut off all there are.
+                    let (earlier, later) = match (rows.first(), rows.last()) {
+                        (Some(first), Some(last)) => (first.messages > 1, last.messages < head.messages),
+                        _ => (head.messages > 0 && span.after > 0, head.messages > 0 && span.after == 0),
+                    };
+                    let messages = rows.into_iter().map(|row| resolve::message(row, &names, reader)).collect::<Result<_, _>>()?;
+                    Ok(Stretch { messages, earlier, later })
+                }
+            };
+            stretches.push(OfRoom { room, answer });
+        }
+        Ok(stretches)
+    }
+}
+
+fn is_member(standing: Option<&sets::Standing>) -> bool {
+    standing.is_some_and(|standing| standing.read.is_some())
+}

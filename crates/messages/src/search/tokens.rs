@@ -1,0 +1,97 @@
+//! What stands in the index: tokens, each a run of letters and digits or of non-ASCII characters, so that both engines take them as they
+//! are. A message has its words, its pairs of neighbouring glyphs (so that any two characters of Chinese are found), and three tokens
+//! that no text can hold, because they begin with a private character: its room, its sender, and its block of positions.
+//!
+//! The tokens of what is found are a condition that a message must meet, not one that is enough: whoever matches them is looked at
+//! again ([`super::query`]). So a room's token need not be its whole id. What is stored here is in every database: it may not be changed
+//! without indexing everything anew.
+
+use super::units::Units;
+use contract::{RoomId, UserId};
+use std::fmt::Write;
+
+/// Longer words are cut to so many characters.
+const LONGEST: usize = 64;
+
+/// How many positions share a block: 2 to this.
+pub(crate) const BLOCK_BITS: u32 = 12;
+
+/// The first character of the tokens of rooms, senders and blocks.
+const ROOM: char = '\u{e000}';
+const SENDER: char = '\u{e001}';
+const BLOCK: char = '\u{e002}';
+
+/// All of a message's tokens but its block's, with spaces between them.
+pub(crate) fn of_message(room: RoomId, sender: UserId, body: &str) -> String {
+    let units = Units::of(body);
+    let mut tokens = String::with_capacity(body.len() * 2 + 32);
+    tokens.push_str(&of_room(room));
+    tokens.push(' ');
+    tokens.push_str(&of_sender(sender));
+    for at in 0..units.len() {
+        tokens.push(' ');
+        tokens.push_str(cut(units.text(at)));
+        // A glyph begins a pair with the one behind it; the last of its run stands alone.
+        if units.get(at + 1).is_some_and(|next| next.joined) {
+            tokens.push_str(units.text(at + 1));
+        }
+    }
+    tokens
+}
+
+/// A room's token: the end of its id, which is random.
+pub(crate) fn of_room(room: RoomId) -> String {
+    named(ROOM, room.bytes())
+}
+
+/// A sender's token.
+pub(crate) fn of_sender(sender: UserId) -> String {
+    named(SENDER, sender.bytes())
+}
+
+/// The token of a block of positions of a partition.
+pub(crate) fn of_block(part: u16, block: i64) -> String {
+    format!("{BLOCK}{part}x{block:x}")
+}
+
+fn named(kind: char, id: [u8; 16]) -> String {
+    let [.., a, b, c, d, e] = id;
+    let mut token = String::with_capacity(13);
+    token.push(kind);
+    for byte in [a, b, c, d, e] {
+        // Writing to a string cannot fail.
+        let _ = write!(token, "{byte:02x}");
+    }
+    token
+}
+
+/// A word as it is indexed.
+pub(crate) fn cut(word: &str) -> &str {
+    let end = word.char_indices().nth(LONGEST).map_or(word.len(), |(end, _)| end);
+    word.get(..end).unwrap_or(word)
+}
+
+/// Whether a word is indexed only by its beginning.
+pub(crate) fn is_cut(word: &str) -> bool {
+    cut(word).len() < word.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_pairs_and_names() {
+        let room = RoomId::from_bytes([0xab; 16]);
+        let sender = UserId::from_bytes([0x01; 16]);
+        let tokens = of_message(room, sender, "Say 北京大 👍 a");
+        assert_eq!(tokens, "\u{e000}ababababab \u{e001}0101010101 say 北京 京大 大 👍 a");
+    }
+
+    #[test]
+    fn a_long_word_is_cut() {
+        let word = "é".repeat(100);
+        assert_eq!(cut(&word).chars().count(), LONGEST);
+        assert!(is_cut(&word) && !is_cut("short"));
+    }
+}

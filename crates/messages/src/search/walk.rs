@@ -1,0 +1,191 @@
+//! How messages are found: every partition from its newest position down, first what is not indexed yet, from the log itself, then what
+//! the index names. Each row is compared with the query again, so that both ways find the same.
+//!
+//! The work of one call is bounded. A partition in which so much was looked at without filling the page is left where the walk has come to,
+//! and what is older than that is not told yet: the page is shorter than it might be, and `next` goes on from there, without a gap.
+
+use super::index::FAR;
+use super::place::Place;
+use super::query::Query;
+use crate::partitions::Partitions;
+use crate::store::log::{self, LogRow};
+use crate::store::search::{self, Asked};
+use contract::{RoomId, Time, UserId};
+use db::{Error, Tx};
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// Rows that one call compares in a partition, and bytes of their bodies; either takes some 10 ms.
+const ROWS: usize = 4_096;
+const BYTES: usize = 1 << 20;
+
+/// Rows that are read at a time.
+const CHUNK: i64 = 512;
+
+/// With more rooms than this they are not named to the index, and what it finds in others is dropped: to look up a room costs some
+/// microseconds, and who is in so many has much of what is found.
+const NAMED: usize = 64;
+
+/// What is looked for.
+pub(crate) struct Wish {
+    pub query: Query,
+    /// Only in these rooms.
+    pub rooms: HashSet<RoomId>,
+    pub sender: Option<UserId>,
+    pub limit: usize,
+}
+
+/// A message that was found, and where in it.
+pub(crate) struct Hit {
+    pub row: LogRow,
+    pub ranges: Vec<Range<usize>>,
+}
+
+/// A page of them, the newest first.
+pub(crate) struct Hits {
+    pub hits: Vec<Hit>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<Place>,
+}
+
+/// How the walk ended that there is nothing to show.
+pub(crate) enum Outcome {
+    Found(Hits),
+    /// The index is too far behind: so many rows.
+    Behind(i64),
+}
+
+/// What was found in a partition.
+struct Found {
+    part: u16,
+    hits: Vec<Hit>,
+    /// Everything from here on was looked at.
+    down_to: i64,
+    /// The time of the last row that was looked at, where the walk was left before the end.
+    left_at: Option<Time>,
+}
+
+/// Looks for a page of messages before a place.
+pub(crate) async fn walk(
+    tx: &mut Tx,
+    partitions: Partitions,
+    parts: Range<u16>,
+    wish: &Wish,
+    before: Option<&Place>,
+) -> Result<Outcome, Error> {
+    let mut rooms: Vec<_> = wish.rooms.iter().copied().collect();
+    if rooms.is_empty() {
+        return Ok(Outcome::Found(Hits { hits: Vec::new(), next: None }));
+    }
+    rooms.truncate(NAMED + 1);
+    let asked = Asked {
+        wanted: wish.query.wanted(),
+        rooms: if rooms.len() > NAMED { Vec::new() } else { rooms.into_iter().map(super::tokens::of_room).collect() },
+        sender: wish.sender.map(super::tokens::of_sender),
+    };
+    let mut all = Vec::new();
+    for part in parts {
+        let (end, _) = log::end(tx, part).await?;
+        let mark = search::indexed(tx, part).await?;
+        if end - mark > FAR {
+            return Ok(Outcome::Behind(end - mark));
+        }
+        let top = before.map_or(end + 1, |place| place.of(part).min(end + 1));
+        let mut found = Found { part, hits: Vec::new(), down_to: top, left_at: None };
+        found.look(tx, wish, &asked, mark).await?;
+        all.push(found);
+    }
+    Ok(Outcome::Found(page(all, partitions, wish.limit)))
+}
+
+impl Found {
+    async fn look(&mut self, tx: &mut Tx, wish: &Wish, asked: &Asked, mark: i64) -> Result<(), Error> {
+        let (mut rows_left, mut bytes_left) = (ROWS, BYTES);
+        if self.down_to > mark + 1 {
+            let rows = search::between(tx, self.part, mark, self.down_to).await?;
+            // These are read whether or not they are of any interest here.
+            if self.compare(rows, wish, &mut rows_left, &mut bytes_left) {
+                return Ok(());
+            }
+            self.down_to = mark + 1;
+        }
+        for begin in search::steps(tx, asked) {
+            let from = begin(self.down_to);
+            let mut chunk = i64::try_from(wish.limit).unwrap_or(CHUNK) + 1;
+            while self.down_to > from {
+                let rows = search::candidates(tx, asked, self.part, (from, self.down_to), chunk).await?;
+                let full = rows.len() as i64 >= chunk;
+                if self.compare(rows, wish, &mut rows_left, &mut bytes_left) {
+                    return Ok(());
+                }
+                if !full {
+                    self.down_to = from;
+                }
+                chunk = CHUNK;
+            }
+        }
+        if self.down_to > 1 {
+            // Only where there is one partition, so there is no other whose rows might be told too early.
+            self.left_at = Some(Time(0));
+        }
+        Ok(())
+    }
+
+    /// Compares rows, the newest first, and says whether that was enough.
+    fn compare(&mut self, rows: Vec<LogRow>, wish: &Wish, rows_left: &mut usize, bytes_left: &mut usize) -> bool {
+        for row in rows {
+            self.down_to = row.position;
+            if !wish.rooms.contains(&row.room) || wish.sender.is_some_and(|sender| sender != row.actor) {
+                *rows_left = rows_left.saturating_sub(1);
+                if *rows_left == 0 {
+                    self.left_at = Some(row.created_at);
+                    return true;
+                }
+                continue;
+            }
+            let time = row.created_at;
+            let body = row.payload.as_deref().unwrap_or_default();
+            *rows_left = rows_left.saturating_sub(1);
+            *bytes_left = bytes_left.saturating_sub(body.len());
+            if let Some(ranges) = wish.query.find(body) {
+                self.hits.push(Hit { row, ranges });
+            }
+            if self.hits.len() > wish.limit || *rows_left == 0 || *bytes_left == 0 {
+                self.left_at = Some(time);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Puts together what was found in the partitions, as far as it is known that nothing newer is missing.
+fn page(found: Vec<Found>, partitions: Partitions, limit: usize) -> Hits {
+    // What is older than where another partition was left may not be told yet.
+    let known =
+        |hit: &Hit| found.iter().all(|other| other.part == hit.row.part || other.left_at.is_none_or(|left| hit.row.created_at >= left));
+    let mut told: Vec<(Time, u16, i64)> = found.iter().flat_map(|found| &found.hits).filter(|hit| known(hit)).map(order).collect();
+    told.sort_by_key(|order| std::cmp::Reverse(*order));
+    told.truncate(limit);
+    let mut next = Place::end(partitions.count());
+    let (mut hits, mut more) = (Vec::with_capacity(told.len()), false);
+    for found in found {
+        let mut rest = None;
+        for hit in found.hits {
+            // Those that are told are the newest of each partition, because within one times do not fall.
+            if told.binary_search_by(|one| order(&hit).cmp(one)).is_ok() {
+                hits.push(hit);
+            } else {
+                rest = rest.or(Some(hit.row.position));
+            }
+        }
+        next.set(found.part, rest.map_or(found.down_to, |position| position + 1));
+        more |= rest.is_some() || found.left_at.is_some();
+    }
+    hits.sort_by_key(|hit| std::cmp::Reverse(order(hit)));
+    Hits { hits, next: more.then_some(next) }
+}
+
+fn order(hit: &Hit) -> (Time, u16, i64) {
+    (hit.row.created_at, hit.row.part, hit.row.position)
+}

@@ -1,0 +1,154 @@
+//! The tables `words` (the tokens of messages) and `indexed` (up to which position of each partition they are there).
+//!
+//! This is the one place where the engines differ in what they are asked: SQLite's FTS5 and PostgreSQL's `tsvector` with GIN. Both hold the
+//! same tokens, and take them as they are. FTS5 walks its lists from the newest on and stops; GIN gathers all that match before it sorts
+//! them, so there it is asked for some blocks of positions at a time ([`steps`]).
+
+use super::log::{LogRow, columns_of, log_row};
+use crate::search::query::Wanted;
+use crate::search::tokens::{self, BLOCK_BITS};
+use contract::{RoomId, UserId};
+use db::{Error, Tx, Value, values};
+
+/// Up to which position a partition's messages are indexed; 0 for not at all.
+pub(crate) async fn indexed(tx: &mut Tx, part: u16) -> Result<i64, Error> {
+    let sql = "SELECT position FROM indexed WHERE part = $1";
+    Ok(tx.row(sql, &values![i64::from(part)], |row| row.int(0)).await?.unwrap_or(0))
+}
+
+/// Notes it.
+pub(crate) async fn set_indexed(tx: &mut Tx, part: u16, position: i64) -> Result<(), Error> {
+    let sql = "INSERT INTO indexed (part, position) VALUES ($1, $2) ON CONFLICT (part) DO UPDATE SET position = excluded.position";
+    tx.execute(sql, &values![i64::from(part), position]).await.map(|_| ())
+}
+
+/// A message to index.
+pub(crate) struct ToIndex {
+    pub position: i64,
+    pub room: RoomId,
+    pub sender: UserId,
+    pub body: String,
+}
+
+/// A partition's messages after a position, up to and including another.
+pub(crate) async fn to_index(tx: &mut Tx, part: u16, after: i64, to: i64) -> Result<Vec<ToIndex>, Error> {
+    let sql = "SELECT position, room, actor, payload FROM log WHERE part = $1 AND position > $2 AND position <= $3 AND kind = 2 ORDER BY position";
+    tx.rows(sql, &values![i64::from(part), after, to], |row| {
+        Ok(ToIndex {
+            position: row.int(0)?,
+            room: RoomId::from_bytes(row.id(1)?),
+            sender: UserId::from_bytes(row.id(2)?),
+            body: row.maybe_text(3)?.unwrap_or_default(),
+        })
+    })
+    .await
+}
+
+/// Indexes messages that are not indexed yet.
+pub(crate) async fn insert(tx: &mut Tx, part: u16, messages: &[ToIndex]) -> Result<(), Error> {
+    let text = |message: &ToIndex| tokens::of_message(message.room, message.sender, &message.body);
+    if tx.is_shared() {
+        let sql = "INSERT INTO words (part, position, tokens) VALUES ($1, $2, array_to_tsvector(string_to_array($3, ' ')))";
+        let each: Vec<_> = messages
+            .iter()
+            .map(|message| {
+                let text = format!("{} {}", text(message), tokens::of_block(part, message.position >> BLOCK_BITS));
+                values![i64::from(part), message.position, text]
+            })
+            .collect();
+        tx.execute_each(sql, &each).await.map(|_| ())
+    } else {
+        let sql = "INSERT INTO words (rowid, tokens) VALUES ($1, $2)";
+        let each: Vec<_> = messages.iter().map(|message| values![message.position, text(message)]).collect();
+        tx.execute_each(sql, &each).await.map(|_| ())
+    }
+}
+
+/// What the index is asked for: messages that have all of these tokens, and one of those.
+pub(crate) struct Asked {
+    pub wanted: Vec<Wanted>,
+    /// Tokens of rooms; empty for any room.
+    pub rooms: Vec<String>,
+    pub sender: Option<String>,
+}
+
+/// Stretches of positions to look at one after the other, from the newest on: where each begins, given where it ends (excluding).
+pub(crate) fn steps(tx: &Tx, asked: &Asked) -> &'static [fn(i64) -> i64] {
+    /// So many blocks up to and including the one that holds the end.
+    fn blocks<const N: i64>(end: i64) -> i64 {
+        ((((end - 1) >> BLOCK_BITS) - (N - 1)) << BLOCK_BITS).max(1)
+    }
+    fn a_million(end: i64) -> i64 {
+        (end - 1_000_000).max(1)
+    }
+    fn all(_: i64) -> i64 {
+        1
+    }
+    if tx.is_shared() {
+        &[blocks::<1>, blocks::<8>, blocks::<64>, all]
+    } else if asked.rooms.is_empty() && asked.wanted.len() > 1 {
+        // Two long lists that have little in common could be walked for a long time before the first message is found.
+        &[a_million]
+    } else {
+        &[all]
+    }
+}
+
+/// Messages of a partition that have what is asked for, with positions from `from` (including) to `to` (excluding), the newest first.
+pub(crate) async fn candidates(tx: &mut Tx, asked: &Asked, part: u16, (from, to): (i64, i64), limit: i64) -> Result<Vec<LogRow>, Error> {
+    let (sql, text) = if tx.is_shared() { (POSTGRES, postgres_query(asked, part, from, to)) } else { (SQLITE, sqlite_query(asked)) };
+    tx.rows(sql, &values![text, i64::from(part), from, to, limit], log_row).await
+}
+
+const SQLITE: &str = concat!(
+    "SELECT ",
+    columns_of!("l"),
+    " FROM (SELECT rowid AS position FROM words WHERE words MATCH $1 AND rowid >= $3 AND rowid < $4 ORDER BY rowid DESC LIMIT $5) AS h
+        CROSS JOIN log l ON l.position = h.position WHERE l.part = $2 ORDER BY h.position DESC"
+);
+
+const POSTGRES: &str = concat!(
+    "WITH hits AS MATERIALIZED (SELECT position FROM words
+        WHERE tokens @@ CAST(CAST($1 AS TEXT) AS tsquery) AND part = $2 AND position >= $3 AND position < $4 ORDER BY position DESC LIMIT $5)
+    SELECT ",
+    columns_of!("l"),
+    " FROM hits h JOIN log l ON l.part = $2 AND l.position = h.position ORDER BY h.position DESC"
+);
+
+/// FTS5's language. Tokens hold letters, digits and no ASCII signs, so a quoted one is always a whole token.
+fn sqlite_query(asked: &Asked) -> String {
+    let wanted = asked.wanted.iter().map(|wanted| format!("\"{}\"{}", wanted.token, if wanted.prefix { "*" } else { "" }));
+    joined(asked, wanted, "\"", " AND ", " OR ")
+}
+
+/// The language of `tsquery`, with the blocks that these positions lie in where they are few.
+fn postgres_query(asked: &Asked, part: u16, from: i64, to: i64) -> String {
+    let wanted = asked.wanted.iter().map(|wanted| format!("'{}'{}", wanted.token, if wanted.prefix { ":*" } else { "" }));
+    let mut text = joined(asked, wanted, "'", " & ", " | ");
+    let (first, last) = (from >> BLOCK_BITS, (to - 1) >> BLOCK_BITS);
+    if last - first < 64 {
+        let blocks: Vec<_> = (first..=last).map(|block| format!("'{}'", tokens::of_block(part, block))).collect();
+        text.push_str(&format!(" & ({})", blocks.join(" | ")));
+    }
+    text
+}
+
+fn joined(asked: &Asked, wanted: impl Iterator<Item = String>, quote: &str, and: &str, or: &str) -> String {
+    let quoted = |token: &String| format!("{quote}{token}{quote}");
+    let mut parts: Vec<String> = wanted.chain(asked.sender.as_ref().map(quoted)).collect();
+    if !asked.rooms.is_empty() {
+        parts.push(format!("({})", asked.rooms.iter().map(quoted).collect::<Vec<_>>().join(or)));
+    }
+    parts.join(and)
+}
+
+/// Messages of a partition between two positions, both excluding, the newest first.
+pub(crate) async fn between(tx: &mut Tx, part: u16, after: i64, before: i64) -> Result<Vec<LogRow>, Error> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns_of!("l"),
+        " FROM log l WHERE l.part = $1 AND l.position > $2 AND l.position < $3 AND l.kind = 2 ORDER BY l.position DESC"
+    );
+    let values: [Value; 3] = [i64::from(part).into(), after.into(), before.into()];
+    tx.rows(SQL, &values, log_row).await
+}

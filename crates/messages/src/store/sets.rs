@@ -1,0 +1,181 @@
+//! Statements about many rooms at once, each a single one however many rooms there are. A list goes in as one value, its ids side by side,
+//! because neither engine's form of a list is the other's; a recursive table takes it apart again. What comes back names the room by its
+//! place in the list.
+
+use super::log::{COLUMNS, Kind, LogRow, columns_of, log_row};
+use super::rooms::{RoomRow, room_row};
+use contract::{RoomId, UserId};
+use db::{Error, Row, Tx, Value, values};
+
+/// A room, and who asks about it.
+pub(crate) type Pair = (RoomId, UserId);
+
+/// The tables `pairs` (n, room, reader) out of the values `$1` and `$2`. The first part of `given` tells PostgreSQL that both are bytes.
+macro_rules! pairs {
+    ($($rest:expr),+) => {
+        concat!(
+            "WITH RECURSIVE given(rooms, readers) AS (SELECT id, id FROM rooms WHERE id IS NULL UNION ALL SELECT $1, $2),
+            pairs(n, room, reader) AS (
+                SELECT 1, substr(rooms, 1, 16), substr(readers, 1, 16) FROM given
+                UNION ALL SELECT n + 16, substr(rooms, n + 16, 16), substr(readers, n + 16, 16)
+                FROM pairs, given WHERE n + 16 <= length(rooms))",
+            $($rest),+
+        )
+    };
+}
+
+fn lists(pairs: &[Pair]) -> [Value; 2] {
+    let rooms: Vec<u8> = pairs.iter().flat_map(|(room, _)| room.bytes()).collect();
+    let readers: Vec<u8> = pairs.iter().flat_map(|(_, reader)| reader.bytes()).collect();
+    [rooms.into(), readers.into()]
+}
+
+fn place(row: &Row<'_>, column: usize) -> Result<usize, Error> {
+    Ok(usize::try_from(row.int(column)?.saturating_sub(1) / 16).unwrap_or(usize::MAX))
+}
+
+/// Puts each of what was found at its place among `count`.
+fn placed<T>(count: usize, found: Vec<(usize, T)>) -> Vec<Option<T>> {
+    let mut places: Vec<Option<T>> = std::iter::repeat_with(|| None).take(count).collect();
+    for (at, thing) in found {
+        if let Some(place) = places.get_mut(at) {
+            *place = Some(thing);
+        }
+    }
+    places
+}
+
+/// Sorts what was found under each of `count` places, in the order in which it came.
+fn gathered<T>(count: usize, found: Vec<(usize, T)>) -> Vec<Vec<T>> {
+    let mut places: Vec<Vec<T>> = std::iter::repeat_with(Vec::new).take(count).collect();
+    for (at, thing) in found {
+        if let Some(place) = places.get_mut(at) {
+            place.push(thing);
+        }
+    }
+    places
+}
+
+/// A room and how its reader stands in it.
+pub(crate) struct Standing {
+    pub row: RoomRow,
+    /// The reader's mark, and how many messages the room holds up to it; none for who is not a member now.
+    pub read: Option<(i64, i64)>,
+}
+
+/// Each room with its reader's standing; none where there is no such room.
+pub(crate) async fn standings(tx: &mut Tx, pairs: &[Pair]) -> Result<Vec<Option<Standing>>, Error> {
+    const SQL: &str = pairs!(
+        " SELECT r.id, r.kind, r.name, r.owner, r.created_at, r.member_count, m.read, l.messages, CAST(p.n AS BIGINT) FROM pairs p
+            JOIN rooms r ON r.id = p.room
+            LEFT JOIN members m ON m.room = p.room AND m.member = p.reader AND m.state = 'active'
+            LEFT JOIN log l ON l.room = p.room AND l.seq = m.read"
+    );
+    let standing = |row: &Row<'_>| {
+        let read = row.maybe_int(6)?.map(|read| Ok::<_, Error>((read, row.maybe_int(7)?.unwrap_or(0)))).transpose()?;
+        Ok((place(row, 8)?, Standing { row: room_row(row)?, read }))
+    };
+    Ok(placed(pairs.len(), tx.rows(SQL, &lists(pairs), standing).await?))
+}
+
+/// A room's newest row, as far as it says how much there is.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Head {
+    pub seq: i64,
+    /// How many messages the room holds.
+    pub messages: i64,
+}
+
+/// The head of each room, and its newest message; zeros for a room in which nothing has happened.
+pub(crate) async fn heads(tx: &mut Tx, pairs: &[Pair]) -> Result<Vec<(Head, Option<LogRow>)>, Error> {
+    const SQL: &str = pairs!(
+        ", heads AS MATERIALIZED (
+            SELECT n, room, (SELECT h.seq FROM log h WHERE h.room = p.room AND h.seq > 0 ORDER BY h.seq DESC LIMIT 1) AS seq FROM pairs p)
+        SELECT ",
+        columns_of!("l"),
+        ", CAST(t.n AS BIGINT), h.seq, h.messages FROM heads t
+            JOIN log h ON h.room = t.room AND h.seq = t.seq
+            JOIN log l ON l.room = t.room AND l.seq = CASE WHEN h.newest > 0 THEN h.newest ELSE h.seq END"
+    );
+    let head = |row: &Row<'_>| {
+        let head = Head { seq: row.int(COLUMNS + 1)?, messages: row.int(COLUMNS + 2)? };
+        // Where there is no message it is the head itself.
+        let newest = Some(log_row(row)?).filter(|newest| newest.kind == Kind::Message);
+        Ok((place(row, COLUMNS)?, (head, newest)))
+    };
+    let found = tx.rows(SQL, &lists(pairs), head).await?;
+    Ok(placed(pairs.len(), found).into_iter().map(|found| found.unwrap_or((Head::default(), None))).collect())
+}
+
+/// Up to `limit` members of each room with the position since which they are in, those who have been in the longest first, after the given
+/// one.
+pub(crate) async fn members(
+    tx: &mut Tx,
+    pairs: &[Pair],
+    after: Option<(i64, UserId)>,
+    limit: usize,
+) -> Result<Vec<Vec<(i64, UserId)>>, Error> {
+    const SQL: &str = pairs!(
+        ", lasts AS MATERIALIZED (
+            SELECT n, room, (SELECT m.since FROM members m WHERE m.room = p.room AND m.state = 'active' AND (m.since, m.member) > ($3, $4)
+                ORDER BY m.since, m.member LIMIT 1 OFFSET $5) AS since FROM pairs p)
+        SELECT m.since, m.member, CAST(t.n AS BIGINT) FROM lasts t
+            JOIN members m ON m.room = t.room AND m.state = 'active' AND (m.since, m.member) > ($3, $4)
+                AND m.since <= COALESCE(t.since, 9223372036854775807)
+            ORDER BY t.n, m.since, m.member"
+    );
+    let (since, member) = after.map_or((0, [0; 16]), |(since, member)| (since, member.bytes()));
+    let [rooms, readers] = lists(pairs);
+    let values = values![rooms, readers, since, member, last_of(limit)];
+    let found = tx.rows(SQL, &values, |row| Ok((place(row, 2)?, (row.int(0)?, UserId::from_bytes(row.id(1)?))))).await?;
+    let mut each = gathered(pairs.len(), found);
+    each.iter_mut().for_each(|members| members.truncate(limit));
+    Ok(each)
+}
+
+/// Which messages of each room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    /// Only those with a larger seq.
+    pub after: i64,
+    /// Only those with a smaller seq.
+    pub before: i64,
+    /// The newest of them where there are more than the limit.
+    pub newest: bool,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Messages of each room within a span, by seq, ascending.
+pub(crate) async fn messages(tx: &mut Tx, pairs: &[Pair], span: Span) -> Result<Vec<Vec<LogRow>>, Error> {
+    const OLDEST: &str = pairs!(
+        ", edges AS MATERIALIZED (
+            SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2
+                ORDER BY e.seq LIMIT 1 OFFSET $5) AS seq FROM pairs p)
+        SELECT ",
+        columns_of!("l"),
+        ", CAST(t.n AS BIGINT) FROM edges t
+            JOIN log l ON l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq <= COALESCE(t.seq, 9223372036854775807) AND l.kind = 2
+            ORDER BY t.n, l.seq"
+    );
+    const NEWEST: &str = pairs!(
+        ", edges AS MATERIALIZED (
+            SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2
+                ORDER BY e.seq DESC LIMIT 1 OFFSET $5) AS seq FROM pairs p)
+        SELECT ",
+        columns_of!("l"),
+        ", CAST(t.n AS BIGINT) FROM edges t
+            JOIN log l ON l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq >= COALESCE(t.seq, 0) AND l.kind = 2
+            ORDER BY t.n, l.seq"
+    );
+    let sql = if span.newest { NEWEST } else { OLDEST };
+    let [rooms, readers] = lists(pairs);
+    let values = values![rooms, readers, span.after, span.before, last_of(span.limit)];
+    let found = tx.rows(sql, &values, |row| Ok((place(row, COLUMNS)?, log_row(row)?))).await?;
+    Ok(gathered(pairs.len(), found))
+}
+
+/// Behind how many others the last one within a limit stands.
+fn last_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(1).max(0)
+}

@@ -1,0 +1,130 @@
+//! Many rooms at once: the same answers as one by one, for a fixed number of statements.
+
+use super::house::{House, caller, user};
+use contract::calls::messages::{GetRoom, GetRooms, Histories, History, ListMembers, MarkRead, MembersOf, MyRooms, OfRoom, Stretch};
+use contract::{Code, Limit, Page, Room, RoomId, RoomKind};
+
+fn limit(limit: i64) -> Limit {
+    Limit::try_from(limit).unwrap()
+}
+
+/// Rooms in every state that user 1 can meet: full, empty, read in part, with a head that is no message, left, foreign, a channel.
+async fn rooms(house: &House) -> Vec<RoomId> {
+    let full = house.room(1, RoomKind::Group, None, &[2, 3]).await.id;
+    for number in 0..7 {
+        house.send(1 + number % 3, full, &format!("{number}")).await;
+    }
+    house.ask(&caller(1), MarkRead { room: full, seq: 4 }).await.unwrap();
+    let empty = house.room(1, RoomKind::Direct, None, &[2]).await.id;
+    let renamed = house.room(2, RoomKind::Group, Some("a"), &[1]).await.id;
+    house.send(2, renamed, "x").await;
+    house.add(2, renamed, 4).await.unwrap();
+    house.remove(2, renamed, 4).await.unwrap();
+    let left = house.room(2, RoomKind::Group, None, &[1, 3]).await.id;
+    house.send(1, left, "x").await;
+    house.remove(1, left, 1).await.unwrap();
+    let foreign = house.room(2, RoomKind::Group, None, &[3, 4]).await.id;
+    house.send(2, foreign, "x").await;
+    let channel = house.room(2, RoomKind::Channel, Some("c"), &[]).await.id;
+    house.send(2, channel, "x").await;
+    let joined = house.room(2, RoomKind::Channel, Some("j"), &[]).await.id;
+    house.add(1, joined, 1).await.unwrap();
+    vec![full, empty, renamed, left, foreign, channel, joined, RoomId::new()]
+}
+
+pub async fn they_are_seen_as_one_by_one(house: House) {
+    let ids = rooms(&house).await;
+    let several = house.ask(&caller(1), GetRooms { rooms: ids.clone() }).await.unwrap();
+    let mut single: Vec<Room> = Vec::new();
+    for room in &ids {
+        single.extend(house.ask(&caller(1), GetRoom { room: *room }).await.ok());
+    }
+    assert_eq!((several.len(), &several), (5, &single));
+    let mine = house.ask(&caller(1), MyRooms { after: None, limit: limit(50) }).await.unwrap().items;
+    assert_eq!(mine.len(), 4);
+    assert!(mine.iter().all(|room| single.contains(room)), "{mine:#?} {single:#?}");
+    let too_many = GetRooms { rooms: vec![ids[0]; 1_001] };
+    assert_eq!(house.ask(&caller(1), too_many).await.unwrap_err().code, Code::InvalidRequest);
+    assert_eq!(house.ask(&caller(1), GetRooms { rooms: vec![] }).await.unwrap(), []);
+
+    for (after, most) in [(None, 1), (None, 2), (None, 50)] {
+        let call = MembersOf { rooms: ids.clone(), after, limit: limit(most) };
+        let several = house.ask(&caller(1), call).await.unwrap();
+        for (id, OfRoom { room, answer }) in ids.iter().zip(several) {
+            assert_eq!(*id, room);
+            let mut single = house.ask(&caller(1), ListMembers { room, after: None, limit: limit(most) }).await;
+            assert_eq!(answer.map(Page::from), single);
+            while let Ok(next) = single.map(|page| page.next)
+                && let Some(after) = next
+            {
+                single = house.ask(&caller(1), ListMembers { room, after: Some(after.clone()), limit: limit(most) }).await;
+                let call = MembersOf { rooms: vec![room], after: Some(after), limit: limit(most) };
+                assert_eq!(house.ask(&caller(1), call).await.unwrap().pop().unwrap().answer.map(Page::from), single);
+            }
+        }
+    }
+}
+
+pub async fn stretches_are_what_history_tells(house: House) {
+    let ids = rooms(&house).await;
+    for (after, before, newest, most) in
+        [(0, None, true, 3), (0, None, true, 50), (3, None, false, 2), (0, Some(4), true, 2), (0, Some(1), true, 2), (99, None, false, 2)]
+    {
+        let call = Histories { rooms: ids.clone(), after, before, newest, limit: limit(most) };
+        let several = house.ask(&caller(1), call).await.unwrap();
+        assert_eq!(several.len(), ids.len());
+        for (id, OfRoom { room, answer }) in ids.iter().zip(several) {
+            assert_eq!(*id, room);
+            let call = History { room, before, after: (!newest).then_some(after), limit: limit(most) };
+            let single = house.ask(&caller(1), call).await;
+            match (answer, single) {
+                (Ok(stretch), Ok(page)) => {
+                    assert_eq!(stretch.messages, page.items);
+                    assert!(stretch.messages.is_empty() || stretch.later == page.next.is_some());
+                }
+                (Err(refusal), Err(single)) => assert_eq!(refusal, single),
+                (several, single) => panic!("{several:?} {single:?}"),
+            }
+        }
+    }
+    let within = |after, before, newest, most| Histories { rooms: vec![ids[0]], after, before, newest, limit: limit(most) };
+    let seqs = |stretch: &Stretch| stretch.messages.iter().map(|message| message.seq).collect::<Vec<_>>();
+    for (call, wanted, earlier, later) in [
+        (within(1, Some(6), false, 3), vec![2, 3, 4], true, true),
+        (within(1, Some(6), true, 3), vec![3, 4, 5], true, true),
+        (within(0, Some(8), false, 50), vec![1, 2, 3, 4, 5, 6, 7], false, false),
+        (within(7, None, false, 3), vec![], true, false),
+        (within(0, Some(1), true, 3), vec![], false, true),
+    ] {
+        let stretch = house.ask(&caller(1), call.clone()).await.unwrap().pop().unwrap().answer.unwrap();
+        assert_eq!((seqs(&stretch), stretch.earlier, stretch.later), (wanted, earlier, later), "{call:?}");
+    }
+    let wrong = within(-1, None, false, 3);
+    assert_eq!(house.ask(&caller(1), wrong).await.unwrap_err().field.unwrap(), "after");
+}
+
+pub async fn they_cost_a_fixed_number_of_statements(house: House) {
+    let mut costs = Vec::new();
+    for most in [2, 30] {
+        while house.ask(&caller(1), MyRooms { after: None, limit: limit(100) }).await.unwrap().items.len() < most {
+            let room = house.room(1, RoomKind::Group, None, &[2, 3]).await.id;
+            for number in 1..4 {
+                house.send(number, room, "x").await;
+            }
+        }
+        let before = house.db.statements();
+        let mine = house.ask(&caller(1), MyRooms { after: None, limit: limit(100) }).await.unwrap().items;
+        let rooms: Vec<RoomId> = mine.iter().map(|room| room.id).collect();
+        let call = Histories { rooms: rooms.clone(), after: 0, before: None, newest: true, limit: limit(20) };
+        let stretches = house.ask(&caller(1), call).await.unwrap();
+        let call = MembersOf { rooms: rooms.clone(), after: None, limit: limit(20) };
+        let members = house.ask(&caller(1), call).await.unwrap();
+        assert_eq!(house.ask(&caller(1), GetRooms { rooms }).await.unwrap(), mine);
+        costs.push(house.db.statements() - before);
+        assert_eq!(mine.len(), most);
+        assert!(stretches.iter().all(|stretch| stretch.answer.as_ref().unwrap().messages.len() == 3));
+        assert!(members.iter().all(|page| page.answer.as_ref().unwrap().items[0].1.username == user(1).username));
+    }
+    // One for the page of rooms, three for each view, three for messages, two for members.
+    assert_eq!(costs, [12, 12]);
+}
