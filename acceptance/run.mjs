@@ -18,12 +18,15 @@ const ALONE = ['crash', 'slow', 'disk', 'outages'];
 /** The shapes of the whole suite. `bytes` is for finding out whether it is the bytes or the network. */
 const SUITE = ['near', 'postgres', 'apart'];
 const ONE_PROCESS = 'it needs services apart, to take some of them away';
+const SAME = 'documents, and the pages in docs/, are the same in every shape';
 /** What a shape cannot tell, and why. */
 const CANNOT = {
   near: { outages: ONE_PROCESS },
   bytes: { outages: ONE_PROCESS },
-  postgres: { outages: ONE_PROCESS, disk: 'the disk in it is SQLite\'s', operations: 'it is about SQLite\'s file and one process' },
+  postgres: { outages: ONE_PROCESS, disk: 'the disk in it is SQLite\'s', operations: 'it is about SQLite\'s file and one process', documents: SAME },
   apart: {
+    documents: SAME,
+    schemathesis: 'each service has a document of its own',
     disk: 'the disk in it is SQLite\'s',
     operations: 'it is about SQLite\'s file and one process',
     limits: 'each process counts for itself',
@@ -31,7 +34,7 @@ const CANNOT = {
   },
 };
 /** What the whole suite leaves out of a shape, to be quick: the code that these are about is the same in every shape. */
-const LEFT = { near: [], bytes: [], postgres: ['slow'], apart: [] };
+const LEFT = { near: [], bytes: [], postgres: ['slow', 'schemathesis'], apart: [] };
 /** Files at a time: most wait for something most of the time, on two cores. */
 const CONCURRENCY = Number(process.env.ACCEPTANCE_CONCURRENCY ?? 3);
 

@@ -180,6 +180,24 @@ story('graphql', {}, (it) => {
     assert.ok(online.nodes.some(({ username, online: is }) => username === bob.username && is));
   });
 
+  it('search finds in one\'s own rooms, page by page, with the match marked', async ({ people }) => {
+    const [ann, bob, eve] = await people('ann', 'bob', 'eve');
+    const room = await ann.room([bob], { kind: 'group' });
+    for (const body of ['the first café', 'no match', 'another cafeteria', 'a third Café']) await ann.says(room, body);
+    const look = `query ($after: String, $room: ID, $from: String) { search(q: "cafe*", first: 2, after: $after, room: $room, from: $from) {
+      nodes { message { body sender { username } room { id } } excerpt { text matched } } next } }`;
+    const bodies = ({ search }) => search.nodes.map(({ message }) => message.body);
+    const first = await ask(bob, look);
+    assert.deepEqual(bodies(first), ['a third Café', 'another cafeteria']);
+    assert.deepEqual(first.search.nodes[0].message, { body: 'a third Café', sender: { username: ann.username }, room: { id: room.id } });
+    assert.deepEqual(first.search.nodes[0].excerpt.filter(({ matched }) => matched).map(({ text }) => text), ['Café']);
+    assert.deepEqual(bodies(await ask(bob, look, { after: first.search.next })), ['the first café']);
+    assert.deepEqual(bodies(await ask(bob, look, { room: room.id, from: bob.username })), []);
+    assert.deepEqual(bodies(await ask(eve, look)), []);
+    assert.equal((await refusal(eve, look, { room: room.id })).extensions.code, 'not_found');
+    assert.equal((await refusal(bob, '{ search(q: " ") { next } }')).extensions.code, 'invalid');
+  });
+
   it('one sees what REST shows, and no more', async ({ people, nobody, server }) => {
     const [ann, bob, eve] = await people('ann', 'bob', 'eve');
     const room = await ann.room([bob], { kind: 'group' });

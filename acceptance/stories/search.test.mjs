@@ -1,7 +1,8 @@
-// Search: every row of the table in docs/search.md, rights, pages, and texts that would break a query language.
+// Search: every row of the table in docs/search.md and its examples, rights, pages, and texts that would break a query language.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { shapeOf } from '../lib/documents.mjs';
 import { story } from '../lib/story.mjs';
 import { pipelined } from '../lib/wait.mjs';
 
@@ -43,6 +44,28 @@ story('search', {}, (it) => {
       assert.ok(items[0].excerpt.some(({ matched }) => matched), q);
       assert.equal(items[0].excerpt.map(({ text }) => text).join(''), finds, 'the pieces are the text');
     }
+  });
+
+  it('the examples of the documentation run as they stand', async ({ people, server }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const room = await alice.room([bob]);
+    for (const body of ['Good morning!', 'a good morning', 'Good evening!']) await alice.says(room, body);
+    const [, path] = DOCS.match(/^GET (\S+)$/m);
+    const [, answer] = DOCS.match(/```json\n([\s\S]*?)```/);
+    const found = await bob.api.ok(200, 'GET', path);
+    assert.deepEqual(shapeOf(found), shapeOf(JSON.parse(answer)));
+    assert.equal(found.items.length, 2);
+
+    const [shows, pages] = [...DOCS.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code);
+    const element = (tag) => ({ tag, children: [], append(one) { this.children.push(one); } });
+    const line = new Function('item', 'document', `${shows}; return line`)(found.items[1], { createElement: element });
+    assert.deepEqual(line.children.map(({ tag, textContent }) => `${tag}:${textContent}`), ['mark:Good', 'span: ', 'mark:morning', 'span:!']);
+
+    const fetchHere = (where, options) => fetch(server.url + where, options);
+    const results = new Function('fetch', 'token', `${pages}; return search`)(fetchHere, bob.token)('good');
+    const seen = [];
+    for await (const { message } of results) seen.push(message.body);
+    assert.deepEqual(seen, ['Good evening!', 'a good morning', 'Good morning!']);
   });
 
   it('a result is the message as its reader sees it, with the match marked', async ({ people }) => {

@@ -21,6 +21,7 @@ pub mod refusal;
 pub mod room;
 pub mod time;
 pub mod user;
+pub mod whole;
 pub mod wire;
 
 pub use call::{Answer, Call};

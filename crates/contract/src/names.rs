@@ -67,32 +67,32 @@ text!(
 );
 text!(
     /// 1-64 characters, not blank.
-    #[schema(value_type = String, min_length = 1, max_length = 64, example = "Alice")]
+    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[^\\u0000]*$", example = "Alice")]
     DisplayName,
     display_name
 );
 text!(
     /// 1-100 characters, not blank.
-    #[schema(value_type = String, min_length = 1, max_length = 100, example = "general")]
+    #[schema(value_type = String, min_length = 1, max_length = 100, pattern = "^[^\\u0000]*$", example = "general")]
     RoomName,
     room_name
 );
 text!(
     /// A message's text: at least one character that is not white space, no NUL, kept exactly as sent. How long it may be is a
     /// setting, so the length is checked where the message is sent.
-    #[schema(value_type = String, min_length = 1, max_length = 8000, example = "hello")]
+    #[schema(value_type = String, min_length = 1, max_length = 8000, pattern = "^[^\\u0000]*$", example = "hello")]
     Body,
     body
 );
 text!(
     /// A client's own key for one send: 1-64 characters.
-    #[schema(value_type = String, min_length = 1, max_length = 64, example = "c0ffee-1")]
+    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[^\\u0000]*$", example = "c0ffee-1")]
     Nonce,
     nonce
 );
 text!(
     /// 8-128 characters. It is never shown, not even in debug output.
-    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "correct horse battery")]
+    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, pattern = "^[^\\u0000]*$", example = "correct horse battery")]
     Password,
     password
 );

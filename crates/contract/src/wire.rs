@@ -112,6 +112,7 @@ pub struct MarkRead {
     /// The room's id.
     pub room: String,
     /// Read up to here; past the head means the head.
+    #[serde(deserialize_with = "crate::whole::number")]
     #[schema(minimum = 0)]
     pub seq: i64,
     /// Not needed; if it is there, it has to be your own username.

@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use contract::{Code, Refusal};
 use http::{HeaderMap, header, request::Parts};
 use http_body_util::BodyExt;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// A JSON body: an object, sent as `application/json` or another `+json` type.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +91,10 @@ pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
         let inner = error.into_inner();
         match inner.classify() {
             serde_json::error::Category::Data => wrong(&path, &without_place(&inner)),
+            // To serde_json a `{}` in place of one of several words is bad syntax.
+            _ if inner.to_string().starts_with("expected value") && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
+                wrong(&path, "expected a text")
+            }
             _ => not_json(&inner),
         }
     })?;
@@ -237,6 +241,7 @@ mod tests {
         field(r#"{"body":"x","inner":{}}"#, "inner.seq", "inner.seq: it is needed");
         field(r#"{"body":"x","inner":3}"#, "inner", "inner: expected an object, not a whole number");
         field(r#"{"body":"x","kind":"party"}"#, "kind", "kind: expected direct, group, channel, not \"party\"");
+        field(r#"{"body":"x","kind":{}}"#, "kind", "kind: expected a text");
         field(r#"{"body":"x","kind":"a\nb"}"#, "kind", "kind: expected direct, group, channel, not \"a\\nb\"");
     }
 

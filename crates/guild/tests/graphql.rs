@@ -1,4 +1,5 @@
-//! GraphQL over the real services: the schema as it is kept in docs/, the number of statements that a list costs, and what an attack meets.
+//! GraphQL over the real services: the number of statements that a list costs, and what an attack meets. The documents as they are kept in
+//! docs/ are compared here too (`snapshots`), over the same services.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +8,8 @@
     clippy::panic,
     reason = "a test fails by panicking, its helpers too"
 )]
+
+mod snapshots;
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
@@ -17,22 +20,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 use tower::ServiceExt;
-
-/// Writes the snapshot anew instead of comparing it.
-const REFRESH: &str = "GUILD_REFRESH_SNAPSHOTS";
-
-#[test]
-fn the_schema_is_the_one_in_docs() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema.graphql");
-    let sdl = graphql::sdl();
-    if std::env::var_os(REFRESH).is_some() {
-        std::fs::write(path, &sdl).unwrap();
-    }
-    let kept = std::fs::read_to_string(path).unwrap_or_default();
-    let hint =
-        format!("docs/schema.graphql is not the schema any more; write it with {REFRESH}=1 cargo test --release -p guild --test graphql");
-    assert!(kept == sdl, "{hint}");
-}
 
 /// Everything in this process, over SQLite in memory.
 async fn house() -> Assembled {

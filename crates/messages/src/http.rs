@@ -217,6 +217,7 @@ async fn send(
 #[derive(Deserialize, ToSchema)]
 struct NewMark {
     /// Read up to here; past the head means the head.
+    #[serde(deserialize_with = "contract::whole::number")]
     #[schema(minimum = 0)]
     seq: i64,
     /// Not needed; if it is there, it has to be your own username.

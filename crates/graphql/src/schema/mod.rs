@@ -1,5 +1,6 @@
 //! What can be asked. The doc comments of these types are the SDL's descriptions.
 
+mod found;
 mod message;
 mod query;
 mod room;

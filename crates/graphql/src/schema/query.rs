@@ -1,5 +1,6 @@
 //! What can be asked once.
 
+use super::found::Finds;
 use super::message::Message;
 use super::room::Room;
 use super::user::{self, User, Users};
@@ -8,7 +9,7 @@ use crate::groups::Rooms;
 use crate::refuse::refuse;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, ID, Object, Result};
-use contract::calls::messages::{GetRoom, MyRoomsPlaced, Recent};
+use contract::calls::messages::{GetRoom, MyRoomsPlaced, Recent, Search};
 use contract::calls::users::{GetUser, ListOnline, Me};
 use contract::{Code, Limit, Refusal, RoomId, Username};
 use std::sync::Arc;
@@ -82,6 +83,24 @@ impl Query {
         // What is no such number of days is refused by the service, in its words.
         let days = u16::try_from(days).unwrap_or(0);
         Ok(Some(Message::all(Asker::of(ctx)?.ask(Recent { from, days, limit }).await.map_err(refuse)?)))
+    }
+
+    /// Looks for text in your rooms, newest first: words, `prefixes*` and `"phrases"`, all of which a message must have.
+    #[graphql(complexity = "100 + times(&[first], 50) * child_complexity")]
+    async fn search(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What for; at most 500 characters.")] q: String,
+        #[graphql(desc = "Only in this room.")] room: Option<ID>,
+        #[graphql(desc = "Only from this sender, by username.")] from: Option<String>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "The next of an earlier answer to the same search: only what is older.")] after: Option<String>,
+    ) -> Result<Option<Finds>> {
+        let room = room.map(|id| RoomId::parse(&id).ok_or_else(|| refuse(Refusal::no_room()))).transpose()?;
+        let from = from.map(Username::try_from).transpose();
+        let from = from.map_err(|_| refuse(Refusal::not_found("no such user").about("from")))?;
+        let limit = limit("first", first).map_err(refuse)?;
+        Ok(Some(Finds::new(Asker::of(ctx)?.ask(Search { q, room, from, before: after, limit }).await.map_err(refuse)?)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keeping the index. The log is its first level: what is newer than the mark in `indexed` is read from the log itself by whoever searches
 //! ([`super::walk`]), in the same snapshot, so that what is acknowledged is found at once. When [`ARREARS`] rows have gathered there, the
-//! append that notices it indexes them in its own transaction, all together: that costs a third of indexing each with its own append,
+//! append that notices it indexes them in its own transaction, all together, which should cost less than indexing each with its own append,
 //! because an inverted index is written by the word. The same mark makes everything else simple: an older database, a copy, or what a
 //! server of an older version has appended is just further behind, and [`catch_up`] brings it up to date in the background.
 

@@ -16,15 +16,18 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 /// Rows that one call compares in a partition, and bytes of their bodies; either takes some 10 ms.
-const ROWS: usize = 4_096;
+const ROWS: usize = 2_048;
 const BYTES: usize = 1 << 20;
+
+/// Rows that are compared before the index is asked for words that begin with two or three letters.
+const FIRST: usize = 1_024;
 
 /// Rows that are read at a time.
 const CHUNK: i64 = 512;
 
 /// With more rooms than this they are not named to the index, and what it finds in others is dropped: to look up a room costs some
 /// microseconds, and who is in so many has much of what is found.
-const NAMED: usize = 64;
+const NAMED: usize = 128;
 
 /// What is looked for.
 pub(crate) struct Wish {
@@ -109,18 +112,44 @@ impl Found {
             }
             self.down_to = mark + 1;
         }
+        if let Some(wider) = asked.without_short_prefixes() {
+            // What begins so is mostly common, and both engines would gather all of it first: the newest messages that may have it are
+            // compared instead, and only if the page is not full by then is the index asked.
+            let mut few = FIRST;
+            if self.down(tx, wish, &wider, &mut few, &mut bytes_left).await? && (self.hits.len() > wish.limit || bytes_left == 0) {
+                return Ok(());
+            }
+            self.left_at = None;
+        }
+        self.down(tx, wish, asked, &mut rows_left, &mut bytes_left).await?;
+        Ok(())
+    }
+
+    /// Compares what the index names, or where it is asked for nothing all messages, and says whether that was enough before the end.
+    async fn down(
+        &mut self,
+        tx: &mut Tx,
+        wish: &Wish,
+        asked: &Asked,
+        rows_left: &mut usize,
+        bytes_left: &mut usize,
+    ) -> Result<bool, Error> {
         for begin in search::steps(tx, asked) {
             let from = begin(self.down_to);
             let mut chunk = i64::try_from(wish.limit).unwrap_or(CHUNK) + 1;
             while self.down_to > from {
-                let rows = search::candidates(tx, asked, self.part, (from, self.down_to), chunk).await?;
-                let full = rows.len() as i64 >= chunk;
-                if self.compare(rows, wish, &mut rows_left, &mut bytes_left) {
-                    return Ok(());
+                let (rows, whole) = if asked.is_empty() {
+                    let after = (self.down_to - CHUNK - 1).max(from - 1);
+                    (search::between(tx, self.part, after, self.down_to).await?, Some(after + 1))
+                } else {
+                    let rows = search::candidates(tx, asked, self.part, (from, self.down_to), chunk).await?;
+                    let whole = (i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk).then_some(from);
+                    (rows, whole)
+                };
+                if self.compare(rows, wish, rows_left, bytes_left) {
+                    return Ok(true);
                 }
-                if !full {
-                    self.down_to = from;
-                }
+                self.down_to = whole.unwrap_or(self.down_to);
                 chunk = CHUNK;
             }
         }
@@ -128,28 +157,22 @@ impl Found {
             // Only where there is one partition, so there is no other whose rows might be told too early.
             self.left_at = Some(Time(0));
         }
-        Ok(())
+        Ok(self.down_to > 1)
     }
 
     /// Compares rows, the newest first, and says whether that was enough.
     fn compare(&mut self, rows: Vec<LogRow>, wish: &Wish, rows_left: &mut usize, bytes_left: &mut usize) -> bool {
         for row in rows {
-            self.down_to = row.position;
-            if !wish.rooms.contains(&row.room) || wish.sender.is_some_and(|sender| sender != row.actor) {
-                *rows_left = rows_left.saturating_sub(1);
-                if *rows_left == 0 {
-                    self.left_at = Some(row.created_at);
-                    return true;
-                }
-                continue;
-            }
-            let time = row.created_at;
-            let body = row.payload.as_deref().unwrap_or_default();
+            let (position, time) = (row.position, row.created_at);
             *rows_left = rows_left.saturating_sub(1);
-            *bytes_left = bytes_left.saturating_sub(body.len());
-            if let Some(ranges) = wish.query.find(body) {
-                self.hits.push(Hit { row, ranges });
+            if wish.rooms.contains(&row.room) && wish.sender.is_none_or(|sender| sender == row.actor) {
+                let body = row.payload.as_deref().unwrap_or_default();
+                *bytes_left = bytes_left.saturating_sub(body.len());
+                if let Some(ranges) = wish.query.find(body) {
+                    self.hits.push(Hit { row, ranges });
+                }
             }
+            self.down_to = position;
             if self.hits.len() > wish.limit || *rows_left == 0 || *bytes_left == 0 {
                 self.left_at = Some(time);
                 return true;

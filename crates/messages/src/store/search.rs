@@ -72,6 +72,23 @@ pub(crate) struct Asked {
     pub sender: Option<String>,
 }
 
+impl Asked {
+    /// The same without prefixes of up to three letters; none if it has no such.
+    pub(crate) fn without_short_prefixes(&self) -> Option<Self> {
+        let is_short = |wanted: &&Wanted| wanted.prefix && wanted.token.chars().nth(3).is_none();
+        self.wanted.iter().any(|wanted| is_short(&wanted)).then(|| Self {
+            wanted: self.wanted.iter().filter(|wanted| !is_short(wanted)).cloned().collect(),
+            rooms: self.rooms.clone(),
+            sender: self.sender.clone(),
+        })
+    }
+
+    /// Whether every message has it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.rooms.is_empty() && self.sender.is_none()
+    }
+}
+
 /// Stretches of positions to look at one after the other, from the newest on: where each begins, given where it ends (excluding).
 pub(crate) fn steps(tx: &Tx, asked: &Asked) -> &'static [fn(i64) -> i64] {
     /// So many blocks up to and including the one that holds the end.
@@ -84,7 +101,9 @@ pub(crate) fn steps(tx: &Tx, asked: &Asked) -> &'static [fn(i64) -> i64] {
     fn all(_: i64) -> i64 {
         1
     }
-    if tx.is_shared() {
+    if asked.is_empty() {
+        &[all]
+    } else if tx.is_shared() {
         &[blocks::<1>, blocks::<8>, blocks::<64>, all]
     } else if asked.rooms.is_empty() && asked.wanted.len() > 1 {
         // Two long lists that have little in common could be walked for a long time before the first message is found.

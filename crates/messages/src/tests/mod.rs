@@ -55,6 +55,7 @@ scenarios![
     search::pages_leave_no_gap,
     search::what_is_acknowledged_is_found_however_much_is_indexed,
     search::the_index_and_the_log_find_the_same,
+    search::whoever_is_in_many_rooms_finds_the_same,
     search::no_text_breaks_the_query,
     search::what_was_there_before_is_indexed,
     missed::a_replay_holds_what_was_missed_and_nothing_else,

@@ -224,6 +224,31 @@ pub async fn the_index_and_the_log_find_the_same(house: House) {
     }
 }
 
+pub async fn whoever_is_in_many_rooms_finds_the_same(house: House) {
+    // More than are named to the index, among messages of others.
+    let mut sent = 0;
+    for n in 0..140 {
+        let room = house.room(1, Group, Some("many"), &[2]).await.id;
+        if n % 10 == 0 {
+            house.send(1, room, &format!("theory {n} zebra{n}")).await;
+            sent += 1;
+        }
+    }
+    let others = house.room(3, Direct, None, &[4]).await.id;
+    join_all((0..1_500).map(|_| house.try_send(3, others, "theory of others", None))).await;
+    for _ in 0..2 {
+        for (q, found) in [("theory", sent), ("th*", sent), ("theor* ze*", sent), ("zebra130", 1), ("zx*", 0), ("\"theory of\"", 0)] {
+            for limit in [3, 100] {
+                let call = Search { limit: Limit::try_from(limit).unwrap(), ..search(q) };
+                assert_eq!(all_pages(&house, 2, call).await.len(), found, "{q}, {limit} at a time");
+            }
+        }
+        let call = Search { from: Some(user(4).username), ..search("th*") };
+        assert_eq!(all_pages(&house, 4, call).await.len(), 0);
+        index_all(&house).await;
+    }
+}
+
 pub async fn no_text_breaks_the_query(house: House) {
     let room = house.room(1, Direct, None, &[2]).await.id;
     house.send(1, room, "it's \"quoted\" (x) OR y* : a\\b 'c' & | ! <-> NEAR").await;
