@@ -195,7 +195,7 @@ story('graphql', {}, (it) => {
     assert.deepEqual(bodies(await ask(bob, look, { room: room.id, from: bob.username })), []);
     assert.deepEqual(bodies(await ask(eve, look)), []);
     assert.equal((await refusal(eve, look, { room: room.id })).extensions.code, 'not_found');
-    assert.equal((await refusal(bob, '{ search(q: " ") { next } }')).extensions.code, 'invalid');
+    assert.equal((await refusal(bob, '{ search(q: " ") { next } }')).extensions.code, 'invalid_request');
   });
 
   it('one sees what REST shows, and no more', async ({ people, nobody, server }) => {

@@ -63,6 +63,8 @@ pub enum Command {
     Resume(scenarios::resume::Args),
     /// Pages of 50 messages over REST, from a database of five million.
     History(scenarios::history::Args),
+    /// What is looked for among a million messages, by kinds of questions.
+    Search(scenarios::search::Args),
     /// Makes a database with many rooms and messages, as `rooms` and `history` do for themselves.
     Fill(fill::Args),
     /// Our server beside the peers of bench/peers, in turns, as ratios.

@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod scale;
 mod scenarios;
+mod single;
 mod target;
 
 use std::process::ExitCode;

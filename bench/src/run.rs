@@ -26,6 +26,7 @@ pub fn run(cli: &Cli) -> Result<bool> {
         Command::Rooms(args) => scenarios::rooms::command(common, args)?,
         Command::Resume(args) => scenarios::resume::command(common, args)?,
         Command::History(args) => scenarios::history::command(common, args)?,
+        Command::Search(args) => scenarios::search::command(common, args)?,
         Command::Fill(args) => fill::command(common, args)?,
         Command::Compare(args) => compare::command(common, args)?,
         Command::Ledger(args) => ledger::command(common, args)?,

@@ -3,6 +3,7 @@
 mod house;
 mod kept;
 mod plan;
+mod words;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -11,6 +12,7 @@ use anyhow::Result;
 
 pub use kept::{Copy, Filled, filled};
 pub use plan::{Shape, TOGETHER};
+pub use words::word;
 
 use crate::cli::Common;
 use crate::report::{Cell, Table, column};

@@ -3,6 +3,8 @@
 
 use anyhow::{Result, bail};
 
+use super::words;
+
 /// The size of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -18,6 +20,8 @@ pub struct Shape {
     pub body: usize,
     /// How many rooms talk at a time, a message each in turn: so many rows lie between the messages of one room.
     pub together: usize,
+    /// The messages are words, for searches, and not a stamp and what fills it up.
+    pub words: bool,
 }
 
 /// In how many rooms a user is, where the number of users is not given: the same in a small and in a large database, so that what it
@@ -45,7 +49,7 @@ impl Shape {
         // 21 are the fewest among whom everybody can have ten partners to the one side and ten to the other.
         let least = if members == 2 { ROOMS_OF_A_USER + 1 } else { members };
         let users = users.unwrap_or_else(|| (rooms * members).div_ceil(ROOMS_OF_A_USER).max(least));
-        let shape = Self { rooms, members, messages, users, body, together: TOGETHER };
+        let shape = Self { rooms, members, messages, users, body, together: TOGETHER, words: false };
         // A pair has one direct room: `i` with `i + d` must never be `j` with `j + e`.
         if members == 2 && rooms.div_ceil(users.max(1)) * 2 >= users {
             bail!("{users} users are not enough for {rooms} rooms of two: there is one direct room a pair");
@@ -61,13 +65,24 @@ impl Shape {
         Self { together: together.clamp(1, TOGETHER), ..self }
     }
 
+    /// The same, but the messages are words.
+    pub fn in_words(self) -> Self {
+        Self { words: true, ..self }
+    }
+
     /// A file name that tells it from every other, the version of the schema too.
     pub fn file_name(&self) -> String {
         let version = |schema: db::Migrations| schema.steps.last().map_or(0, |step| step.number);
         let (users, messages) = (version(users::MIGRATIONS), version(messages::MIGRATIONS));
         format!(
-            "rooms{}-members{}-messages{}-users{}-body{}-together{}-schema{users}.{messages}.db",
-            self.rooms, self.members, self.messages, self.users, self.body, self.together
+            "rooms{}-members{}-messages{}-users{}-body{}{}-together{}-schema{users}.{messages}.db",
+            self.rooms,
+            self.members,
+            self.messages,
+            self.users,
+            self.body,
+            if self.words { "-words" } else { "" },
+            self.together
         )
     }
 
@@ -96,6 +111,9 @@ impl Shape {
 
     /// What this message says.
     pub fn body(&self, room: usize, seq: usize) -> String {
+        if self.words {
+            return words::text(room, seq, self.body);
+        }
         let mut text = format!("{room:08x} {seq:08x}");
         text.extend(std::iter::repeat_n('x', self.body.saturating_sub(text.len())));
         text

@@ -1,30 +1,20 @@
 //! Reads the log of every room back over REST, page after page, and gives it to the accounts.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::accounts::Ledger;
 use super::bodies;
-use super::rest::request;
 use super::world::{Room, World};
-use crate::net::{Heard, Hears, Id, Net};
 use crate::progress::Progress;
+use crate::single::Single;
 use crate::target::Target;
 
 /// Messages of a page: the most that the contract allows.
 const PAGE: usize = 100;
-/// For one answer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One connection straight to the server.
-pub struct Reading<'a> {
-    target: &'a Target,
-    net: Net,
-    conn: Id,
-    reader: Reader,
-}
+pub struct Reading<'a>(Single<'a>);
 
 impl<'a> Reading<'a> {
     /// Opens it.
@@ -32,9 +22,7 @@ impl<'a> Reading<'a> {
     /// # Errors
     /// No socket is to be had.
     pub fn open(target: &'a Target) -> Result<Self> {
-        let mut net = Net::new(target.addr)?;
-        let conn = net.open_http(0)?;
-        Ok(Self { target, net, conn, reader: Reader::default() })
+        Ok(Self(Single::open(target)?))
     }
 
     /// Tells the accounts how far each room has come.
@@ -75,34 +63,11 @@ impl<'a> Reading<'a> {
     }
 
     fn get(&mut self, path: &str, user: usize) -> Result<Value> {
-        let text = request("GET", path, self.target.addr, &self.target.tokens.of(&World::name(user)), "");
-        self.net.send_raw(self.conn, text.as_bytes());
-        self.net.turn_until(&mut self.reader, Instant::now() + PATIENCE, |reader| reader.answer.is_some())?;
-        match self.reader.answer.take() {
-            Some(Ok((200, body))) => Ok(serde_json::from_slice(&body)?),
-            Some(Ok((status, body))) => bail!("{path} was answered with {status}: {}", String::from_utf8_lossy(&body)),
-            Some(Err(why)) => bail!("{path} was not answered: {why}"),
-            None => bail!("{path} was not answered in {} s", PATIENCE.as_secs()),
-        }
+        Ok(serde_json::from_slice(&self.0.get(path, &World::name(user))?)?)
     }
 }
 
 /// Whoever made the room reads it.
 fn first(room: &Room) -> Result<usize> {
     room.members.first().copied().context("a room without members")
-}
-
-#[derive(Default)]
-struct Reader {
-    answer: Option<Result<(u16, Vec<u8>), String>>,
-}
-
-impl Hears for Reader {
-    fn heard(&mut self, _net: &mut Net, _client: usize, what: Heard<'_>) {
-        match what {
-            Heard::Response(status, body) => self.answer = Some(Ok((status, body.to_vec()))),
-            Heard::Closed(why) => self.answer = Some(Err(why.to_owned())),
-            _ => {}
-        }
-    }
 }

@@ -7,3 +7,4 @@ pub mod idle;
 pub mod jitter;
 pub mod resume;
 pub mod rooms;
+pub mod search;

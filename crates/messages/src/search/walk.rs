@@ -29,6 +29,10 @@ const CHUNK: i64 = 512;
 /// microseconds, and who is in so many has much of what is found.
 const NAMED: usize = 128;
 
+/// The same where words that begin with two or three letters are looked for: without rooms, all messages would have to be compared, and few
+/// of those are in them.
+const NAMED_FIRST: usize = 512;
+
 /// What is looked for.
 pub(crate) struct Wish {
     pub query: Query,
@@ -80,12 +84,10 @@ pub(crate) async fn walk(
     if rooms.is_empty() {
         return Ok(Outcome::Found(Hits { hits: Vec::new(), next: None }));
     }
-    rooms.truncate(NAMED + 1);
-    let asked = Asked {
-        wanted: wish.query.wanted(),
-        rooms: if rooms.len() > NAMED { Vec::new() } else { rooms.into_iter().map(super::tokens::of_room).collect() },
-        sender: wish.sender.map(super::tokens::of_sender),
-    };
+    rooms.truncate(NAMED_FIRST + 1);
+    let named = |most| if rooms.len() > most { Vec::new() } else { rooms.iter().copied().map(super::tokens::of_room).collect() };
+    let asked = Asked { wanted: wish.query.wanted(), rooms: named(NAMED), sender: wish.sender.map(super::tokens::of_sender) };
+    let wider = asked.without_short_prefixes(named(NAMED_FIRST));
     let mut all = Vec::new();
     for part in parts {
         let (end, _) = log::end(tx, part).await?;
@@ -95,14 +97,14 @@ pub(crate) async fn walk(
         }
         let top = before.map_or(end + 1, |place| place.of(part).min(end + 1));
         let mut found = Found { part, hits: Vec::new(), down_to: top, left_at: None };
-        found.look(tx, wish, &asked, mark).await?;
+        found.look(tx, wish, &asked, wider.as_ref(), mark).await?;
         all.push(found);
     }
     Ok(Outcome::Found(page(all, partitions, wish.limit)))
 }
 
 impl Found {
-    async fn look(&mut self, tx: &mut Tx, wish: &Wish, asked: &Asked, mark: i64) -> Result<(), Error> {
+    async fn look(&mut self, tx: &mut Tx, wish: &Wish, asked: &Asked, wider: Option<&Asked>, mark: i64) -> Result<(), Error> {
         let (mut rows_left, mut bytes_left) = (ROWS, BYTES);
         if self.down_to > mark + 1 {
             let rows = search::between(tx, self.part, mark, self.down_to).await?;
@@ -112,11 +114,11 @@ impl Found {
             }
             self.down_to = mark + 1;
         }
-        if let Some(wider) = asked.without_short_prefixes() {
+        if let Some(wider) = wider {
             // What begins so is mostly common, and both engines would gather all of it first: the newest messages that may have it are
             // compared instead, and only if the page is not full by then is the index asked.
             let mut few = FIRST;
-            if self.down(tx, wish, &wider, &mut few, &mut bytes_left).await? && (self.hits.len() > wish.limit || bytes_left == 0) {
+            if self.down(tx, wish, wider, &mut few, &mut bytes_left).await? && (self.hits.len() > wish.limit || bytes_left == 0) {
                 return Ok(());
             }
             self.left_at = None;

@@ -73,12 +73,12 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// The same without prefixes of up to three letters; none if it has no such.
-    pub(crate) fn without_short_prefixes(&self) -> Option<Self> {
+    /// The same without prefixes of up to three letters, in these rooms; none if it has no such.
+    pub(crate) fn without_short_prefixes(&self, rooms: Vec<String>) -> Option<Self> {
         let is_short = |wanted: &&Wanted| wanted.prefix && wanted.token.chars().nth(3).is_none();
         self.wanted.iter().any(|wanted| is_short(&wanted)).then(|| Self {
             wanted: self.wanted.iter().filter(|wanted| !is_short(wanted)).cloned().collect(),
-            rooms: self.rooms.clone(),
+            rooms,
             sender: self.sender.clone(),
         })
     }

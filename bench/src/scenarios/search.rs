@@ -1,0 +1,254 @@
+//! `search`: what is looked for among a million messages, one question after the other. Every answer is held against what must be found.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::cli::Common;
+use crate::fill::{Filled, Shape, filled, word};
+use crate::latency::Latency;
+use crate::progress::Progress;
+use crate::random::Random;
+use crate::report::{Table, charted, column};
+use crate::run::Found;
+use crate::single::Single;
+use crate::target::{Launch, Server, Target, prepare};
+
+/// Of `search`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Messages in all, of words that are about as common as words are.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub messages: usize,
+    /// Rooms of two, which have as many each.
+    #[arg(long, default_value_t = 20_000)]
+    pub rooms: usize,
+    /// Users; without it as many as make everybody a member of 20 rooms.
+    #[arg(long)]
+    pub users: Option<usize>,
+    /// Questions of each kind.
+    #[arg(long, default_value_t = 500)]
+    pub questions: usize,
+    /// Makes the database anew even if it is there.
+    #[arg(long)]
+    pub fresh: bool,
+}
+
+/// Bytes of a message: some 20 words.
+const BODY: usize = 100;
+/// Messages of a page.
+const PAGE: usize = 50;
+/// Whatever is drawn is drawn from this.
+const SEED: u64 = 5;
+/// Questions of each kind before it is measured.
+const WARM: usize = 20;
+
+/// What is looked for: all of these must be in a message.
+#[derive(Debug)]
+enum Part {
+    Word(String),
+    Prefix(String),
+    Phrase(String, String),
+}
+
+impl Part {
+    fn is_in(&self, words: &[&str]) -> bool {
+        match self {
+            Self::Word(word) => words.contains(&word.as_str()),
+            Self::Prefix(prefix) => words.iter().any(|word| word.starts_with(prefix.as_str())),
+            Self::Phrase(one, two) => words.windows(2).any(|pair| pair == [one.as_str(), two.as_str()]),
+        }
+    }
+
+    /// As it stands in an address.
+    fn query(&self) -> String {
+        match self {
+            Self::Word(word) => word.clone(),
+            Self::Prefix(prefix) => format!("{prefix}*"),
+            Self::Phrase(one, two) => format!("%22{one}+{two}%22"),
+        }
+    }
+}
+
+/// The kinds of questions.
+const KINDS: [&str; 7] = [
+    "a common word",
+    "a rare word",
+    "two common words",
+    "a common and a rare one",
+    "a phrase of two common ones",
+    "a prefix of 2",
+    "a prefix of 4",
+];
+
+fn draw(kind: usize, random: &mut Random) -> Vec<Part> {
+    let common = |random: &mut Random| word(random.between(1, 5));
+    let rare = |random: &mut Random| word(random.between(5_000, 29_999));
+    match kind {
+        0 => vec![Part::Word(common(random))],
+        1 => vec![Part::Word(rare(random))],
+        2 => vec![Part::Word(word(1)), Part::Word(word(2))],
+        3 => vec![Part::Word(common(random)), Part::Word(rare(random))],
+        4 => vec![Part::Phrase(common(random), common(random))],
+        5 => vec![Part::Prefix(rare(random).chars().take(2).collect())],
+        _ => vec![Part::Prefix(rare(random).chars().take(4).collect())],
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// It could not be done.
+pub fn command(common: &Common, args: &Args) -> Result<Found> {
+    if common.addr.is_some() {
+        bail!("search starts the server that it measures, because it must know what is in the database: leave --addr away");
+    }
+    let each = args.messages / args.rooms.max(1);
+    if each == 0 || args.questions == 0 {
+        bail!("give at least as many --messages as --rooms, and at least one of --questions");
+    }
+    prepare("guild", common.guild.as_deref())?;
+    let filled = filled(Shape::new(args.rooms, 2, each, args.users, BODY)?.in_words(), args.fresh)?;
+    let copy = filled.copy()?;
+    let mut launch = Launch::new("guild", copy.folder());
+    launch.guild.clone_from(&common.guild);
+    launch.database = Some(copy.file.clone());
+    launch.pin = !common.no_pin;
+    let mut server = Server::start(launch)?;
+    let tables = run(&server.target(), &filled, args);
+    server.stop()?;
+    Ok((vec![tables?], true))
+}
+
+fn run(target: &Target, filled: &Filled, args: &Args) -> Result<Table> {
+    let house = House::new(filled);
+    let mut single = Single::open(target)?;
+    let progress = Progress::new("guild: searching", (KINDS.len() * args.questions) as u64);
+    let columns = [
+        column("kind", "looked for"),
+        column("questions", "questions"),
+        column("found", "found each"),
+        column("more", "with a next page"),
+        charted("p50_ms", "p50 ms"),
+        charted("p99_ms", "p99 ms"),
+        column("max_ms", "most ms"),
+        column("cpu_us", "CPU µs each"),
+    ];
+    let mut table = Table::new("Search", &columns);
+    for (kind, name) in KINDS.iter().enumerate() {
+        let (mut random, mut took, mut found, mut more) = (Random::of(SEED, kind), Latency::default(), 0, 0_usize);
+        let mut used = 0.0;
+        for question in 0..WARM + args.questions {
+            if question == WARM {
+                used = target.usage()?.context("no server process")?.cpu;
+            }
+            let (user, parts) = (random.below(filled.shape.users), draw(kind, &mut random));
+            let query: Vec<String> = parts.iter().map(Part::query).collect();
+            let began = Instant::now();
+            let body = single.get(&format!("/messages/search?q={}&limit={PAGE}", query.join("+")), &Shape::username(user))?;
+            let ended = Instant::now();
+            let page: Page = serde_json::from_slice(&body)?;
+            house.check(user, &parts, &page).map_err(|why| anyhow::anyhow!("f{user} looked for {parts:?}: {why}"))?;
+            if question >= WARM {
+                took.add(began, ended);
+                found += page.items.len();
+                more += usize::from(page.next.is_some());
+            }
+            progress.at((kind * args.questions + question) as u64, || (*name).to_owned());
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let each = |sum: f64| Some(sum / args.questions as f64);
+        let cpu = target.usage()?.context("no server process")?.cpu - used;
+        #[allow(clippy::cast_precision_loss)]
+        let found = found as f64;
+        table.rows.push(vec![
+            (*name).into(),
+            args.questions.into(),
+            crate::report::Cell::maybe(each(found)),
+            more.into(),
+            took.cell(50.0),
+            took.cell(99.0),
+            took.cell(100.0),
+            crate::report::Cell::maybe(each(cpu * 1e6)),
+        ]);
+    }
+    progress.done("done");
+    table.notes.push(format!(
+        "{} messages in {} rooms of two, each user in {} of them; one question after the other, over REST. Every answer is checked: each message that was \
+         found is one that holds what was looked for, in a room of who asked; and where there is no next page, none is missing.",
+        filled.shape.messages * filled.shape.rooms,
+        filled.shape.rooms,
+        2 * filled.shape.rooms / filled.shape.users
+    ));
+    Ok(table)
+}
+
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<Item>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    message: Message,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    room: String,
+    seq: usize,
+    body: String,
+}
+
+/// Who is where, and which room has which id.
+struct House<'a> {
+    shape: &'a Shape,
+    numbers: HashMap<String, usize>,
+    rooms_of: Vec<Vec<usize>>,
+}
+
+impl<'a> House<'a> {
+    fn new(filled: &'a Filled) -> Self {
+        let shape = &filled.shape;
+        let mut rooms_of = vec![Vec::new(); shape.users];
+        for room in 0..shape.rooms {
+            for place in 0..shape.members {
+                if let Some(rooms) = rooms_of.get_mut(shape.member(room, place)) {
+                    rooms.push(room);
+                }
+            }
+        }
+        let numbers = filled.rooms.iter().enumerate().map(|(number, id)| (id.to_string(), number)).collect();
+        Self { shape, numbers, rooms_of }
+    }
+
+    /// Whether this page is what this user must find.
+    fn check(&self, user: usize, parts: &[Part], page: &Page) -> Result<(), String> {
+        let rooms = self.rooms_of.get(user).map(Vec::as_slice).unwrap_or_default();
+        let holds = |body: &str| {
+            let words: Vec<&str> = body.split(' ').collect();
+            parts.iter().all(|part| part.is_in(&words))
+        };
+        let mut found = HashSet::new();
+        let mut last = HashMap::new();
+        for Item { message } in &page.items {
+            let room =
+                self.numbers.get(&message.room).filter(|room| rooms.contains(room)).ok_or("a message of a room that is another's")?;
+            if message.body != self.shape.body(*room, message.seq) || !holds(&message.body) {
+                return Err(format!("message {} of room {room} does not hold it: {}", message.seq, message.body));
+            }
+            if !found.insert((*room, message.seq)) || last.insert(*room, message.seq).is_some_and(|before| before < message.seq) {
+                return Err(format!("message {} of room {room} is not where it must be", message.seq));
+            }
+        }
+        if page.next.is_some() {
+            return Ok(());
+        }
+        let all = rooms.iter().flat_map(|room| (1..=self.shape.messages).map(move |seq| (*room, seq)));
+        let missing = all.filter(|place| !found.contains(place)).find(|(room, seq)| holds(&self.shape.body(*room, *seq)));
+        missing.map_or(Ok(()), |(room, seq)| Err(format!("message {seq} of room {room} is missing")))
+    }
+}
