@@ -12,9 +12,9 @@ use crate::latency::Latency;
 use crate::progress::Progress;
 use crate::random::Random;
 use crate::report::{Table, charted, column};
-use crate::run::Found;
+use crate::run::{Found, tested};
 use crate::single::Single;
-use crate::target::{Launch, Server, Target, prepare};
+use crate::target::Target;
 
 /// Of `search`.
 #[derive(Debug, clap::Args)]
@@ -109,21 +109,14 @@ pub fn command(common: &Common, args: &Args) -> Result<Found> {
     if each == 0 || args.questions == 0 {
         bail!("give at least as many --messages as --rooms, and at least one of --questions");
     }
-    prepare("guild", common.guild.as_deref())?;
     let filled = filled(Shape::new(args.rooms, 2, each, args.users, BODY)?.in_words(), args.fresh)?;
     let copy = filled.copy()?;
-    let mut launch = Launch::new("guild", copy.folder());
-    launch.guild.clone_from(&common.guild);
-    launch.database = Some(copy.file.clone());
-    launch.pin = !common.no_pin;
-    let mut server = Server::start(launch)?;
-    let tables = run(&server.target(), &filled, args);
-    server.stop()?;
-    Ok((vec![tables?], true))
+    let tested = tested(common, "guild", |launch| launch.database = Some(copy.file.clone()))?;
+    Ok((vec![run(&tested.target, &filled, args)?], true))
 }
 
 fn run(target: &Target, filled: &Filled, args: &Args) -> Result<Table> {
-    let house = House::new(filled);
+    let house = House::new(&filled.shape, filled.rooms.iter().map(ToString::to_string));
     let mut single = Single::open(target)?;
     let progress = Progress::new("guild: searching", (KINDS.len() * args.questions) as u64);
     let columns = [
@@ -185,18 +178,18 @@ fn run(target: &Target, filled: &Filled, args: &Args) -> Result<Table> {
     Ok(table)
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Page {
     items: Vec<Item>,
     next: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Item {
     message: Message,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Message {
     room: String,
     seq: usize,
@@ -211,8 +204,7 @@ struct House<'a> {
 }
 
 impl<'a> House<'a> {
-    fn new(filled: &'a Filled) -> Self {
-        let shape = &filled.shape;
+    fn new(shape: &'a Shape, ids: impl Iterator<Item = String>) -> Self {
         let mut rooms_of = vec![Vec::new(); shape.users];
         for room in 0..shape.rooms {
             for place in 0..shape.members {
@@ -221,7 +213,7 @@ impl<'a> House<'a> {
                 }
             }
         }
-        let numbers = filled.rooms.iter().enumerate().map(|(number, id)| (id.to_string(), number)).collect();
+        let numbers = ids.enumerate().map(|(number, id)| (id, number)).collect();
         Self { shape, numbers, rooms_of }
     }
 
@@ -250,5 +242,39 @@ impl<'a> House<'a> {
         let all = rooms.iter().flat_map(|room| (1..=self.shape.messages).map(move |seq| (*room, seq)));
         let missing = all.filter(|place| !found.contains(place)).find(|(room, seq)| holds(&self.shape.body(*room, *seq)));
         missing.map_or(Ok(()), |(room, seq)| Err(format!("message {seq} of room {room} is missing")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_right_or_told_why_not() {
+        let shape = Shape::new(50, 2, 20, None, BODY).unwrap().in_words();
+        let house = House::new(&shape, (0..50).map(|room| format!("room{room}")));
+        let (user, parts) = (shape.member(3, 0), [Part::Word(word(1))]);
+        let all = house.rooms_of[user].iter().flat_map(|room| (1..=20).rev().map(move |seq| (*room, seq)));
+        let items: Vec<Item> = all
+            .map(|(room, seq)| Message { room: format!("room{room}"), seq, body: shape.body(room, seq) })
+            .filter(|message| message.body.split(' ').any(|one| one == word(1)))
+            .map(|message| Item { message })
+            .collect();
+        assert!(items.len() > 3);
+        let right = Page { items, next: None };
+        let verdict = |page: &Page| house.check(user, &parts, page);
+        assert_eq!(verdict(&right), Ok(()));
+        let spoiled = |spoil: &dyn Fn(&mut Page)| {
+            let mut page = right.clone();
+            spoil(&mut page);
+            verdict(&page)
+        };
+        assert!(spoiled(&|page| drop(page.items.pop())).unwrap_err().contains("is missing"));
+        assert_eq!(spoiled(&|page| (page.next = Some("x".to_owned()), page.items.pop()).1.map_or((), drop)), Ok(()));
+        assert!(spoiled(&|page| page.items[0].message.body.push('x')).unwrap_err().contains("does not hold it"));
+        assert!(spoiled(&|page| page.items.reverse()).unwrap_err().contains("is not where it must be"));
+        assert!(spoiled(&|page| page.items.push(page.items[0].clone())).unwrap_err().contains("is not where it must be"));
+        let anothers = (0..50).find(|room| !house.rooms_of[user].contains(room)).unwrap();
+        assert!(spoiled(&|page| page.items[0].message.room = format!("room{anothers}")).unwrap_err().contains("another's"));
     }
 }
