@@ -14,7 +14,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const names = readdirSync(join(here, 'stories')).filter((name) => name.endsWith('.test.mjs')).map((name) => basename(name, '.test.mjs'));
 
 /** Stories that load the machine, or measure time on it, run after the others and alone. */
-const ALONE = ['crash', 'slow', 'disk', 'outages'];
+const ALONE = ['admission', 'crash', 'slow', 'disk', 'outages'];
 /** The shapes of the whole suite. `bytes` is for finding out whether it is the bytes or the network. */
 const SUITE = ['near', 'postgres', 'apart'];
 const ONE_PROCESS = 'it needs services apart, to take some of them away';
@@ -29,12 +29,13 @@ const CANNOT = {
     schemathesis: 'each service has a document of its own',
     disk: 'the disk in it is SQLite\'s',
     operations: 'it is about SQLite\'s file and one process',
+    admission: 'each process counts for itself',
     limits: 'each process counts for itself',
     slow: 'the ingress takes what the client does not',
   },
 };
 /** What the whole suite leaves out of a shape, to be quick: the code that these are about is the same in every shape. */
-const LEFT = { near: [], bytes: [], postgres: ['slow', 'schemathesis'], apart: [] };
+const LEFT = { near: [], bytes: [], postgres: ['admission', 'slow', 'schemathesis'], apart: [] };
 /** Files at a time: most wait for something most of the time, on two cores. */
 const CONCURRENCY = Number(process.env.ACCEPTANCE_CONCURRENCY ?? 3);
 

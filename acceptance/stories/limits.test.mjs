@@ -256,7 +256,7 @@ story('limits', { server: false, timeout: 240_000 }, (it) => {
   });
 
   it('0 is none', async ({ start, stage }) => {
-    const names = ['frame_bytes', 'message_chars', 'room_usernames', 'room_members', 'sends_per_second', 'sends_burst', 'rooms_per_minute', 'logins_per_minute', 'sockets_per_address', 'unauthenticated_seconds', 'presence_seconds'];
+    const names = ['frame_bytes', 'message_chars', 'room_usernames', 'room_members', 'sends_per_second', 'sends_burst', 'rooms_per_minute', 'changes_per_second', 'changes_burst', 'reads_per_second', 'reads_burst', 'unauthenticated_per_minute', 'logins_per_minute', 'sockets_per_address', 'unauthenticated_seconds', 'presence_seconds'];
     const server = await start(limits(Object.fromEntries(names.map((name) => [name, 0]))));
     const people = await stage.peopleOn(server, ...Array.from({ length: 30 }, (_, n) => `p${n}`));
     const [alice, bob] = people;

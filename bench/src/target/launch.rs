@@ -75,9 +75,17 @@ impl Launch {
                 .env("GUILD_DATABASE_URL", format!("sqlite://{}", self.database().display()))
                 .env("GUILD_AUTH_MODE", "jwt")
                 .env("GUILD_AUTH_JWT_SECRET", SECRET);
-            for limit in
-                ["ROOM_USERNAMES", "SENDS_PER_SECOND", "SENDS_BURST", "ROOMS_PER_MINUTE", "LOGINS_PER_MINUTE", "SOCKETS_PER_ADDRESS"]
-            {
+            for limit in [
+                "ROOM_USERNAMES",
+                "SENDS_PER_SECOND",
+                "SENDS_BURST",
+                "ROOMS_PER_MINUTE",
+                "CHANGES_PER_SECOND",
+                "READS_PER_SECOND",
+                "UNAUTHENTICATED_PER_MINUTE",
+                "LOGINS_PER_MINUTE",
+                "SOCKETS_PER_ADDRESS",
+            ] {
                 command.env(format!("GUILD_LIMITS_{limit}"), "0");
             }
             command.envs(self.settings.iter().cloned());

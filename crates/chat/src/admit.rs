@@ -5,9 +5,11 @@ use crate::gateway::Gateway;
 use crate::outbound::Outbound;
 use crate::registry::{Loaded, NewSocket};
 use contract::calls::messages::RoomsOf;
-use contract::calls::users::{self, AuthenticateOpen, WhichEnded};
+use contract::calls::users::WhichEnded;
 use contract::wire::Authenticate;
 use contract::{Caller, Refusal, UserCaller, UserRef, Username};
+use edge::Price;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 impl Gateway {
@@ -16,18 +18,18 @@ impl Gateway {
     /// # Errors
     /// `unauthenticated` for what proves nothing, `forbidden` for a username that is not the token's, and whatever the users service
     /// refuses with.
-    pub(crate) async fn prove(&self, shown: &Authenticate) -> Result<Option<Proven>, Refusal> {
+    pub(crate) async fn prove(&self, address: IpAddr, shown: &Authenticate) -> Result<Option<Proven>, Refusal> {
         let asked_at = self.revocations.mark();
         let session = match (&shown.token, &shown.username) {
             (Some(token), username) => {
-                let session = self.bus.ask(&Caller::Anonymous, users::Authenticate { token: token.clone() }).await?;
+                let session = self.admission.authenticate(&self.bus, address, token.clone()).await?;
                 let user = UserCaller { id: session.user.id, username: session.user.username.clone(), token: session.token };
                 user.must_be(None, username.as_deref())?;
                 session
             }
             (None, Some(username)) => {
                 let username = Username::try_from(username.as_str()).map_err(|why| Refusal::invalid("username", why))?;
-                self.bus.ask(&Caller::Anonymous, AuthenticateOpen { username }).await?
+                self.admission.authenticate_open(&self.bus, address, username).await?
             }
             (None, None) => return Ok(None),
         };
@@ -49,6 +51,8 @@ impl Gateway {
     async fn try_admit(&self, client: &Client, proven: &Proven, out: Arc<dyn Outbound>) -> Result<(), Refusal> {
         let over = |_| Refusal::busy("the connection is over");
         let session = &proven.session;
+        // To come and go is written down twice, as presence.
+        let _paid = self.admission.pay(session.user.id, Price::Change)?;
         let user = UserRef { id: session.user.id, username: session.user.username.clone() };
         let socket = NewSocket { key: client.key, token: session.token, expires_at: session.expires_at, out };
         // Rooms that were read before delivery has begun would miss what lies between the two.

@@ -7,6 +7,7 @@ use crate::settings::{LEASE, LEASE_EVERY, Settings};
 use axum::Router;
 use bus::Bus;
 use contract::{Clock, Code, Refusal};
+use edge::Admission;
 use socketio::Server;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
@@ -31,9 +32,9 @@ pub struct Chat {
 impl Chat {
     /// Starts to listen to the bus; call it within the runtime. Services may be registered on the bus before or after: until they answer,
     /// connections wait, and are refused as `busy` in the end.
-    pub fn start(bus: Bus, settings: Settings, clock: Clock) -> Chat {
+    pub fn start(bus: Bus, settings: Settings, clock: Clock, admission: Arc<Admission>) -> Chat {
         let transport = settings.transport();
-        let gateway = Gateway::new(bus, settings, clock);
+        let gateway = Gateway::new(bus, settings, clock, admission);
         let server = Server::new(transport, Arc::new(Door(Arc::clone(&gateway))));
         let tasks = Mutex::new(run(&gateway));
         Chat { gateway, server, tasks }

@@ -12,6 +12,7 @@ use crate::on_typing::on_typing;
 use crate::settings::EVENTS_UNDER_WAY;
 use contract::wire::client;
 use contract::{Code, Refusal};
+use edge::{Paid, Price};
 use futures_util::future::{BoxFuture, FutureExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +25,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Event {
     pub(crate) line: Line,
     pub(crate) known: Arc<Known>,
+    /// What the event's user has paid for it.
+    pub(crate) paid: Paid,
 }
 
 /// The names of the events that clients emit.
@@ -46,13 +49,13 @@ pub(crate) fn take(line: Line, event: Incoming) {
 /// Answers an event of a user.
 pub(crate) fn answer(line: Line, known: Arc<Known>, event: Incoming) {
     match event.name.as_str() {
-        client::MESSAGE => run(line, known, event, on_message),
-        client::TYPING => run(line, known, event, on_typing),
-        client::READ => run(line, known, event, on_read),
-        client::CREATE_ROOM => run(line, known, event, on_create_room),
-        client::JOIN_ROOM => run(line, known, event, on_join_room),
-        client::LEAVE_ROOM => run(line, known, event, on_leave_room),
-        client::AUTHENTICATE => run(line, known, event, crate::on_authenticate::again),
+        client::MESSAGE => run(line, known, event, Price::Send, on_message),
+        client::TYPING => run(line, known, event, Price::Read, on_typing),
+        client::READ => run(line, known, event, Price::Change, on_read),
+        client::CREATE_ROOM => run(line, known, event, Price::Change, on_create_room),
+        client::JOIN_ROOM => run(line, known, event, Price::Change, on_join_room),
+        client::LEAVE_ROOM => run(line, known, event, Price::Change, on_leave_room),
+        client::AUTHENTICATE => run(line, known, event, Price::Read, crate::on_authenticate::again),
         _ => {
             let refusal = unknown(&event.name);
             line.refuse(event.ack, refusal);
@@ -60,7 +63,7 @@ pub(crate) fn answer(line: Line, known: Arc<Known>, event: Incoming) {
     }
 }
 
-fn run<P, A, F>(line: Line, known: Arc<Known>, incoming: Incoming, handler: fn(Event, P) -> F)
+fn run<P, A, F>(line: Line, known: Arc<Known>, incoming: Incoming, price: Price, handler: fn(Event, P) -> F)
 where
     P: DeserializeOwned,
     A: Serialize,
@@ -69,16 +72,19 @@ where
     let began = Instant::now();
     let timed = incoming.name == client::MESSAGE;
     let one = line.client.under_way.begin(EVENTS_UNDER_WAY).zip(line.gateway.under_way.begin(usize::MAX));
-    let payload = match &one {
+    let admitted = match &one {
         None => Err(too_many()),
-        Some(_) => line.gateway.must_not_drain().and_then(|()| read::<P>(&incoming)),
+        Some(_) => line.gateway.must_not_drain().and_then(|()| {
+            let paid = line.gateway.admission.pay(known.user.id, price)?;
+            Ok((paid, read::<P>(&incoming)?))
+        }),
     };
-    let payload = match payload {
-        Ok(payload) => payload,
+    let (paid, payload) = match admitted {
+        Ok(admitted) => admitted,
         Err(refusal) => return line.refuse(incoming.ack, refusal),
     };
     let ack = incoming.ack;
-    let answer = handler(Event { line: line.clone(), known }, payload);
+    let answer = handler(Event { line: line.clone(), known, paid }, payload);
     start(Box::pin(async move {
         let answer = answer.await;
         line.answer(ack, answer);

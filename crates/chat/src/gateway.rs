@@ -9,7 +9,7 @@ use crate::throttle::Throttle;
 use crate::under_way::UnderWay;
 use bus::Bus;
 use contract::{Call, Caller, Clock, GatewayId, Refusal};
-use edge::Addresses;
+use edge::{Addresses, Admission};
 use socketio::Conn;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,6 +20,7 @@ pub(crate) struct Gateway {
     pub(crate) bus: Bus,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) deliver: Deliver,
     pub(crate) presence: Arc<Presence>,
@@ -38,7 +39,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(bus: Bus, settings: Settings, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(bus: Bus, settings: Settings, clock: Clock, admission: Arc<Admission>) -> Arc<Self> {
         let registry = Arc::<Registry>::default();
         Arc::new(Self {
             deliver: Deliver::new(bus.clone(), Arc::clone(&registry)),
@@ -55,6 +56,7 @@ impl Gateway {
             bus,
             clock,
             settings,
+            admission,
             registry,
         })
     }

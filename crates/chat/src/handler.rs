@@ -81,7 +81,7 @@ impl Gateway {
             shown => edge::read_json(&shown.to_string())?,
         };
         let proven = match self.must_not_drain() {
-            Ok(()) => self.prove(&shown).await,
+            Ok(()) => self.prove(address, &shown).await,
             Err(restarting) => Err(restarting),
         };
         match proven {

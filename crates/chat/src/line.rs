@@ -5,8 +5,10 @@ use crate::gateway::Gateway;
 use crate::outbound::cut_slow;
 use contract::Refusal;
 use contract::wire::{Done, Refused};
+use edge::Peer;
 use serde::Serialize;
 use socketio::{Ack, Conn, SendError};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// See the module.
@@ -18,6 +20,11 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// The address that limits count this connection by.
+    pub(crate) fn address(&self) -> IpAddr {
+        Peer::of(self.conn.req_parts()).key()
+    }
+
     /// Answers an event, where its client waits for it.
     pub(crate) fn answer<A: Serialize>(&self, ack: Option<Ack>, answer: Result<A, Refusal>) {
         match answer {

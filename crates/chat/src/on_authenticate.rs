@@ -31,8 +31,8 @@ pub(crate) fn first(line: Line, event: Incoming) {
 
 /// Another one, by somebody who is known: fine as oneself, and from then on the socket lives by the newer token.
 pub(crate) async fn again(event: Event, shown: Authenticate) -> Result<AuthenticateAck, Refusal> {
-    let Event { line, known } = event;
-    let proven = line.gateway.prove(&shown).await?.ok_or_else(no_token)?;
+    let Event { line, known, .. } = event;
+    let proven = line.gateway.prove(line.address(), &shown).await?.ok_or_else(no_token)?;
     if proven.user().id != known.user.id {
         return Err(Refusal::conflict(format!("this socket is {}'s; open another one for another user", known.user.username)));
     }
@@ -59,7 +59,7 @@ pub(crate) async fn at_connect(line: Line, proven: Proven, cursor: Option<String
 async fn authenticate(line: &Line, event: &Incoming) -> Result<(Proven, Option<String>), Refusal> {
     line.gateway.must_not_drain()?;
     let shown: Authenticate = read(event)?;
-    let proven = line.gateway.prove(&shown).await?.ok_or_else(no_token)?;
+    let proven = line.gateway.prove(line.address(), &shown).await?.ok_or_else(no_token)?;
     let out: Arc<dyn Outbound> = line.conn.clone();
     line.gateway.admit(&line.client, &proven, out).await?;
     Ok((proven, shown.cursor))

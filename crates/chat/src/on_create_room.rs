@@ -6,7 +6,7 @@ use contract::calls::messages;
 use contract::wire::{CreateRoom, CreateRoomAck};
 
 pub(crate) async fn on_create_room(event: Event, request: CreateRoom) -> Result<CreateRoomAck, Refusal> {
-    let Event { line, known } = event;
+    let Event { line, known, .. } = event;
     known.user.must_be(request.sender.as_deref(), request.username.as_deref())?;
     let call = messages::CreateRoom { usernames: request.usernames, name: request.name, kind: request.kind, nonce: request.nonce };
     let messages::Created { room, created } = line.gateway.bus.ask(&known.caller, call).await?;

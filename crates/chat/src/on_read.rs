@@ -6,7 +6,7 @@ use contract::calls::messages;
 use contract::wire::{MarkRead, ReadAck};
 
 pub(crate) async fn on_read(event: Event, request: MarkRead) -> Result<ReadAck, Refusal> {
-    let Event { line, known } = event;
+    let Event { line, known, .. } = event;
     known.user.must_be(request.sender.as_deref(), request.username.as_deref())?;
     let room = edge::room_id(&request.room)?;
     if request.seq < 0 {

@@ -8,7 +8,7 @@ use contract::hint;
 use contract::wire::{NothingAck, SetTyping};
 
 pub(crate) async fn on_typing(event: Event, request: SetTyping) -> Result<NothingAck, Refusal> {
-    let Event { line, known } = event;
+    let Event { line, known, .. } = event;
     let gateway = &line.gateway;
     known.user.must_be(request.sender.as_deref(), request.username.as_deref())?;
     let room = edge::room_id(&request.room)?;

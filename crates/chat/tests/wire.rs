@@ -10,6 +10,7 @@ use contract::calls::users::{Authenticate, EndLease, RenewLease, Session, SetPre
 use contract::hint::Revoked;
 use contract::log::Entry;
 use contract::{Answer, Caller, Clock, Cursor, Message, MessageId, Refusal, Time, TokenId, User, UserId, Username};
+use edge::{Admission, AdmissionSettings};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -130,7 +131,7 @@ async fn start(settings: Settings) -> Running {
     bus.serve::<Authenticate, _>(&services).serve::<Send, _>(&services).serve::<Head, _>(&services).serve::<RoomsOf, _>(&services);
     bus.serve::<ReadLog, _>(&services).serve::<SetPresence, _>(&services).serve::<RenewLease, _>(&services);
     bus.serve::<EndLease, _>(&services).serve::<WhichEnded, _>(&services);
-    let chat = Chat::start(bus.clone(), settings, Clock::system());
+    let chat = Chat::start(bus.clone(), settings, Clock::system(), Admission::new(&AdmissionSettings::unlimited(), &Clock::system()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let app = chat.router::<()>().into_make_service_with_connect_info::<SocketAddr>();

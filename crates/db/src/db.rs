@@ -83,6 +83,19 @@ impl Db {
         }
     }
 
+    /// Like [`Db::read`], for work that may look at much: a search, a list of lists. It runs in a lane of its own, few at a time, so that what
+    /// is quick (logins, resume, history) never waits behind it. What waits too long for its turn is [`Error::Busy`].
+    pub async fn read_slowly<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read_slowly(work).await,
+            Backend::Postgres(postgres) => postgres.read_slowly(work).await,
+        }
+    }
+
     /// Runs work in one transaction: `Ok` means committed and synced to disk, `Err` that nothing of it happened.
     ///
     /// On SQLite all writes happen one after the other, in the order in which they were asked for, and a write whose
@@ -159,6 +172,19 @@ impl Db {
             Backend::Postgres(postgres) => postgres.close(),
         }
     }
+}
+
+/// How many slow reads run at once: half of the cores, so that the others are left for what is quick; from 1 to 4.
+pub(crate) fn slow_lanes() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 4)
+}
+
+/// How long a slow read waits for its turn: whoever waits longer is better told to come back.
+pub(crate) const SLOW_WAIT: std::time::Duration = std::time::Duration::from_secs(4);
+
+/// Why a slow read did not get its turn.
+pub(crate) fn slow_lanes_full() -> Error {
+    Error::Busy("too many slow reads (searches, lists of lists) wait already".to_owned())
 }
 
 /// Opening waits for the disk, so it does not happen on one of the runtime's threads.

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::Object;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::watch as channel;
+use tokio::sync::{Semaphore, watch as channel};
 
-use crate::db::Access;
+use crate::db::{Access, SLOW_WAIT, slow_lanes, slow_lanes_full};
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
 use crate::tx::{self, Tx};
@@ -39,6 +39,8 @@ pub(crate) struct Postgres {
     pools: Pools,
     access: Access,
     patience: Option<Duration>,
+    /// Turns of slow reads.
+    slow: Semaphore,
     epoch: Arc<AtomicU64>,
     /// Counts transactions: what one remembered is never known to hold in the next.
     transactions: AtomicU64,
@@ -100,6 +102,7 @@ impl Postgres {
             pools,
             access,
             patience,
+            slow: Semaphore::new(slow_lanes()),
             epoch,
             transactions: AtomicU64::new(0),
             statements: Arc::default(),
@@ -114,6 +117,16 @@ impl Postgres {
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
     {
         self.transact(&self.pools.reads, BEGIN_READ, work).await
+    }
+
+    /// The same in a turn of its own: connections are left for what is quick.
+    pub(crate) async fn read_slowly<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
+    {
+        let turn = tokio::time::timeout(SLOW_WAIT, self.slow.acquire()).await;
+        let _turn = turn.map_err(|_| slow_lanes_full())?.map_err(|_| slow_lanes_full())?;
+        self.read(work).await
     }
 
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>

@@ -34,14 +34,20 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
     /// # Errors
     /// How long to wait until there is one again; nothing was taken then.
     pub fn take(&self, key: &K) -> Result<(), Duration> {
+        self.take_many(key, 1)
+    }
+
+    /// Takes several at once, or none. More than the bucket holds count as all that it holds.
+    ///
+    /// # Errors
+    /// How long to wait until there are so many; nothing was taken then.
+    pub fn take_many(&self, key: &K, count: u32) -> Result<(), Duration> {
         if self.cost == 0.0 {
             return Ok(());
         }
         let now = in_ms(self.clock.now());
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back must not lock anybody out for longer than a whole burst.
-        let before = full_at.get(key).map_or(now, |at| at.clamp(now, now + self.burst));
-        let after = before + self.cost;
+        let after = self.debt_until(full_at.get(key), now) + (self.cost * f64::from(count)).min(self.burst);
         let over = after - now - self.burst;
         // Less than a microsecond too early is the rounding of fractions.
         if over > 0.001 {
@@ -53,12 +59,49 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         Ok(())
     }
 
+    /// Whether one could be taken now; takes none.
+    ///
+    /// # Errors
+    /// How long to wait until there is one again.
+    pub fn check(&self, key: &K) -> Result<(), Duration> {
+        if self.cost == 0.0 {
+            return Ok(());
+        }
+        let now = in_ms(self.clock.now());
+        let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = self.debt_until(full_at.peek(key), now) + self.cost - now - self.burst;
+        if over > 0.001 { Err(Duration::from_secs_f64(over / 1_000.0)) } else { Ok(()) }
+    }
+
+    /// Takes one whether or not there is one: for what has happened already. A key owes one whole burst at the most.
+    pub fn charge(&self, key: &K) {
+        if self.cost == 0.0 {
+            return;
+        }
+        let now = in_ms(self.clock.now());
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = (self.debt_until(full_at.get(key), now) + self.cost).min(now + 2.0 * self.burst);
+        if full_at.put(key.clone(), after).is_none() {
+            forget(&mut full_at, now);
+        }
+    }
+
     /// Puts one back that turned out not to count.
     pub fn give_back(&self, key: &K) {
+        self.give_back_many(key, 1);
+    }
+
+    /// Puts some back that turned out not to count.
+    pub fn give_back_many(&self, key: &K, count: u32) {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = full_at.peek_mut(key) {
-            *at -= self.cost;
+            *at -= self.cost * f64::from(count);
         }
+    }
+
+    /// When the key's bucket is full again. A clock that was set back must not lock anybody out for longer than what can be owed.
+    fn debt_until(&self, full_at: Option<&f64>, now: f64) -> f64 {
+        full_at.map_or(now, |at| at.clamp(now, now + 2.0 * self.burst))
     }
 
     /// How many keys are remembered.
@@ -132,6 +175,36 @@ mod tests {
     }
 
     #[test]
+    fn several_are_taken_together_or_not_at_all() {
+        let (_, clock) = hand_turned();
+        let buckets = Buckets::new(10.0, 100, clock);
+        buckets.take_many(&1, 60).unwrap();
+        assert_eq!(buckets.take_many(&1, 50).unwrap_err().as_millis(), 1_000);
+        buckets.take_many(&1, 40).unwrap();
+        buckets.give_back_many(&1, 30);
+        buckets.take_many(&1, 30).unwrap();
+        assert!(buckets.check(&1).is_err());
+        buckets.take_many(&2, 1_000).expect("as much as it holds");
+        assert!(buckets.take(&2).is_err());
+    }
+
+    #[test]
+    fn what_has_happened_is_owed_up_to_one_burst() {
+        let (hand, clock) = hand_turned();
+        let buckets = Buckets::new(1.0, 5, clock);
+        for _ in 0..100 {
+            buckets.charge(&1);
+        }
+        assert_eq!(buckets.check(&1).unwrap_err().as_secs(), 6, "five are owed, and one is wanted");
+        assert!(buckets.check(&2).is_ok());
+        hand.fetch_add(6_000, Ordering::Relaxed);
+        buckets.check(&1).unwrap();
+        buckets.check(&1).expect("a check takes nothing");
+        buckets.take(&1).unwrap();
+        assert!(buckets.check(&1).is_err());
+    }
+
+    #[test]
     fn no_rate_is_no_limit_and_remembers_nothing() {
         let (_, clock) = hand_turned();
         let buckets = Buckets::new(0.0, 0, clock);
@@ -163,6 +236,6 @@ mod tests {
         let buckets = Buckets::new(1.0, 5, clock);
         buckets.take(&1).unwrap();
         hand.fetch_sub(86_400_000, Ordering::Relaxed);
-        assert!(buckets.take(&1).unwrap_err() <= Duration::from_secs(1));
+        assert!(buckets.take(&1).unwrap_err() <= Duration::from_secs(6));
     }
 }

@@ -2,13 +2,15 @@
 //! the name of the field that is wrong), how a refusal is told (RFC 9457 problem+json), how often somebody may call, and the outer layer
 //! that every request passes: request id, origins and CORS, body limit, access log, metrics.
 //!
-//! Use it so: a handler takes [`Who`], [`Json`] or [`Query`] and [`Path`], asks the bus, and answers `Result<axum::Json<T>, Problem>`;
+//! Use it so: a handler takes [`Reads`], [`Changes`] or another of the extractors that say who calls and what the call costs, [`Json`] or
+//! [`Query`] and [`Path`], asks the bus, and answers `Result<axum::Json<T>, Problem>`;
 //! a service's `Refusal` becomes a [`Problem`] with `?`. The program wraps its whole router in [`outer()`] once.
 //!
 //! It may know contract, the bus and axum. It may not know what users, rooms or messages are beyond their ids and names, decides
 //! nothing about who may do what (services do), and touches no database.
 
 mod addresses;
+mod admission;
 mod body;
 mod buckets;
 mod document;
@@ -23,6 +25,7 @@ mod read;
 mod who;
 
 pub use addresses::{Addresses, Place};
+pub use admission::{Admission, AdmissionSettings, Paid, Price};
 pub use buckets::Buckets;
 pub use document::{Refuses, document};
 pub use errors_page::errors_page;
@@ -33,4 +36,4 @@ pub use outer::{OuterSettings, outer};
 pub use peer::{Network, Peer, TrustedProxies};
 pub use problem::{Problem, ProblemBody};
 pub use read::{Json, Path, Query, json_text, read_json, read_query};
-pub use who::Who;
+pub use who::{Changes, Logins, Looks, Passwords, Reads, Sends};

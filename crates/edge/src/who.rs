@@ -1,29 +1,104 @@
-//! Who calls: `Authorization: Bearer …` becomes a `Caller`.
+//! Who calls, and what the call has paid: `Authorization: Bearer …` becomes a `Caller`. A handler takes one of these extractors, by which
+//! it says what it costs ([`crate::admission`]). Without a valid token the request is refused with `unauthenticated`, past a limit with
+//! `rate_limited`; the body has not been read then.
 
-use crate::Problem;
+use crate::{Admission, Paid, Peer, Price, Problem};
 use axum::extract::{FromRef, FromRequestParts};
 use bus::Bus;
-use contract::calls::users::Authenticate;
 use contract::{Caller, Refusal, UserCaller};
 use http::{header, request::Parts};
+use std::sync::Arc;
 
-/// The user who calls, authenticated by the users service. Without a valid token the request is refused with `unauthenticated`.
+/// Whoever calls a verb that reads a bounded amount.
 #[derive(Clone, Debug)]
-pub struct Who(pub Caller);
+pub struct Reads(pub Caller);
 
-impl<S> FromRequestParts<S> for Who
+/// Whoever calls a verb that writes something durable.
+#[derive(Clone, Debug)]
+pub struct Changes(pub Caller);
+
+/// Whoever calls a verb that may look at much; the handler says how much it was ([`Paid::looked_at`]).
+#[derive(Debug)]
+pub struct Looks(pub Caller, pub Paid);
+
+/// Whoever sends a message; the handler says whether it counted elsewhere ([`Paid::counted`]).
+#[derive(Debug)]
+pub struct Sends(pub Caller, pub Paid);
+
+/// Whoever changes a password by showing the present one: a change, and one of the few passwords a minute that a user may try.
+#[derive(Clone, Debug)]
+pub struct Passwords(pub Caller);
+
+/// An address that logs in. It is nobody yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Logins;
+
+async fn paid<S>(parts: &Parts, state: &S, price: Price) -> Result<(Caller, Paid), Problem>
+where
+    Bus: FromRef<S>,
+    Arc<Admission>: FromRef<S>,
+{
+    let admission = Arc::<Admission>::from_ref(state);
+    let address = Peer::of(parts).key();
+    let token = match bearer(parts) {
+        Ok(token) => token,
+        Err(refusal) => return Ok(admission.nobody(address, refusal)?),
+    };
+    let session = admission.authenticate(&Bus::from_ref(state), address, token).await?;
+    let caller = UserCaller { id: session.user.id, username: session.user.username, token: session.token };
+    tracing::Span::current().record("user", tracing::field::display(&caller.username));
+    let paid = admission.pay(caller.id, price)?;
+    Ok((Caller::User(caller), paid))
+}
+
+/// An extractor that pays a price and keeps of it what its handler needs.
+macro_rules! extractor {
+    ($name:ident, $price:expr, $made:expr) => {
+        impl<S> FromRequestParts<S> for $name
+        where
+            S: Send + Sync,
+            Bus: FromRef<S>,
+            Arc<Admission>: FromRef<S>,
+        {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+                paid(parts, state, $price).await.map($made)
+            }
+        }
+    };
+}
+
+extractor!(Reads, Price::Read, |(who, _)| Self(who));
+extractor!(Changes, Price::Change, |(who, _)| Self(who));
+extractor!(Looks, Price::Look, |(who, paid)| Self(who, paid));
+extractor!(Sends, Price::Send, |(who, paid)| Self(who, paid));
+
+impl<S> FromRequestParts<S> for Passwords
 where
     S: Send + Sync,
     Bus: FromRef<S>,
+    Arc<Admission>: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let token = bearer(parts)?;
-        let session = Bus::from_ref(state).ask(&Caller::Anonymous, Authenticate { token }).await?;
-        let caller = UserCaller { id: session.user.id, username: session.user.username, token: session.token };
-        tracing::Span::current().record("user", tracing::field::display(&caller.username));
-        Ok(Self(Caller::User(caller)))
+        let (who, _) = paid(parts, state, Price::Change).await?;
+        Arc::<Admission>::from_ref(state).change_password(who.user()?.id)?;
+        Ok(Self(who))
+    }
+}
+
+impl<S> FromRequestParts<S> for Logins
+where
+    S: Send + Sync,
+    Arc<Admission>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Arc::<Admission>::from_ref(state).log_in(Peer::of(parts).key())?;
+        Ok(Self)
     }
 }
 

@@ -4,11 +4,14 @@ use crate::refuse::refuse;
 use async_graphql::{Context, Error};
 use bus::Bus;
 use contract::{Call, Caller, Limit, Refusal, UserCaller};
+use edge::{Admission, Paid, Price};
+use std::sync::Arc;
 
 /// The user of this request and the bus. Every question is asked in that user's name, so the services decide what there is to see.
 #[derive(Clone)]
 pub(crate) struct Asker {
     pub bus: Bus,
+    pub admission: Arc<Admission>,
     pub who: Caller,
 }
 
@@ -20,6 +23,16 @@ impl Asker {
 
     pub(crate) async fn ask<C: Call>(&self, call: C) -> Result<C::Reply, Refusal> {
         self.bus.ask(&self.who, call).await
+    }
+
+    /// Pays for a field that may look at much.
+    pub(crate) fn pay_for_a_look(&self) -> Result<Paid, Refusal> {
+        self.admission.pay(self.user()?.id, Price::Look)
+    }
+
+    /// Pays so many reads more.
+    pub(crate) fn pay_more(&self, reads: u32) -> Result<(), Refusal> {
+        self.admission.take_reads(self.user()?.id, reads)
     }
 
     pub(crate) fn user(&self) -> Result<&UserCaller, Refusal> {

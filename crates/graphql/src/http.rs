@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bus::Bus;
 use contract::{Clock, Refusal};
-use edge::{Problem, Who};
+use edge::{Admission, Problem, Reads};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -44,6 +44,7 @@ struct Inner {
     schema: Schema,
     bus: Bus,
     settings: Settings,
+    admission: Arc<Admission>,
     sockets: Arc<Sockets>,
 }
 
@@ -56,12 +57,18 @@ impl FromRef<Shared> for Bus {
     }
 }
 
+impl FromRef<Shared> for Arc<Admission> {
+    fn from_ref(shared: &Shared) -> Arc<Admission> {
+        Arc::clone(&shared.0.admission)
+    }
+}
+
 impl Graphql {
     /// Starts to listen to the bus; call it within the runtime. Services may be registered on the bus before or after.
-    pub fn start(bus: Bus, settings: Settings, clock: Clock) -> Self {
+    pub fn start(bus: Bus, settings: Settings, clock: Clock, admission: Arc<Admission>) -> Self {
         let schema = schema(Feed::start(bus.clone()), &settings.limits);
-        let sockets = Sockets::new(bus.clone(), schema.clone(), settings, clock);
-        Self(Arc::new(Inner { schema, bus, settings, sockets }))
+        let sockets = Sockets::new(bus.clone(), schema.clone(), settings, clock, Arc::clone(&admission));
+        Self(Arc::new(Inner { schema, bus, settings, admission, sockets }))
     }
 
     /// Every route. To be served inside [`edge::outer()`].
@@ -86,7 +93,7 @@ impl Graphql {
 #[utoipa::path(post, path = "/graphql", operation_id = "graphql", tag = "graphql", request_body = GraphqlRequest, security(("token" = [])),
     responses((status = 200, description = "`data`, and `errors` where there are any.",
         content((GraphqlAnswer = "application/json"), (GraphqlAnswer = "application/graphql-response+json"))), Refused))]
-async fn execute(State(Shared(graphql)): State<Shared>, who: Result<Who, Problem>, request: Request) -> Response {
+async fn execute(State(Shared(graphql)): State<Shared>, who: Result<Reads, Problem>, request: Request) -> Response {
     let form = Form::wanted(request.headers());
     match take(&graphql, who, request, form).await {
         Ok(response) => response,
@@ -94,17 +101,22 @@ async fn execute(State(Shared(graphql)): State<Shared>, who: Result<Who, Problem
     }
 }
 
-async fn take(graphql: &Inner, who: Result<Who, Problem>, request: Request, form: Form) -> Result<Response, Problem> {
-    let Who(who) = who?;
+async fn take(graphql: &Inner, who: Result<Reads, Problem>, request: Request, form: Form) -> Result<Response, Problem> {
+    let Reads(who) = who?;
     let text = edge::json_text(request).await?;
-    let asker = Asker { bus: graphql.bus.clone(), who };
+    let asker = Asker { bus: graphql.bus.clone(), admission: Arc::clone(&graphql.admission), who };
     Ok(match Body::read(&text, &graphql.settings.limits)? {
         Body::One(parameters) => answer::one(run(graphql, &asker, parameters, May::Change).await, form),
         Body::Batch(several) => {
             let mut responses = Vec::with_capacity(several.len());
             // One after the other: a batch is no way to be served by more readers than others are.
-            for parameters in several {
-                responses.push(run(graphql, &asker, parameters, May::Change).await);
+            for (number, parameters) in several.into_iter().enumerate() {
+                // The first is paid for with the request.
+                let refused = if number == 0 { None } else { asker.pay_more(1).err() };
+                responses.push(match refused {
+                    Some(refusal) => async_graphql::Response::from_errors(vec![crate::refuse::server_error(&refusal)]),
+                    None => run(graphql, &asker, parameters, May::Change).await,
+                });
             }
             answer::batch(responses, form)
         }
@@ -119,7 +131,7 @@ async fn take(graphql: &Inner, who: Result<Who, Problem>, request: Request, form
 #[utoipa::path(get, path = "/graphql", operation_id = "getGraphqlPage", tag = "graphql", params(InQuery), security((), ("token" = [])),
     responses((status = 200, description = "The page, or an answer.", content((String = "text/html"), (GraphqlAnswer = "application/json"),
         (GraphqlAnswer = "application/graphql-response+json"))), Refused))]
-async fn look(State(Shared(graphql)): State<Shared>, who: Result<Who, Problem>, request: Request) -> Response {
+async fn look(State(Shared(graphql)): State<Shared>, who: Result<Reads, Problem>, request: Request) -> Response {
     if socket::is_asked_for(request.headers()) {
         return socket::open(Arc::clone(&graphql.sockets), request);
     }
@@ -130,8 +142,8 @@ async fn look(State(Shared(graphql)): State<Shared>, who: Result<Who, Problem>, 
     let form = Form::wanted(request.headers());
     let parameters = edge::read_query::<InQuery>(query).and_then(InQuery::parameters);
     match (who, parameters) {
-        (Ok(Who(who)), Ok(parameters)) => {
-            let asker = Asker { bus: graphql.bus.clone(), who };
+        (Ok(Reads(who)), Ok(parameters)) => {
+            let asker = Asker { bus: graphql.bus.clone(), admission: Arc::clone(&graphql.admission), who };
             answer::one(run(&graphql, &asker, parameters, May::Read).await, form)
         }
         (Err(Problem(refusal)), _) | (_, Err(refusal)) => answer::refused(refusal, form),

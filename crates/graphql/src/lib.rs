@@ -9,6 +9,7 @@
 
 mod answer;
 mod ask;
+mod charge;
 mod document;
 mod feed;
 mod gate;

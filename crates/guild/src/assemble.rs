@@ -9,6 +9,7 @@ use bus::Bus;
 use chat::Chat;
 use contract::Clock;
 use db::{Access, Db, Migrations};
+use edge::Admission;
 use graphql::Graphql;
 use messages::Messages;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -59,6 +60,7 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
         None => Bus::near(),
     };
     let clock = Clock::system();
+    let admission = Admission::new(&settings.admission(), &clock);
     let mut tasks = JoinSet::new();
     let mut routes = OpenApiRouter::with_openapi(edge::document());
 
@@ -67,21 +69,21 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
         users.start_check().await?;
         users.serve(&bus);
         tasks = users.start();
-        routes = routes.merge(users::http::routes(&users, bus.clone()));
+        routes = routes.merge(users::http::routes(bus.clone(), Arc::clone(&admission)));
     }
     let (mut messages, mut graphql) = (None, None);
     if let Some(db) = db.clone().filter(|_| run.messages) {
         let service = Messages::new(db, bus.clone(), settings.messages(), clock.clone());
         Messages::serve(&service, &bus);
         tasks.spawn(service.keep_index());
-        routes = routes.merge(messages::http::routes(Arc::clone(&service), bus.clone()));
+        routes = routes.merge(messages::http::routes(Arc::clone(&service), bus.clone(), Arc::clone(&admission)));
         messages = Some(service);
         // Here, because nearly all that it asks is answered here.
-        let edge = Graphql::start(bus.clone(), settings.graphql(), clock.clone());
+        let edge = Graphql::start(bus.clone(), settings.graphql(), clock.clone(), Arc::clone(&admission));
         routes = routes.merge(edge.routes());
         graphql = Some(edge);
     }
-    let chat = run.chat.then(|| Chat::start(bus.clone(), settings.chat(), clock));
+    let chat = run.chat.then(|| Chat::start(bus.clone(), settings.chat(), clock, admission));
 
     let stopping = Arc::new(AtomicBool::new(false));
     tasks.spawn(tidy(metrics.clone()));

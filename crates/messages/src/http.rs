@@ -8,7 +8,7 @@ use axum::{Json as Answered, extract::FromRef};
 use bus::Bus;
 use contract::calls::messages as calls;
 use contract::{Answer, Body, Limit, Message, Nonce, Page, Room, RoomId, RoomName, User, Username, wire};
-use edge::{Json, Path, Problem, Query, Refuses, Who, room_id, username};
+use edge::{Admission, Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, room_id, username};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -20,6 +20,13 @@ use utoipa_axum::routes;
 struct Shared {
     messages: Arc<Messages>,
     bus: Bus,
+    admission: Arc<Admission>,
+}
+
+impl FromRef<Shared> for Arc<Admission> {
+    fn from_ref(shared: &Shared) -> Arc<Admission> {
+        Arc::clone(&shared.admission)
+    }
 }
 
 impl FromRef<Shared> for Bus {
@@ -29,7 +36,7 @@ impl FromRef<Shared> for Bus {
 }
 
 /// Every route of this service.
-pub fn routes(messages: Arc<Messages>, bus: Bus) -> OpenApiRouter {
+pub fn routes(messages: Arc<Messages>, bus: Bus, admission: Arc<Admission>) -> OpenApiRouter {
     OpenApiRouter::with_openapi(edge::document())
         .routes(routes!(list_channels, create_room))
         .routes(routes!(get_room, rename_room))
@@ -39,7 +46,7 @@ pub fn routes(messages: Arc<Messages>, bus: Bus) -> OpenApiRouter {
         .routes(routes!(mark_read))
         .routes(routes!(recent))
         .routes(routes!(search))
-        .with_state(Shared { messages, bus })
+        .with_state(Shared { messages, bus, admission })
 }
 
 type Reply<T> = Result<Answered<T>, Problem>;
@@ -64,7 +71,7 @@ fn limit(limit: Option<i64>) -> Result<Limit, Problem> {
 /// All of them, newest first, those that you are in too.
 #[utoipa::path(get, path = "/rooms", operation_id = "listChannels", tag = "rooms", params(Paging), security(("token" = [])),
     responses((status = 200, body = Page<Room>, description = "A page of rooms."), Refuses<400>))]
-async fn list_channels(State(s): State<Shared>, Who(who): Who, Query(page): Query<Paging>) -> Reply<Page<Room>> {
+async fn list_channels(State(s): State<Shared>, Reads(who): Reads, Query(page): Query<Paging>) -> Reply<Page<Room>> {
     let call = calls::ListChannels { after: page.after, limit: limit(page.limit)? };
     Ok(Answered(s.messages.answer(&who, call).await?))
 }
@@ -76,10 +83,10 @@ async fn list_channels(State(s): State<Shared>, Who(who): Who, Query(page): Quer
 #[utoipa::path(post, path = "/rooms", operation_id = "createRoom", tag = "rooms", request_body = wire::CreateRoom,
     security(("token" = [])),
     responses((status = 201, body = Room, description = "Created."), (status = 200, body = Room, description = "It was there before."),
-        Refuses<400, 404, 409, 429>, Refuses<413, 415>))]
+        Refuses<400, 404, 409>, Refuses<413, 415>))]
 async fn create_room(
     State(s): State<Shared>,
-    Who(who): Who,
+    Changes(who): Changes,
     Json(body): Json<wire::CreateRoom>,
 ) -> Result<(StatusCode, Answered<Room>), Problem> {
     claims(&who, body.sender.as_deref(), body.username.as_deref())?;
@@ -95,7 +102,7 @@ async fn create_room(
 #[utoipa::path(get, path = "/rooms/{id}", operation_id = "getRoom", tag = "rooms",
     params(("id" = RoomId, Path, description = "The room.")), security(("token" = [])),
     responses((status = 200, body = Room, description = "The room."), Refuses<404>))]
-async fn get_room(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>) -> Reply<Room> {
+async fn get_room(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<String>) -> Reply<Room> {
     Ok(Answered(s.messages.answer(&who, calls::GetRoom { room: room_id(&id)? }).await?))
 }
 
@@ -115,7 +122,7 @@ struct NewName {
 #[utoipa::path(patch, path = "/rooms/{id}", operation_id = "renameRoom", tag = "rooms",
     params(("id" = RoomId, Path, description = "The room.")), request_body = NewName, security(("token" = [])),
     responses((status = 200, body = Room, description = "The room as it is now."), Refuses<400, 404, 413, 415>))]
-async fn rename_room(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Json(body): Json<NewName>) -> Reply<Room> {
+async fn rename_room(State(s): State<Shared>, Changes(who): Changes, Path(id): Path<String>, Json(body): Json<NewName>) -> Reply<Room> {
     claims(&who, body.sender.as_deref(), body.username.as_deref())?;
     Ok(Answered(s.messages.answer(&who, calls::RenameRoom { room: room_id(&id)?, name: body.name }).await?))
 }
@@ -126,7 +133,7 @@ async fn rename_room(State(s): State<Shared>, Who(who): Who, Path(id): Path<Stri
 #[utoipa::path(get, path = "/rooms/{id}/members", operation_id = "listMembers", tag = "rooms",
     params(("id" = RoomId, Path, description = "The room."), Paging), security(("token" = [])),
     responses((status = 200, body = Page<User>, description = "A page of users."), Refuses<400, 404>))]
-async fn list_members(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Query(page): Query<Paging>) -> Reply<Page<User>> {
+async fn list_members(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<String>, Query(page): Query<Paging>) -> Reply<Page<User>> {
     let call = calls::ListMembers { room: room_id(&id)?, after: page.after, limit: limit(page.limit)? };
     Ok(Answered(s.messages.answer(&who, call).await?))
 }
@@ -137,7 +144,11 @@ async fn list_members(State(s): State<Shared>, Who(who): Who, Path(id): Path<Str
 #[utoipa::path(put, path = "/rooms/{id}/members/{username}", operation_id = "addMember", tag = "rooms", security(("token" = [])),
     params(("id" = RoomId, Path, description = "The room."), ("username" = Username, Path, description = "Whose membership.")),
     responses((status = 204, description = "A member now."), Refuses<404, 409>))]
-async fn add_member(State(s): State<Shared>, Who(who): Who, Path((id, name)): Path<(String, String)>) -> Result<StatusCode, Problem> {
+async fn add_member(
+    State(s): State<Shared>,
+    Changes(who): Changes,
+    Path((id, name)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
     let call = calls::AddMember { room: room_id(&id)?, username: username(&name)? };
     s.messages.answer(&who, call).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -147,7 +158,11 @@ async fn add_member(State(s): State<Shared>, Who(who): Who, Path((id, name)): Pa
 #[utoipa::path(delete, path = "/rooms/{id}/members/{username}", operation_id = "removeMember", tag = "rooms", security(("token" = [])),
     params(("id" = RoomId, Path, description = "The room."), ("username" = Username, Path, description = "Whose membership.")),
     responses((status = 204, description = "Not a member any more."), Refuses<404>))]
-async fn remove_member(State(s): State<Shared>, Who(who): Who, Path((id, name)): Path<(String, String)>) -> Result<StatusCode, Problem> {
+async fn remove_member(
+    State(s): State<Shared>,
+    Changes(who): Changes,
+    Path((id, name)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
     let call = calls::RemoveMember { room: room_id(&id)?, username: username(&name)? };
     s.messages.answer(&who, call).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -175,7 +190,7 @@ struct Which {
 #[utoipa::path(get, path = "/rooms/{id}/messages", operation_id = "listMessages", tag = "messages",
     params(("id" = RoomId, Path, description = "The room."), Which), security(("token" = [])),
     responses((status = 200, body = Page<Message>, description = "A page of messages."), Refuses<400, 404>))]
-async fn history(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Query(which): Query<Which>) -> Reply<Page<Message>> {
+async fn history(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<String>, Query(which): Query<Which>) -> Reply<Page<Message>> {
     let call = calls::History { room: room_id(&id)?, before: which.before, after: which.after, limit: limit(which.limit)? };
     Ok(Answered(s.messages.answer(&who, call).await?))
 }
@@ -200,16 +215,19 @@ struct NewMessage {
     security(("token" = [])),
     responses((status = 201, body = Message, description = "Sent."),
         (status = 200, body = Message, description = "The nonce had been seen: the first message."),
-        Refuses<400, 404, 409, 429>, Refuses<413, 415>))]
+        Refuses<400, 404, 409>, Refuses<413, 415>))]
 async fn send(
     State(s): State<Shared>,
-    Who(who): Who,
+    Sends(who, paid): Sends,
     Path(id): Path<String>,
     Json(body): Json<NewMessage>,
 ) -> Result<(StatusCode, Answered<Message>), Problem> {
     claims(&who, body.sender.as_deref(), body.username.as_deref())?;
     let sent = s.messages.answer(&who, calls::Send { room: room_id(&id)?, body: body.body, nonce: body.nonce }).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
+    if sent.created {
+        paid.counted();
+    }
     Ok((status, Answered(sent.message)))
 }
 
@@ -232,7 +250,12 @@ struct NewMark {
 #[utoipa::path(put, path = "/rooms/{id}/read", operation_id = "markRead", tag = "messages",
     params(("id" = RoomId, Path, description = "The room.")), request_body = NewMark, security(("token" = [])),
     responses((status = 200, body = calls::ReadMark, description = "Where it stands now."), Refuses<400, 404, 413, 415>))]
-async fn mark_read(State(s): State<Shared>, Who(who): Who, Path(id): Path<String>, Json(body): Json<NewMark>) -> Reply<calls::ReadMark> {
+async fn mark_read(
+    State(s): State<Shared>,
+    Changes(who): Changes,
+    Path(id): Path<String>,
+    Json(body): Json<NewMark>,
+) -> Reply<calls::ReadMark> {
     claims(&who, body.sender.as_deref(), body.username.as_deref())?;
     Ok(Answered(s.messages.answer(&who, calls::MarkRead { room: room_id(&id)?, seq: body.seq }).await?))
 }
@@ -257,12 +280,13 @@ struct Lately {
 #[utoipa::path(get, path = "/messages/recent", operation_id = "listRecentMessages", tag = "messages",
     params(Lately), security(("token" = [])),
     responses((status = 200, body = Page<Message>, description = "A page of messages."), Refuses<400, 404>))]
-async fn recent(State(s): State<Shared>, Who(who): Who, Query(lately): Query<Lately>) -> Reply<Page<Message>> {
+async fn recent(State(s): State<Shared>, Looks(who, paid): Looks, Query(lately): Query<Lately>) -> Reply<Page<Message>> {
     let limit = lately.limit.map(Limit::try_from).transpose()?.unwrap_or(Limit::MOST);
     // What is no such number of days is refused by the service, in its words.
     let days = u16::try_from(lately.days.unwrap_or(30)).unwrap_or(0);
-    let items = s.messages.answer(&who, calls::Recent { from: lately.from, days, limit }).await?;
-    Ok(Answered(Page { items, next: None }))
+    let answer = s.messages.answer(&who, calls::Recent { from: lately.from, days, limit }).await;
+    paid.looked_at(answer.as_ref().map_or(0, |recently| recently.looked_at));
+    Ok(Answered(Page { items: answer?.messages, next: None }))
 }
 
 /// What to look for.
@@ -294,10 +318,12 @@ struct Wanted {
 #[utoipa::path(get, path = "/messages/search", operation_id = "searchMessages", tag = "messages",
     params(Wanted), security(("token" = [])),
     responses((status = 200, body = Page<calls::Found>, description = "A page of what was found."), Refuses<400, 404>))]
-async fn search(State(s): State<Shared>, Who(who): Who, Query(wanted): Query<Wanted>) -> Reply<Page<calls::Found>> {
+async fn search(State(s): State<Shared>, Looks(who, paid): Looks, Query(wanted): Query<Wanted>) -> Reply<Page<calls::Found>> {
     let Wanted { q, room, from, before, limit: most } = wanted;
     let room = room.as_deref().map(room_id).transpose()?;
-    Ok(Answered(s.messages.answer(&who, calls::Search { q, room, from, before, limit: limit(most)? }).await?))
+    let answer = s.messages.answer(&who, calls::Search { q, room, from, before, limit: limit(most)? }).await;
+    paid.looked_at(answer.as_ref().map_or(0, |searched| searched.looked_at));
+    Ok(Answered(answer?.page))
 }
 
 /// A name in a request that is not the caller's own is refused.

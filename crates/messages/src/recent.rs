@@ -6,15 +6,15 @@
 use crate::service::Messages;
 use crate::store::log::{self, LogRow};
 use crate::store::members;
-use contract::calls::messages::Recent;
-use contract::{Answer, Caller, Message, Refusal, RoomId, Time, UserId};
+use contract::calls::messages::{Recent, Recently};
+use contract::{Answer, Caller, Refusal, RoomId, Time, UserId};
 use db::{Error, Tx};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Answer<Recent> for Messages {
-    async fn answer(&self, who: &Caller, call: Recent) -> Result<Vec<Message>, Refusal> {
+    async fn answer(&self, who: &Caller, call: Recent) -> Result<Recently, Refusal> {
         let reader = who.user()?.id;
         if !(1..=3650).contains(&call.days) {
             return Err(Refusal::invalid("days", "days is a number from 1 to 3650"));
@@ -25,21 +25,24 @@ impl Answer<Recent> for Messages {
                 let sender = self.user(name).await?.ok_or_else(|| Refusal::not_found("no such user").about("from"))?;
                 if sender.id == reader {
                     // Nothing that one sends oneself is by others.
-                    return Ok(Vec::new());
+                    return Ok(Recently { messages: Vec::new(), looked_at: 0 });
                 }
                 Some(sender.id)
             }
         };
         let since = self.clock.now().minus(DAY * u32::from(call.days));
         let limit = call.limit.get();
-        let rows = self.db.read(move |tx| Box::pin(newest(tx, reader, sender, since, limit))).await?;
-        self.resolver.messages(rows, reader).await
+        let (rows, looked_at) = self.db.read_slowly(move |tx| Box::pin(newest(tx, reader, sender, since, limit))).await?;
+        Ok(Recently { messages: self.resolver.messages(rows, reader).await?, looked_at })
     }
 }
 
-async fn newest(tx: &mut Tx, reader: UserId, sender: Option<UserId>, since: Time, limit: usize) -> Result<Vec<LogRow>, Error> {
+/// The rows, and how many were looked at: a head of each room, and what was read of those that had something new.
+async fn newest(tx: &mut Tx, reader: UserId, sender: Option<UserId>, since: Time, limit: usize) -> Result<(Vec<LogRow>, usize), Error> {
     let mut rooms: Vec<(LogRow, i64)> = Vec::new();
+    let mut looked_at = 0;
     for stay in members::stays_now(tx, reader).await? {
+        looked_at += 1;
         if let Some(head) = log::head(tx, stay.room).await?.filter(|head| head.created_at >= since) {
             rooms.push((head, stay.from_seq.max(1)));
         }
@@ -51,11 +54,13 @@ async fn newest(tx: &mut Tx, reader: UserId, sender: Option<UserId>, since: Time
         if full && found.last().is_some_and(|oldest| (oldest.created_at, oldest.position) > (head.created_at, head.position)) {
             break;
         }
-        found.extend(of_room(tx, head.room, from_seq, head.seq.unwrap_or(0), reader, sender, since, limit).await?);
+        let of_room = of_room(tx, head.room, from_seq, head.seq.unwrap_or(0), reader, sender, since, limit).await?;
+        looked_at += of_room.len();
+        found.extend(of_room);
         found.sort_by_key(|row| std::cmp::Reverse((row.created_at, row.position)));
         found.truncate(limit);
     }
-    Ok(found)
+    Ok((found, looked_at))
 }
 
 #[allow(clippy::too_many_arguments)]

@@ -1,27 +1,21 @@
 //! The REST edge: every route of `/users` on one page. Each handler reads the request, asks the bus, and answers; the OpenAPI document is
 //! made of what stands here.
 
-use crate::Users;
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bus::Bus;
 use contract::calls::messages::MyRooms;
 use contract::calls::users::{ChangeDisplayName, ChangePassword, GetUser, ListOnline, ListUsers, Login, LoginAnswer, Logout, Me};
-use contract::{Caller, DisplayName, Limit, Page, Password, Refusal, Room, User, UserId, Username};
-use edge::{Buckets, Json, Path, Peer, Problem, Query, Refuses, Who};
+use contract::{Caller, DisplayName, Limit, Page, Password, Refusal, Room, User, Username};
+use edge::{Admission, Changes, Json, Logins, Passwords, Path, Problem, Query, Reads, Refuses};
 use serde::Deserialize;
-use std::hash::Hash;
-use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Every route of this service, with its part of the OpenAPI document.
-pub fn routes(users: &Arc<Users>, bus: Bus) -> OpenApiRouter {
-    let limit = users.settings.logins_per_minute;
-    let by_address = Arc::new(Buckets::new(f64::from(limit) / 60.0, limit, users.clock.clone()));
-    let by_user = Arc::new(Buckets::new(f64::from(limit) / 60.0, limit, users.clock.clone()));
+pub fn routes(bus: Bus, admission: Arc<Admission>) -> OpenApiRouter {
     OpenApiRouter::with_openapi(edge::document())
         .routes(routes!(log_in))
         .routes(routes!(log_out))
@@ -31,16 +25,13 @@ pub fn routes(users: &Arc<Users>, bus: Bus) -> OpenApiRouter {
         .routes(routes!(directory))
         .routes(routes!(user))
         .routes(routes!(rooms))
-        .with_state(Edge { bus, by_address, by_user })
+        .with_state(Edge { bus, admission })
 }
 
 #[derive(Clone)]
 struct Edge {
     bus: Bus,
-    /// Logins.
-    by_address: Arc<Buckets<IpAddr>>,
-    /// Password changes: each tries a password too.
-    by_user: Arc<Buckets<UserId>>,
+    admission: Arc<Admission>,
 }
 
 impl FromRef<Edge> for Bus {
@@ -49,12 +40,10 @@ impl FromRef<Edge> for Bus {
     }
 }
 
-/// Counts a try at a password, before anything is hashed for it.
-fn count<K: Hash + Eq + Clone>(buckets: &Buckets<K>, key: &K, what: &'static str) -> Result<(), Refusal> {
-    buckets.take(key).map_err(|wait| {
-        metrics::counter!("guild_rate_limited_total", "what" => what).increment(1);
-        Refusal::rate_limited("too many passwords tried; wait before the next", wait)
-    })
+impl FromRef<Edge> for Arc<Admission> {
+    fn from_ref(edge: &Edge) -> Arc<Admission> {
+        Arc::clone(&edge.admission)
+    }
 }
 
 /// Who logs in.
@@ -74,14 +63,14 @@ struct LoginBody {
     responses(
         (status = 200, description = "Logged in.", body = LoginAnswer),
         (status = 201, description = "Created and logged in.", body = LoginAnswer),
-        Refuses<400, 413, 415, 429>,
+        Refuses<400, 413, 415>,
     ),
     security(()),
 )]
-async fn log_in(State(edge): State<Edge>, peer: Peer, Json(body): Json<LoginBody>) -> Result<Response, Problem> {
-    count(&edge.by_address, &peer.key(), "logins")?;
+async fn log_in(State(edge): State<Edge>, _: Logins, Json(body): Json<LoginBody>) -> Result<Response, Problem> {
     let call = Login { username: body.username, password: body.password };
     let answer = edge.bus.ask(&Caller::Anonymous, call).await?;
+    edge.admission.gave_out(&answer.login.token);
     let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(answer.login)).into_response())
 }
@@ -94,7 +83,7 @@ async fn log_in(State(edge): State<Edge>, peer: Peer, Json(body): Json<LoginBody
     responses((status = 204, description = "The token is revoked."), Refuses),
     security(("token" = [])),
 )]
-async fn log_out(State(edge): State<Edge>, Who(who): Who) -> Result<StatusCode, Problem> {
+async fn log_out(State(edge): State<Edge>, Changes(who): Changes) -> Result<StatusCode, Problem> {
     edge.bus.ask(&who, Logout {}).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -105,7 +94,7 @@ async fn log_out(State(edge): State<Edge>, Who(who): Who) -> Result<StatusCode, 
     responses((status = 200, description = "Your user.", body = User), Refuses),
     security(("token" = [])),
 )]
-async fn me(State(edge): State<Edge>, Who(who): Who) -> Result<axum::Json<User>, Problem> {
+async fn me(State(edge): State<Edge>, Reads(who): Reads) -> Result<axum::Json<User>, Problem> {
     Ok(axum::Json(edge.bus.ask(&who, Me {}).await?))
 }
 
@@ -125,7 +114,7 @@ struct ChangeDisplayNameBody {
 )]
 async fn change_display_name(
     State(edge): State<Edge>,
-    Who(who): Who,
+    Changes(who): Changes,
     Json(body): Json<ChangeDisplayNameBody>,
 ) -> Result<axum::Json<User>, Problem> {
     who.user()?.must_be(None, body.username.as_deref())?;
@@ -137,11 +126,14 @@ async fn change_display_name(
 /// Revokes all of your other tokens and cuts their sockets. A wrong current password is `invalid_credentials`.
 #[utoipa::path(
     put, path = "/users/me/password", operation_id = "changePassword", tag = "users", request_body = ChangePassword,
-    responses((status = 204, description = "The password is changed."), Refuses<400, 413, 415, 429>),
+    responses((status = 204, description = "The password is changed."), Refuses<400, 413, 415>),
     security(("token" = [])),
 )]
-async fn change_password(State(edge): State<Edge>, Who(who): Who, Json(call): Json<ChangePassword>) -> Result<StatusCode, Problem> {
-    count(&edge.by_user, &who.user()?.id, "password changes")?;
+async fn change_password(
+    State(edge): State<Edge>,
+    Passwords(who): Passwords,
+    Json(call): Json<ChangePassword>,
+) -> Result<StatusCode, Problem> {
     edge.bus.ask(&who, call).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -166,7 +158,7 @@ struct PageQuery {
     responses((status = 200, description = "A page of users.", body = Page<User>), Refuses<400>),
     security(("token" = [])),
 )]
-async fn online(State(edge): State<Edge>, Who(who): Who, Query(page): Query<PageQuery>) -> Result<axum::Json<Page<User>>, Problem> {
+async fn online(State(edge): State<Edge>, Reads(who): Reads, Query(page): Query<PageQuery>) -> Result<axum::Json<Page<User>>, Problem> {
     Ok(axum::Json(edge.bus.ask(&who, ListOnline { after: page.after, limit: page.limit }).await?))
 }
 
@@ -196,7 +188,7 @@ struct DirectoryQuery {
 )]
 async fn directory(
     State(edge): State<Edge>,
-    Who(who): Who,
+    Reads(who): Reads,
     Query(query): Query<DirectoryQuery>,
 ) -> Result<axum::Json<Page<User>>, Problem> {
     // Usernames are lower-case, whatever is typed.
@@ -211,7 +203,7 @@ async fn directory(
     responses((status = 200, description = "The user, with whether they are online.", body = User), Refuses<404>),
     security(("token" = [])),
 )]
-async fn user(State(edge): State<Edge>, Who(who): Who, Path(username): Path<String>) -> Result<axum::Json<User>, Problem> {
+async fn user(State(edge): State<Edge>, Reads(who): Reads, Path(username): Path<String>) -> Result<axum::Json<User>, Problem> {
     let username = edge::username(&username)?;
     Ok(axum::Json(edge.bus.ask(&who, GetUser { username }).await?))
 }
@@ -227,7 +219,7 @@ async fn user(State(edge): State<Edge>, Who(who): Who, Path(username): Path<Stri
 )]
 async fn rooms(
     State(edge): State<Edge>,
-    Who(who): Who,
+    Reads(who): Reads,
     Path(username): Path<String>,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<Room>>, Problem> {

@@ -16,8 +16,6 @@ pub struct Settings {
     pub token_days: u32,
     /// `auth.jwt.…`: what tokens of a host application are checked against.
     pub jwt: JwtSettings,
-    /// `limits.logins_per_minute`: logins a minute from one address, all of them at once if need be; 0 is no limit.
-    pub logins_per_minute: u32,
     /// How passwords are hashed. Not for operators, but for tests.
     pub hashing: HashingSettings,
 }
@@ -29,7 +27,6 @@ impl Default for Settings {
             registration: Registration::default(),
             token_days: 30,
             jwt: JwtSettings::default(),
-            logins_per_minute: 10,
             hashing: HashingSettings::default(),
         }
     }

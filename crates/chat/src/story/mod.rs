@@ -13,6 +13,7 @@ use client::Sim;
 use contract::hint::{PresenceChanged, Revoked};
 use contract::log::Batch;
 use contract::{Clock, Time};
+use edge::{Admission, AdmissionSettings};
 use fake::{Fake, World};
 use random::Random;
 use std::sync::Arc;
@@ -39,7 +40,9 @@ impl Hints {
 }
 
 fn gateway(bus: &Bus) -> Arc<Gateway> {
-    Gateway::new(bus.clone(), Settings::default(), Clock::from_fn(|| Time(1_800_000_000_000)))
+    let clock = Clock::from_fn(|| Time(1_800_000_000_000));
+    let admission = Admission::new(&AdmissionSettings::unlimited(), &clock);
+    Gateway::new(bus.clone(), Settings::default(), clock, admission)
 }
 
 async fn pause(random: &mut Random) {

@@ -219,7 +219,16 @@ pub struct Recent {
     /// How many.
     pub limit: Limit,
 }
-call!(Recent => Vec<Message>, "messages.recent");
+call!(Recent => Recently, "messages.recent");
+
+/// What [`Recent`] found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recently {
+    /// The messages, newest first.
+    pub messages: Vec<Message>,
+    /// How many rows were looked at for them: what the call cost.
+    pub looked_at: usize,
+}
 
 /// Looks for text in the rooms that the caller is a member of, newest first. A page may be shorter than the limit, even empty, where much
 /// had to be looked at: only a `next` of none is the end.
@@ -236,7 +245,16 @@ pub struct Search {
     /// How many.
     pub limit: Limit,
 }
-call!(Search => Page<Found>, "messages.search");
+call!(Search => Searched, "messages.search");
+
+/// What [`Search`] found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Searched {
+    /// The messages, newest first.
+    pub page: Page<Found>,
+    /// How many rows were looked at for them: what the call cost.
+    pub looked_at: usize,
+}
 
 /// A message that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,4 +1,4 @@
-//! The embedded engine: one writer thread, a few reader threads, and one that checkpoints.
+//! The embedded engine: one writer thread, a few reader threads, fewer for slow reads, and one that checkpoints.
 
 mod check;
 mod checkpoint;
@@ -15,11 +15,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 
-use crate::db::Access;
+use crate::db::{Access, SLOW_WAIT, slow_lanes, slow_lanes_full};
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
 use crate::tx::Tx;
@@ -51,6 +52,8 @@ pub(crate) struct Sqlite {
     writer: Option<Arc<Queue>>,
     /// Absent in memory, where there is one connection, and the writer serves the reads between its transactions.
     readers: Option<Arc<Queue>>,
+    /// What slow reads wait in, for threads of their own; absent in memory.
+    slow: Option<Arc<Queue>>,
     shared: Arc<Shared>,
     reading: Mutex<Vec<JoinHandle<()>>>,
     writing: Mutex<Option<JoinHandle<()>>>,
@@ -96,7 +99,7 @@ impl Sqlite {
         let queue = Arc::new(Queue::new("guild_writer_queue"));
         let thread =
             writer::start(connection, Arc::clone(&queue), Arc::clone(&shared), None, None).map_err(|error| no_thread(place, &error))?;
-        Ok(Sqlite { writer: Some(queue), readers: None, shared, reading: Mutex::default(), writing: Mutex::new(Some(thread)) })
+        Ok(Sqlite { writer: Some(queue), readers: None, slow: None, shared, reading: Mutex::default(), writing: Mutex::new(Some(thread)) })
     }
 
     fn start(
@@ -108,15 +111,19 @@ impl Sqlite {
     ) -> Result<Sqlite, OpenError> {
         let shared = Shared::new(epoch);
         let readers = Arc::new(Queue::new("guild_reader_queue"));
+        let slow = Arc::new(Queue::new("guild_slow_reader_queue"));
         let mut sqlite = Sqlite {
             writer: None,
             readers: Some(Arc::clone(&readers)),
+            slow: Some(Arc::clone(&slow)),
             shared: Arc::clone(&shared),
             reading: Mutex::default(),
             writing: Mutex::default(),
         };
-        for number in 0..reader_count() {
-            let thread = reader::start(number, connect::reader(file)?, Arc::clone(&readers), Arc::clone(&shared))
+        let quick = (0..reader_count()).map(|number| (format!("db-reader-{number}"), &readers));
+        let slowly = (0..slow_lanes()).map(|number| (format!("db-slow-{number}"), &slow));
+        for (name, queue) in quick.chain(slowly) {
+            let thread = reader::start(name, connect::reader(file)?, Arc::clone(queue), Arc::clone(&shared))
                 .map_err(|error| no_thread(file, &error))?;
             if let Ok(mut reading) = sqlite.reading.lock() {
                 reading.push(thread);
@@ -139,14 +146,18 @@ impl Sqlite {
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
         let queue = self.readers.as_ref().or(self.writer.as_ref()).ok_or_else(closed)?;
-        let (answer, wait) = oneshot::channel();
-        queue.push(Box::new(move |tx: &mut Tx| {
-            // Nobody waits any more: a read has no other effect than its answer.
-            if !answer.is_closed() {
-                let _ = answer.send(transact::read(tx, work));
-            }
-        }))?;
-        wait.await.unwrap_or_else(|_| Err(closed()))
+        read_from(queue, work, |_| Ok(())).await
+    }
+
+    /// A snapshot on one of the few threads for slow reads.
+    pub(crate) async fn read_slowly<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        let Some(queue) = &self.slow else { return self.read(work).await };
+        let in_time = |waited| if waited < SLOW_WAIT { Ok(()) } else { Err(slow_lanes_full()) };
+        read_from(queue, work, in_time).await
     }
 
     /// A transaction on the writer. It is carried out even if the caller stops waiting.
@@ -187,11 +198,14 @@ impl Sqlite {
     /// What ends the threads, the writer last: only the last connection to a file can take what is left of the log into it, and only
     /// if it may write.
     fn ending(&self) -> impl FnOnce() + Send + 'static {
-        let queues = (self.readers.clone(), self.writer.clone());
+        let queues = (self.readers.clone(), self.slow.clone(), self.writer.clone());
         let reading = self.reading.lock().map(|mut threads| std::mem::take(&mut *threads)).unwrap_or_default();
         let writing = self.writing.lock().map(|mut thread| thread.take()).unwrap_or_default();
         move || {
-            let (readers, writer) = queues;
+            let (readers, slow, writer) = queues;
+            if let Some(slow) = slow {
+                slow.close();
+            }
             for (queue, threads) in [(readers, reading), (writer, Vec::from_iter(writing))] {
                 if let Some(queue) = queue {
                     queue.close();
@@ -218,6 +232,23 @@ impl Shared {
     fn new(epoch: u64) -> Arc<Shared> {
         Arc::new(Shared { foreign: watch::Sender::new(0), epoch: AtomicU64::new(epoch), statements: AtomicU64::new(0) })
     }
+}
+
+/// Asks for a snapshot and waits for its answer. `in_time` says whether it may still be taken after it has waited so long.
+async fn read_from<T, F>(queue: &Queue, work: F, in_time: fn(Duration) -> Result<(), Error>) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+{
+    let (answer, wait) = oneshot::channel();
+    let asked = Instant::now();
+    queue.push(Box::new(move |tx: &mut Tx| {
+        // Nobody waits any more: a read has no other effect than its answer.
+        if !answer.is_closed() {
+            let _ = answer.send(in_time(asked.elapsed()).and_then(|()| transact::read(tx, work)));
+        }
+    }))?;
+    wait.await.unwrap_or_else(|_| Err(closed()))
 }
 
 fn closed() -> Error {

@@ -11,8 +11,8 @@ use super::{Session, Shared};
 use crate::tx::{self, Tx};
 
 /// Starts it; it ends once the queue is closed and empty.
-pub(super) fn start(number: usize, connection: Connection, queue: Arc<Queue>, shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(format!("db-reader-{number}")).spawn(move || {
+pub(super) fn start(name: String, connection: Connection, queue: Arc<Queue>, shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name).spawn(move || {
         let mut tx = Tx::new(tx::Session::Sqlite(Session::new(connection, shared)));
         loop {
             match queue.take(None) {

@@ -8,6 +8,7 @@ mod scalars;
 mod subscription;
 mod user;
 
+use crate::charge::Charge;
 use crate::feed::Feed;
 use crate::limits::Limits;
 use async_graphql::EmptyMutation;
@@ -21,7 +22,8 @@ pub(crate) type Schema = async_graphql::Schema<Query, EmptyMutation, Subscriptio
 
 /// The schema over a feed. [`crate::gate`] holds all limits but the one on complexity, which needs the types.
 pub(crate) fn schema(feed: Arc<Feed>, limits: &Limits) -> Schema {
-    Schema::build(Query, EmptyMutation, Subscription { feed }).limit_complexity(limits.complexity).disable_suggestions().finish()
+    let schema = Schema::build(Query, EmptyMutation, Subscription { feed }).limit_complexity(limits.complexity);
+    schema.extension(Charge).disable_suggestions().finish()
 }
 
 /// The schema in its own language, as docs/schema.graphql keeps it.

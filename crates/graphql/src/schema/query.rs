@@ -82,7 +82,11 @@ impl Query {
         let limit = first.map_or(Ok(Limit::MOST), |first| limit("first", Some(first))).map_err(refuse)?;
         // What is no such number of days is refused by the service, in its words.
         let days = u16::try_from(days).unwrap_or(0);
-        Ok(Some(Message::all(Asker::of(ctx)?.ask(Recent { from, days, limit }).await.map_err(refuse)?)))
+        let asker = Asker::of(ctx)?;
+        let paid = asker.pay_for_a_look().map_err(refuse)?;
+        let answer = asker.ask(Recent { from, days, limit }).await;
+        paid.looked_at(answer.as_ref().map_or(0, |recently| recently.looked_at));
+        Ok(Some(Message::all(answer.map_err(refuse)?.messages)))
     }
 
     /// Looks for text in your rooms, newest first: words, `prefixes*` and `"phrases"`, all of which a message must have.
@@ -100,7 +104,11 @@ impl Query {
         let from = from.map(Username::try_from).transpose();
         let from = from.map_err(|_| refuse(Refusal::not_found("no such user").about("from")))?;
         let limit = limit("first", first).map_err(refuse)?;
-        Ok(Some(Finds::new(Asker::of(ctx)?.ask(Search { q, room, from, before: after, limit }).await.map_err(refuse)?)))
+        let asker = Asker::of(ctx)?;
+        let paid = asker.pay_for_a_look().map_err(refuse)?;
+        let answer = asker.ask(Search { q, room, from, before: after, limit }).await;
+        paid.looked_at(answer.as_ref().map_or(0, |searched| searched.looked_at));
+        Ok(Some(Finds::new(answer.map_err(refuse)?.page)))
     }
 }
 

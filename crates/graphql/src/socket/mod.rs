@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bus::Bus;
 use contract::{Clock, Code, Refusal};
-use edge::{Addresses, Peer};
+use edge::{Addresses, Admission, Peer};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -33,6 +33,7 @@ pub(crate) struct Sockets {
     pub schema: Schema,
     pub settings: Settings,
     pub clock: Clock,
+    pub admission: Arc<Admission>,
     addresses: Arc<Addresses>,
     /// True once the server stops.
     stopping: watch::Sender<bool>,
@@ -40,9 +41,18 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) fn new(bus: Bus, schema: Schema, settings: Settings, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(bus: Bus, schema: Schema, settings: Settings, clock: Clock, admission: Arc<Admission>) -> Arc<Self> {
         let addresses = Addresses::new(settings.sockets_per_address);
-        Arc::new(Self { bus, schema, settings, clock, addresses, stopping: watch::Sender::new(false), running: Mutex::default() })
+        Arc::new(Self {
+            bus,
+            schema,
+            settings,
+            clock,
+            admission,
+            addresses,
+            stopping: watch::Sender::new(false),
+            running: Mutex::default(),
+        })
     }
 
     /// See [`crate::Graphql::close`].
@@ -86,7 +96,8 @@ fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, Refusal
         return Err(Refusal::busy("the server restarts; reconnect"));
     }
     let (mut parts, _) = request.into_parts();
-    let place = sockets.addresses.take(Peer::of(&parts).key()).ok_or_else(|| {
+    let address = Peer::of(&parts).key();
+    let place = sockets.addresses.take(address).ok_or_else(|| {
         metrics::counter!("guild_rate_limited_total", "what" => "sockets").increment(1);
         Refusal::rate_limited("too many sockets from this address", Duration::from_secs(1))
     })?;
@@ -104,7 +115,7 @@ fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, Refusal
         // A client that has gone before its upgrade leaves nothing behind.
         let Ok(stream) = upgrade.await else { return };
         let wire = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config)).await;
-        session::serve(&serving, wire, stopping).await;
+        session::serve(&serving, address, wire, stopping).await;
     });
     drop(running);
     let mut answer = StatusCode::SWITCHING_PROTOCOLS.into_response();

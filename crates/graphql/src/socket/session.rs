@@ -11,6 +11,8 @@ use contract::Code;
 use futures_util::stream::{AbortHandle, BoxStream, SelectAll, abortable};
 use futures_util::{SinkExt, Stream, StreamExt};
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -31,12 +33,12 @@ const TAKE: Duration = Duration::from_secs(30);
 type Came = (String, Option<Response>);
 
 /// Serves one socket.
-pub(super) async fn serve<S>(sockets: &Sockets, mut wire: WebSocketStream<S>, stopping: watch::Receiver<bool>)
+pub(super) async fn serve<S>(sockets: &Sockets, address: IpAddr, mut wire: WebSocketStream<S>, stopping: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     metrics::gauge!("guild_graphql_sockets").increment(1);
-    let close = talk(sockets, &mut wire, stopping).await;
+    let close = talk(sockets, address, &mut wire, stopping).await;
     if let Some(Close { code, reason }) = close {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.as_ref().into() };
         let goodbye = async {
@@ -51,19 +53,19 @@ where
 }
 
 /// Talks until there is a reason to close; `None` where the client has gone.
-async fn talk<S>(sockets: &Sockets, wire: &mut WebSocketStream<S>, mut stopping: watch::Receiver<bool>) -> Option<Close>
+async fn talk<S>(sockets: &Sockets, address: IpAddr, wire: &mut WebSocketStream<S>, mut stopping: watch::Receiver<bool>) -> Option<Close>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let token = tokio::select! {
-        token = tokio::time::timeout(INIT, meet(sockets, wire)) => match token {
+        token = tokio::time::timeout(INIT, meet(sockets, address, wire)) => match token {
             Ok(Ok(token)) => token,
             Ok(Err(close)) => return close,
             Err(_) => return Some(Close::new(4408, "Connection initialisation timeout")),
         },
         _ = stopping.wait_for(|stopping| *stopping) => return Some(restarts()),
     };
-    let asker = Asker { bus: sockets.bus.clone(), who: token.caller() };
+    let asker = Asker { bus: sockets.bus.clone(), admission: Arc::clone(&sockets.admission), who: token.caller() };
     let mut session = Session { sockets, asker, streams: SelectAll::new(), running: HashMap::new() };
     tokio::select! {
         close = session.run(wire) => close,
@@ -77,7 +79,7 @@ fn restarts() -> Close {
 }
 
 /// Waits for `connection_init`, and answers it.
-async fn meet<S>(sockets: &Sockets, wire: &mut WebSocketStream<S>) -> Result<Token, Option<Close>>
+async fn meet<S>(sockets: &Sockets, address: IpAddr, wire: &mut WebSocketStream<S>) -> Result<Token, Option<Close>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -87,9 +89,9 @@ where
                 let payload = payload.unwrap_or_default();
                 let authorization = payload.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
                 let authorization = authorization.and_then(|(_, value)| value.as_str());
-                let token = Token::check(&sockets.bus, &sockets.clock, authorization).await.map_err(|refusal| {
+                let token = Token::check(sockets, address, authorization).await.map_err(|refusal| {
                     // After the one code clients try again, after the other they do not.
-                    let code = if refusal.code == Code::Busy { 1013 } else { 4403 };
+                    let code = if matches!(refusal.code, Code::Busy | Code::RateLimited) { 1013 } else { 4403 };
                     Some(Close::new(code, refusal.to_string()))
                 })?;
                 tell(wire, message::ack()).await?;
@@ -192,6 +194,10 @@ impl Session<'_> {
                         format!("at most {most} operations at once on one socket; complete one first"),
                         Duration::from_secs(1),
                     );
+                    let refused = Response::from_errors(vec![crate::refuse::server_error(&refusal)]);
+                    return tell(wire, message::result(&id, refused)).await;
+                }
+                if let Err(refusal) = self.asker.pay_more(1) {
                     let refused = Response::from_errors(vec![crate::refuse::server_error(&refusal)]);
                     return tell(wire, message::result(&id, refused)).await;
                 }

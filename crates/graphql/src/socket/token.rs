@@ -1,9 +1,11 @@
 //! The token by which a socket lives, and the moment in which it does not any more.
 
+use super::Sockets;
 use bus::{Bus, Heard, Subscription};
-use contract::calls::users::{Authenticate, Session, WhichEnded};
+use contract::calls::users::{Session, WhichEnded};
 use contract::hint::Revoked;
 use contract::{Caller, Clock, Code, Refusal, UserCaller};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How soon a token that could not be checked is asked about again.
@@ -24,13 +26,14 @@ impl Token {
     ///
     /// # Errors
     /// `unauthenticated`, or that it cannot be checked now.
-    pub(super) async fn check(bus: &Bus, clock: &Clock, authorization: Option<&str>) -> Result<Self, Refusal> {
+    pub(super) async fn check(sockets: &Sockets, address: IpAddr, authorization: Option<&str>) -> Result<Self, Refusal> {
+        let Sockets { bus, clock, admission, .. } = sockets;
         let shown = authorization.and_then(|text| text.trim().split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let wrong = "connection_init needs a payload {\"authorization\": \"Bearer …\"}";
-        let (_, token) = shown.ok_or_else(|| Refusal::new(Code::Unauthenticated, wrong))?;
+        let Some((_, token)) = shown else { return admission.nobody(address, Refusal::new(Code::Unauthenticated, wrong)) };
         // Before the check: what is revoked during it is heard.
         let revoked = bus.subscribe();
-        let session = bus.ask(&Caller::Anonymous, Authenticate { token: token.trim().to_owned() }).await?;
+        let session = admission.authenticate(bus, address, token.trim().to_owned()).await?;
         Ok(Self { session, bus: bus.clone(), clock: clock.clone(), revoked })
     }
 

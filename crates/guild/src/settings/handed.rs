@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use edge::OuterSettings;
+use edge::{AdmissionSettings, OuterSettings};
 
 use super::Settings;
 
@@ -14,6 +14,19 @@ const NEVER: Duration = Duration::from_secs(100_000_000);
 const ANY_SIZE: usize = u32::MAX as usize;
 
 impl Settings {
+    /// For the buckets that all edges share.
+    pub fn admission(&self) -> AdmissionSettings {
+        let limits = &self.limits;
+        AdmissionSettings {
+            changes_per_second: limits.changes_per_second,
+            changes_burst: limits.changes_burst,
+            reads_per_second: limits.reads_per_second,
+            reads_burst: limits.reads_burst,
+            logins_per_minute: limits.logins_per_minute,
+            unauthenticated_per_minute: limits.unauthenticated_per_minute,
+        }
+    }
+
     /// For the users service.
     pub fn users(&self) -> users::Settings {
         users::Settings {
@@ -21,7 +34,6 @@ impl Settings {
             registration: self.auth.registration,
             token_days: self.auth.token_days,
             jwt: self.auth.jwt.clone(),
-            logins_per_minute: self.limits.logins_per_minute,
             hashing: users::HashingSettings::default(),
         }
     }

@@ -21,8 +21,18 @@ pub struct Limits {
     pub sends_burst: u32,
     /// New rooms a minute and user.
     pub rooms_per_minute: u32,
+    /// Durable writes that are neither sends nor new rooms, a second and user. 0 also where `changes_burst` was set to 0.
+    pub changes_per_second: u32,
+    /// The same of one user at once.
+    pub changes_burst: u32,
+    /// Reads a second and user. 0 also where `reads_burst` was set to 0.
+    pub reads_per_second: u32,
+    /// Reads of one user at once.
+    pub reads_burst: u32,
     /// Logins a minute and address.
     pub logins_per_minute: u32,
+    /// Calls without a valid token a minute and address.
+    pub unauthenticated_per_minute: u32,
     /// Live sockets an address.
     pub sockets_per_address: u32,
     /// After which an unauthenticated socket is cut; zero: never.
@@ -45,6 +55,11 @@ impl Limits {
         let sends_per_second = reader.number("limits.sends_per_second", 0..=MOST);
         let sends_burst = reader.number("limits.sends_burst", 0..=MOST);
         let rooms_per_minute = reader.number("limits.rooms_per_minute", 0..=MOST);
+        let changes_per_second = reader.number("limits.changes_per_second", 0..=MOST);
+        let changes_burst = reader.number("limits.changes_burst", 0..=MOST);
+        let reads_per_second = reader.number("limits.reads_per_second", 0..=MOST);
+        let reads_burst = reader.number("limits.reads_burst", 0..=MOST);
+        let unauthenticated_per_minute = reader.number("limits.unauthenticated_per_minute", 0..=MOST);
         let logins_per_minute = reader.number("limits.logins_per_minute", 0..=MOST);
         let sockets_per_address = reader.number("limits.sockets_per_address", 0..=MOST);
         let unauthenticated = reader.number("limits.unauthenticated_seconds", 0..=MOST).map(Duration::from_secs);
@@ -59,7 +74,12 @@ impl Limits {
             sends_per_second: if sends_burst == 0 { 0 } else { sends_per_second? },
             sends_burst,
             rooms_per_minute: rooms_per_minute?,
+            changes_per_second: if changes_burst? == 0 { 0 } else { changes_per_second? },
+            changes_burst: changes_burst?,
+            reads_per_second: if reads_burst? == 0 { 0 } else { reads_per_second? },
+            reads_burst: reads_burst?,
             logins_per_minute: logins_per_minute?,
+            unauthenticated_per_minute: unauthenticated_per_minute?,
             sockets_per_address: sockets_per_address?,
             unauthenticated: unauthenticated?,
             presence: presence?,

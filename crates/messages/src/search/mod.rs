@@ -14,7 +14,7 @@ mod walk;
 use crate::access;
 use crate::service::Messages;
 use crate::store::{members, rooms};
-use contract::calls::messages::{Found, Search};
+use contract::calls::messages::{Found, Search, Searched};
 use contract::{Answer, Caller, Page, Refusal, RoomId, RoomKind, UserId};
 use db::{Error, Tx};
 use place::Place;
@@ -30,7 +30,7 @@ enum Looked {
 }
 
 impl Answer<Search> for Messages {
-    async fn answer(&self, who: &Caller, call: Search) -> Result<Page<Found>, Refusal> {
+    async fn answer(&self, who: &Caller, call: Search) -> Result<Searched, Refusal> {
         let reader = who.user()?.id;
         let query = Query::read(&call.q)?;
         let before = call.before.map(|before| Place::read(&before, self.partitions.count())).transpose()?;
@@ -42,7 +42,7 @@ impl Answer<Search> for Messages {
         let (room, partitions) = (call.room, self.partitions);
         let looked = self
             .db
-            .read(move |tx| {
+            .read_slowly(move |tx| {
                 Box::pin(async move {
                     let rooms = match in_rooms(tx, room, reader).await? {
                         Ok(rooms) => rooms,
@@ -56,7 +56,7 @@ impl Answer<Search> for Messages {
                 })
             })
             .await?;
-        let Hits { hits, next } = match looked {
+        let Hits { hits, next, looked_at } = match looked {
             Looked::NoRoom => return Err(Refusal::no_room()),
             Looked::NotIn(kind) => return Err(access::member_only(kind, false).err().unwrap_or_else(Refusal::no_room)),
             Looked::Done(Outcome::Behind(rows)) => {
@@ -67,7 +67,7 @@ impl Answer<Search> for Messages {
         let excerpts: Vec<_> = hits.iter().map(|hit| excerpt::of(hit.row.payload.as_deref().unwrap_or_default(), &hit.ranges)).collect();
         let messages = self.resolver.messages(hits.into_iter().map(|hit| hit.row).collect(), reader).await?;
         let items = messages.into_iter().zip(excerpts).map(|(message, excerpt)| Found { message, excerpt }).collect();
-        Ok(Page { items, next: next.map(|next| next.text()) })
+        Ok(Searched { page: Page { items, next: next.map(|next| next.text()) }, looked_at })
     }
 }
 

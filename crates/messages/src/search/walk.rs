@@ -53,6 +53,8 @@ pub(crate) struct Hits {
     pub hits: Vec<Hit>,
     /// Where the next page begins; none at the end.
     pub next: Option<Place>,
+    /// How many rows were looked at.
+    pub looked_at: usize,
 }
 
 /// How the walk ended that there is nothing to show.
@@ -70,6 +72,8 @@ struct Found {
     down_to: i64,
     /// The time of the last row that was looked at, where the walk was left before the end.
     left_at: Option<Time>,
+    /// How many rows were looked at.
+    looked_at: usize,
 }
 
 /// Looks for a page of messages before a place.
@@ -82,7 +86,7 @@ pub(crate) async fn walk(
 ) -> Result<Outcome, Error> {
     let mut rooms: Vec<_> = wish.rooms.iter().copied().collect();
     if rooms.is_empty() {
-        return Ok(Outcome::Found(Hits { hits: Vec::new(), next: None }));
+        return Ok(Outcome::Found(Hits { hits: Vec::new(), next: None, looked_at: 0 }));
     }
     rooms.truncate(NAMED_FIRST + 1);
     let named = |most| if rooms.len() > most { Vec::new() } else { rooms.iter().copied().map(super::tokens::of_room).collect() };
@@ -96,7 +100,7 @@ pub(crate) async fn walk(
             return Ok(Outcome::Behind(end - mark));
         }
         let top = before.map_or(end + 1, |place| place.of(part).min(end + 1));
-        let mut found = Found { part, hits: Vec::new(), down_to: top, left_at: None };
+        let mut found = Found { part, hits: Vec::new(), down_to: top, left_at: None, looked_at: 0 };
         found.look(tx, wish, &asked, wider.as_ref(), mark).await?;
         all.push(found);
     }
@@ -165,6 +169,7 @@ impl Found {
     /// Compares rows, the newest first, and says whether that was enough.
     fn compare(&mut self, rows: Vec<LogRow>, wish: &Wish, rows_left: &mut usize, bytes_left: &mut usize) -> bool {
         for row in rows {
+            self.looked_at += 1;
             let (position, time) = (row.position, row.created_at);
             *rows_left = rows_left.saturating_sub(1);
             if wish.rooms.contains(&row.room) && wish.sender.is_none_or(|sender| sender == row.actor) {
@@ -192,6 +197,7 @@ fn page(found: Vec<Found>, partitions: Partitions, limit: usize) -> Hits {
     let mut told: Vec<(Time, u16, i64)> = found.iter().flat_map(|found| &found.hits).filter(|hit| known(hit)).map(order).collect();
     told.sort_by_key(|order| std::cmp::Reverse(*order));
     told.truncate(limit);
+    let looked_at = found.iter().map(|found| found.looked_at).sum();
     let mut next = Place::end(partitions.count());
     let (mut hits, mut more) = (Vec::with_capacity(told.len()), false);
     for found in found {
@@ -208,7 +214,7 @@ fn page(found: Vec<Found>, partitions: Partitions, limit: usize) -> Hits {
         more |= rest.is_some() || found.left_at.is_some();
     }
     hits.sort_by_key(|hit| std::cmp::Reverse(order(hit)));
-    Hits { hits, next: more.then_some(next) }
+    Hits { hits, next: more.then_some(next), looked_at }
 }
 
 fn order(hit: &Hit) -> (Time, u16, i64) {

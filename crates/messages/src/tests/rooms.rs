@@ -157,7 +157,7 @@ pub async fn recent_messages_are_those_of_others(house: House) {
     let recent = async |from: Option<u64>, days, limit| {
         let call = calls::Recent { from: from.map(|n| user(n).username), days, limit: Limit::try_from(limit).unwrap() };
         let found = house.ask(&caller(1), call).await.unwrap();
-        found.into_iter().map(|message| message.body.into()).collect::<Vec<String>>()
+        found.messages.into_iter().map(|message| message.body.into()).collect::<Vec<String>>()
     };
     assert_eq!(recent(None, 30, 100).await, ["c", "b", "a", "old"]);
     assert_eq!(recent(None, 30, 2).await, ["c", "b"]);

@@ -13,7 +13,7 @@ fn search(q: &str) -> Search {
 }
 
 async fn ask(house: &House, by: u64, call: Search) -> Result<Page<Found>, Refusal> {
-    house.ask(&caller(by), call).await
+    house.ask(&caller(by), call).await.map(|searched| searched.page)
 }
 
 async fn bodies(house: &House, by: u64, q: &str) -> Vec<String> {

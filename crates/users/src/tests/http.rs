@@ -1,6 +1,7 @@
 use super::*;
 use axum::body::Body;
 use axum::http::{Request, Response};
+use edge::{Admission, AdmissionSettings};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -13,8 +14,13 @@ struct Client {
 
 impl Client {
     async fn new(settings: Settings) -> Self {
+        Self::limited(settings, &AdmissionSettings::unlimited()).await
+    }
+
+    async fn limited(settings: Settings, limits: &AdmissionSettings) -> Self {
         let house = House::new(settings).await;
-        let (router, document) = crate::http::routes(&house.users, house.bus.clone()).split_for_parts();
+        let admission = Admission::new(limits, &house.hand.clock());
+        let (router, document) = crate::http::routes(house.bus.clone(), admission).split_for_parts();
         let app = edge::outer(router, edge::OuterSettings::default());
         Self { app, document: serde_json::to_value(document).unwrap(), house }
     }
@@ -108,7 +114,8 @@ pub(super) async fn without_a_token_nothing_but_the_login_is_possible() {
 }
 
 pub(super) async fn logins_are_limited_by_address() {
-    let client = Client::new(Settings { logins_per_minute: 2, ..settings(Mode::Password) }).await;
+    let client =
+        Client::limited(settings(Mode::Password), &AdmissionSettings { logins_per_minute: 2, ..AdmissionSettings::unlimited() }).await;
     let login = || Some(json!({"username": "alice", "password": "correct horse"}));
     assert_eq!(client.call("POST", "/users/login", "", login()).await.0, 201);
     assert_eq!(client.call("POST", "/users/login", "", login()).await.0, 200);

@@ -1,0 +1,380 @@
+//! What anybody may cost. Every call is paid for here before a service is asked, whichever edge it comes by: REST, Socket.IO or GraphQL.
+//!
+//! A verb states its [`Price`] where it reads its request: a REST handler by the extractor that it takes ([`crate::Reads`],
+//! [`crate::Changes`], …), an event in the gateway's table. There is no other way to learn who calls, so a verb without a price cannot be
+//! written. Sends and new rooms have buckets of their own in the messages service, because only its writer knows whether a nonce has been
+//! seen; here a send pays for that look-up, and gets it back when the send counted there.
+//!
+//! Everything is counted in this process. Numbers of 0 are no limit.
+
+use crate::Buckets;
+use bus::Bus;
+use contract::calls::users::{Authenticate, AuthenticateOpen, Session};
+use contract::{Caller, Clock, Refusal, UserId, Username};
+use lru::LruCache;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Reads that a verb takes beforehand whose cost shows afterwards; it is also the most that one such call costs.
+const MOST_READS: u32 = 50;
+
+/// Rows that one read pays for: a page.
+const ROWS_A_READ: usize = 50;
+
+/// Tokens that are remembered as valid.
+const TOKENS: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
+
+/// How often anybody may do something. A rate of 0 is no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdmissionSettings {
+    /// Durable writes that are neither sends nor new rooms, a second and user.
+    pub changes_per_second: u32,
+    /// The same at once, before the rate counts.
+    pub changes_burst: u32,
+    /// Reads a second and user.
+    pub reads_per_second: u32,
+    /// Reads at once, before the rate counts.
+    pub reads_burst: u32,
+    /// Passwords tried a minute: logins by address, changes of a password by user.
+    pub logins_per_minute: u32,
+    /// Calls a minute and address whose token is missing or not valid.
+    pub unauthenticated_per_minute: u32,
+}
+
+impl Default for AdmissionSettings {
+    fn default() -> Self {
+        Self {
+            changes_per_second: 20,
+            changes_burst: 60,
+            reads_per_second: 100,
+            reads_burst: 300,
+            logins_per_minute: 10,
+            unauthenticated_per_minute: 60,
+        }
+    }
+}
+
+impl AdmissionSettings {
+    /// No limits at all: for tests that are about something else.
+    pub fn unlimited() -> Self {
+        Self {
+            changes_per_second: 0,
+            changes_burst: 0,
+            reads_per_second: 0,
+            reads_burst: 0,
+            logins_per_minute: 0,
+            unauthenticated_per_minute: 0,
+        }
+    }
+}
+
+/// What a call of a user costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Price {
+    /// A durable write.
+    Change,
+    /// A read whose cost is bounded: a page, a look-up.
+    Read,
+    /// A read that may look at much: it takes [`MOST_READS`] and gives back what it did not need, by [`Paid::looked_at`].
+    Look,
+    /// A send. Its own limit is the messages service's; a send that did not count there ([`Paid::counted`]) costs a read.
+    Send,
+}
+
+impl Price {
+    fn reads(self) -> u32 {
+        match self {
+            Price::Change => 0,
+            Price::Read | Price::Send => 1,
+            Price::Look => MOST_READS,
+        }
+    }
+}
+
+/// What a call has paid. Dropped, it stays paid: a caller who goes away before the answer has cost as much.
+#[derive(Debug)]
+#[must_use]
+pub struct Paid {
+    admission: Arc<Admission>,
+    user: UserId,
+    price: Price,
+}
+
+impl Paid {
+    /// A [`Price::Look`] has looked at so many rows: one read for each 50, at least one.
+    pub fn looked_at(self, rows: usize) {
+        let cost = u32::try_from(rows.div_ceil(ROWS_A_READ)).unwrap_or(u32::MAX).max(1);
+        self.give_back(self.price.reads().saturating_sub(cost));
+    }
+
+    /// A [`Price::Send`] wrote a new message, which has counted under the send limit.
+    pub fn counted(self) {
+        self.give_back(self.price.reads());
+    }
+
+    fn give_back(&self, reads: u32) {
+        self.admission.reads.give_back_many(&self.user, reads);
+    }
+}
+
+/// The buckets of one process.
+pub struct Admission {
+    changes: Buckets<UserId>,
+    reads: Buckets<UserId>,
+    logins: Buckets<IpAddr>,
+    passwords: Buckets<UserId>,
+    unauthenticated: Buckets<IpAddr>,
+    tokens: Tokens,
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Admission")
+    }
+}
+
+impl Admission {
+    /// Full buckets.
+    pub fn new(settings: &AdmissionSettings, clock: &Clock) -> Arc<Self> {
+        for what in ["changes", "reads", "logins", "password changes", "unauthenticated"] {
+            // An operator's alert needs the series before the first time it counts.
+            metrics::counter!("guild_rate_limited_total", "what" => what).increment(0);
+        }
+        let s = settings;
+        let a_minute = |most: u32| f64::from(most) / 60.0;
+        Arc::new(Self {
+            changes: Buckets::new(f64::from(s.changes_per_second), s.changes_burst, clock.clone()),
+            reads: Buckets::new(f64::from(s.reads_per_second), s.reads_burst, clock.clone()),
+            logins: Buckets::new(a_minute(s.logins_per_minute), s.logins_per_minute, clock.clone()),
+            passwords: Buckets::new(a_minute(s.logins_per_minute), s.logins_per_minute, clock.clone()),
+            unauthenticated: Buckets::new(a_minute(s.unauthenticated_per_minute), s.unauthenticated_per_minute, clock.clone()),
+            tokens: Tokens::default(),
+        })
+    }
+
+    /// Takes what a call costs from its user's bucket.
+    ///
+    /// # Errors
+    /// `rate_limited` with the time to wait.
+    pub fn pay(self: &Arc<Self>, user: UserId, price: Price) -> Result<Paid, Refusal> {
+        match price {
+            Price::Change => {
+                let taken = self.changes.take(&user);
+                taken.map_err(|wait| limited("changes", "you change things too fast; slow down", wait))?;
+            }
+            Price::Read | Price::Look | Price::Send => self.take_reads(user, price.reads())?,
+        }
+        Ok(Paid { admission: Arc::clone(self), user, price })
+    }
+
+    /// Takes reads from a user's bucket beyond what a call's price says; more than 50 count as 50.
+    ///
+    /// # Errors
+    /// `rate_limited` with the time to wait.
+    pub fn take_reads(&self, user: UserId, count: u32) -> Result<(), Refusal> {
+        let taken = self.reads.take_many(&user, count.min(MOST_READS));
+        taken.map_err(|wait| limited("reads", "you read too fast; slow down", wait))
+    }
+
+    /// Counts a login of this address, before anything is hashed for it.
+    ///
+    /// # Errors
+    /// `rate_limited` with the time to wait.
+    pub fn log_in(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.logins.take(&address).map_err(|wait| limited("logins", "too many passwords tried; wait before the next", wait))
+    }
+
+    /// Counts a password that a user tries in order to change it.
+    ///
+    /// # Errors
+    /// `rate_limited` with the time to wait.
+    pub fn change_password(&self, user: UserId) -> Result<(), Refusal> {
+        let taken = self.passwords.take(&user);
+        taken.map_err(|wait| limited("password changes", "too many passwords tried; wait before the next", wait))
+    }
+
+    /// Finds out who shows this token. An address from which too many bad tokens came is not asked for: but for tokens that
+    /// were valid lately, so that whoever shares the address with an attacker and is there already stays.
+    ///
+    /// # Errors
+    /// `unauthenticated`, `rate_limited`, or what the users service refuses with.
+    pub async fn authenticate(&self, bus: &Bus, address: IpAddr, token: String) -> Result<Session, Refusal> {
+        if !self.tokens.known(&token) {
+            self.may_be_nobody(address)?;
+        }
+        let proven = bus.ask(&Caller::Anonymous, Authenticate { token: token.clone() }).await;
+        match &proven {
+            Ok(_) => self.tokens.note(&token),
+            Err(refusal) if refusal.code.status() == 401 => {
+                self.tokens.forget(&token);
+                self.unauthenticated.charge(&address);
+            }
+            Err(_) => {}
+        }
+        proven
+    }
+
+    /// The same by a username alone, which only `open` mode takes. It may create the user, so it always counts for the address.
+    ///
+    /// # Errors
+    /// `unauthenticated`, `rate_limited`, or what the users service refuses with.
+    pub async fn authenticate_open(&self, bus: &Bus, address: IpAddr, username: Username) -> Result<Session, Refusal> {
+        self.may_be_nobody(address)?;
+        self.unauthenticated.charge(&address);
+        bus.ask(&Caller::Anonymous, AuthenticateOpen { username }).await
+    }
+
+    /// A call came from this address without a token.
+    ///
+    /// # Errors
+    /// Always: `unauthenticated` as `refusal` says, or `rate_limited` once there were too many.
+    pub fn nobody<T>(&self, address: IpAddr, refusal: Refusal) -> Result<T, Refusal> {
+        self.may_be_nobody(address)?;
+        self.unauthenticated.charge(&address);
+        Err(refusal)
+    }
+
+    /// A token that this process has just given out is valid.
+    pub fn gave_out(&self, token: &str) {
+        self.tokens.note(token);
+    }
+
+    fn may_be_nobody(&self, address: IpAddr) -> Result<(), Refusal> {
+        let detail = "too many calls from this address came without a valid token; log in first, and wait";
+        self.unauthenticated.check(&address).map_err(|wait| limited("unauthenticated", detail, wait))
+    }
+}
+
+fn limited(what: &'static str, detail: &str, wait: Duration) -> Refusal {
+    metrics::counter!("guild_rate_limited_total", "what" => what).increment(1);
+    Refusal::rate_limited(detail, wait)
+}
+
+/// Tokens that were valid when they were last shown, by a hash under a key of this process: a collision only lets somebody be asked for.
+struct Tokens {
+    hasher: RandomState,
+    valid: Mutex<LruCache<u64, ()>>,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), valid: Mutex::new(LruCache::new(TOKENS)) }
+    }
+}
+
+impl Tokens {
+    fn known(&self, token: &str) -> bool {
+        self.with(|valid| valid.get(&self.hasher.hash_one(token)).is_some())
+    }
+
+    fn note(&self, token: &str) {
+        self.with(|valid| valid.put(self.hasher.hash_one(token), ()));
+    }
+
+    fn forget(&self, token: &str) {
+        self.with(|valid| valid.pop(&self.hasher.hash_one(token)));
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut LruCache<u64, ()>) -> T) -> T {
+        act(&mut self.valid.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::{Answer, Code, Time, TokenId, User};
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+    /// Knows the token `good`, and counts how often it was asked.
+    #[derive(Default)]
+    struct Accounts(AtomicUsize);
+
+    impl Answer<Authenticate> for Accounts {
+        async fn answer(&self, _: &Caller, call: Authenticate) -> Result<Session, Refusal> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            if call.token != "good" {
+                return Err(Refusal::unauthenticated());
+            }
+            let username: Username = "alice".try_into().unwrap();
+            let display_name = "Alice".try_into().unwrap();
+            let user = User { id: UserId::new(), username, display_name, created_at: Time(0), online: None };
+            Ok(Session { user, token: TokenId::from_bytes([1; 16]), expires_at: Time(i64::MAX) })
+        }
+    }
+
+    fn admission(settings: AdmissionSettings) -> (Arc<Admission>, Arc<AtomicI64>) {
+        let hand = Arc::new(AtomicI64::new(1_800_000_000_000));
+        let read = Arc::clone(&hand);
+        (Admission::new(&settings, &Clock::from_fn(move || Time(read.load(Ordering::Relaxed)))), hand)
+    }
+
+    #[test]
+    fn each_price_takes_from_its_bucket_and_no_other() {
+        let (admission, _) = admission(AdmissionSettings { changes_burst: 2, reads_burst: 3, ..AdmissionSettings::default() });
+        let user = UserId::new();
+        for _ in 0..2 {
+            let _ = admission.pay(user, Price::Change).unwrap();
+        }
+        let refusal = admission.pay(user, Price::Change).unwrap_err();
+        assert_eq!((refusal.code, refusal.retry_after_ms), (Code::RateLimited, Some(50)));
+        for _ in 0..3 {
+            let _ = admission.pay(user, Price::Read).unwrap();
+        }
+        assert_eq!(admission.pay(user, Price::Send).unwrap_err().retry_after_ms, Some(10));
+        let _ = admission.pay(UserId::new(), Price::Change).unwrap();
+    }
+
+    #[test]
+    fn what_was_not_needed_is_given_back() {
+        let (admission, _) = admission(AdmissionSettings { reads_burst: 100, ..AdmissionSettings::default() });
+        let user = UserId::new();
+        for _ in 0..20 {
+            admission.pay(user, Price::Look).unwrap().looked_at(50);
+        }
+        for _ in 0..1_000 {
+            admission.pay(user, Price::Send).unwrap().counted();
+        }
+        admission.pay(user, Price::Look).unwrap().looked_at(1_000_000);
+        assert!(admission.pay(user, Price::Look).is_err(), "20 small ones and a large one leave 30");
+        admission.take_reads(user, 30).unwrap();
+        assert!(admission.pay(user, Price::Read).is_err());
+    }
+
+    #[test]
+    fn who_goes_away_before_the_answer_has_paid_all_the_same() {
+        let (admission, _) = admission(AdmissionSettings { reads_burst: 60, ..AdmissionSettings::default() });
+        let user = UserId::new();
+        drop(admission.pay(user, Price::Look).unwrap());
+        assert!(admission.pay(user, Price::Look).is_err());
+    }
+
+    #[tokio::test]
+    async fn bad_tokens_are_not_even_looked_at_past_the_limit_and_good_ones_that_were_there_are() {
+        let (admission, hand) = admission(AdmissionSettings { unauthenticated_per_minute: 5, ..AdmissionSettings::default() });
+        let (accounts, bus) = (Arc::<Accounts>::default(), Bus::near());
+        bus.serve::<Authenticate, _>(&accounts);
+        let (here, there): (IpAddr, IpAddr) = ("1.2.3.4".parse().unwrap(), "1.2.3.5".parse().unwrap());
+        let show = async |address, token: &str| admission.authenticate(&bus, address, token.to_owned()).await.err().map(|no| no.code);
+        assert_eq!(show(here, "good").await, None);
+        for _ in 0..5 {
+            assert_eq!(show(here, "bad").await, Some(Code::Unauthenticated));
+        }
+        let asked = accounts.0.load(Ordering::Relaxed);
+        for _ in 0..100 {
+            assert_eq!(show(here, "bad").await, Some(Code::RateLimited));
+        }
+        assert_eq!(accounts.0.load(Ordering::Relaxed), asked, "nobody was asked");
+        assert_eq!(show(here, "good").await, None, "it was valid lately");
+        assert_eq!(show(there, "bad").await, Some(Code::Unauthenticated), "another address");
+        assert_eq!(admission.nobody::<()>(here, Refusal::unauthenticated()).unwrap_err().code, Code::RateLimited);
+        hand.fetch_add(12_000, Ordering::Relaxed);
+        assert_eq!(admission.nobody::<()>(here, Refusal::unauthenticated()).unwrap_err().code, Code::Unauthenticated);
+        admission.gave_out("new");
+        assert_eq!(show(here, "new").await, Some(Code::Unauthenticated), "it is asked for, whatever the address has done");
+        assert_eq!(show(here, "new").await, Some(Code::RateLimited), "and not again, for it was not valid");
+    }
+}
