@@ -69,7 +69,8 @@ impl Conn {
         self.id.as_str()
     }
 
-    /// The request that opened the transport: headers, URI, and what layers have put into its extensions.
+    /// What is kept of the request that opened the transport: what layers have put into its extensions. Its headers and its URI are not:
+    /// the buffer that they were read into would be kept with them. [`Handler::open`](crate::Handler::open) sees them.
     pub fn req_parts(&self) -> &Parts {
         &self.socket.req_parts
     }
@@ -180,6 +181,23 @@ impl Conn {
         }
     }
 
+    /// Waits until the connection is over, whichever side ended it. Whoever does something for a connection that takes long should stop
+    /// then, so that nothing of it outlives the connection.
+    pub async fn over(&self) {
+        loop {
+            let mut moved = pin!(self.link.flow.moved());
+            moved.as_mut().enable();
+            if self.is_over() {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.status.load(Ordering::Acquire) == CLOSED || self.link.is_closed()
+    }
+
     /// Whether the client is connected: sends are possible, and events are handed over.
     pub fn is_open(&self) -> bool {
         self.status.load(Ordering::Acquire) == OPEN && !self.link.is_closed()
@@ -191,7 +209,7 @@ impl Conn {
     }
 
     /// The client's part is over, whatever becomes of the transport.
-    pub(crate) fn over(&self) {
+    pub(crate) fn end(&self) {
         self.status.store(CLOSED, Ordering::Release);
         self.link.flow.wake();
     }

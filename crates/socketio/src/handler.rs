@@ -24,7 +24,8 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// A client asks to be connected to `/`, with the `auth` object that it gave (empty if it gave none). Runs before the answer is
-    /// sent; nothing can be sent to the connection meanwhile. An error refuses the client, which stays free to ask again.
+    /// sent; nothing can be sent to the connection meanwhile. An error refuses the client, which stays free to ask again. When the
+    /// transport ends before the answer, the future is dropped where it stands, and nothing more is told of the connection.
     ///
     /// Events that come before the answer are held and handed over after it, in order: at most 64, with at most twice
     /// `max_payload` bytes; more closes the connection.

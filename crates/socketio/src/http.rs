@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use engineioxide::{ProtocolVersion, service::EngineIoService, socket::Sid};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -46,7 +46,7 @@ pub(crate) async fn serve(State(door): State<Door>, request: Request) -> Respons
         Method::POST => door.post(request, link).await,
         Method::GET => match link {
             Some(link) => counted(door.pass(request).await, &link),
-            None if query.sid.is_none() => door.open(request).await,
+            None if query.sid.is_none() => door.open(request, query.plain_polling).await,
             None => door.pass(request).await,
         },
         _ => door.pass(request).await,
@@ -57,6 +57,8 @@ pub(crate) async fn serve(State(door): State<Door>, request: Request) -> Respons
 struct Query {
     known_version: bool,
     websocket: bool,
+    /// Polling of the known version, and nothing else that the engine looks at.
+    plain_polling: bool,
     /// An `Err` is no session's id.
     sid: Option<Result<Sid, ()>>,
 }
@@ -68,9 +70,11 @@ impl Query {
             pair.split('=').nth(1)
         };
         let sid = query.split('&').find_map(|pair| pair.strip_prefix("sid="));
+        let known_version = value("EIO=").and_then(|it| it.parse::<ProtocolVersion>().ok()) == Some(ProtocolVersion::V4);
         Query {
-            known_version: value("EIO=").and_then(|it| it.parse::<ProtocolVersion>().ok()) == Some(ProtocolVersion::V4),
+            known_version,
             websocket: value("transport=") == Some("websocket"),
+            plain_polling: known_version && value("transport=") == Some("polling") && value("b64").is_none(),
             sid: sid.map(|sid| sid.parse().map_err(drop)),
         }
     }
@@ -95,25 +99,39 @@ impl Door {
     }
 
     /// Opens a polling session.
-    async fn open(self, request: Request) -> Response {
+    async fn open(self, request: Request, plain: bool) -> Response {
         let (mut parts, body) = request.into_parts();
         match self.link(&parts) {
             Ok(link) => parts.extensions.insert(Attached(link)),
             Err(refusal) => return *refusal,
         };
+        if plain {
+            forget_head(&mut parts, Uri::from_static("/?EIO=4&transport=polling"));
+        }
         let max_payload = self.hub.config.max_payload;
         told_the_bound(self.pass(Request::from_parts(parts, body)).await, max_payload).await
     }
 
-    /// Takes a polling body in whole; one that is too big closes its session.
+    /// Takes a polling body in whole; one that is too big closes its session, and so does one that overlaps another, as the reference
+    /// server has it.
     async fn post(self, request: Request, link: Option<Arc<Link>>) -> Response {
         let (parts, body) = request.into_parts();
-        match to_bytes(body, self.hub.config.max_payload).await {
+        let Some(link) = link else {
+            // The engine says what is wrong; nothing is read of what belongs to nobody.
+            return self.pass(Request::from_parts(parts, Body::empty())).await;
+        };
+        let Some(_turn) = link.begin_post() else {
+            link.close("transport error");
+            return bad_request("3", "Bad request");
+        };
+        let body = tokio::select! {
+            body = to_bytes(body, self.hub.config.max_payload) => body,
+            () = link.over() => return bad_request("1", "Session ID unknown"),
+        };
+        match body {
             Ok(bytes) => self.pass(Request::from_parts(parts, bytes.into())).await,
             Err(_) => {
-                if let Some(link) = link {
-                    link.close("payload too large");
-                }
+                link.close("payload too large");
                 StatusCode::PAYLOAD_TOO_LARGE.into_response()
             }
         }
@@ -121,8 +139,9 @@ impl Door {
 
     /// Answers the websocket handshake, and hands the connection to the engine when it is there.
     fn upgrade(mut self, mut request: Request, sid: Option<Result<Sid, ()>>) -> Response {
-        let Some(key) = websocket_key(request.headers()) else {
-            return bad_request("3", "Bad request");
+        let key = match websocket_key(request.headers()) {
+            Ok(key) => key,
+            Err(refusal) => return *refusal,
         };
         let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
             return bad_request("3", "Bad request");
@@ -132,19 +151,21 @@ impl Door {
             None => match self.link(&parts) {
                 Ok(link) => {
                     parts.extensions.insert(Attached(Arc::clone(&link)));
+                    forget_head(&mut parts, Uri::from_static("/?EIO=4&transport=websocket"));
                     link
                 }
                 Err(refusal) => return *refusal,
             },
             Some(sid) => match sid.ok().and_then(|sid| self.hub.find(sid)) {
                 None => return bad_request("1", "Session ID unknown"),
-                Some(link) if !link.is_polling() => return bad_request("3", "Bad request"),
+                Some(link) if !link.begin_upgrade() => return bad_request("3", "Bad request"),
                 Some(link) => link,
             },
         };
         tokio::spawn(async move {
             // A client that has gone before its upgrade leaves nothing behind: a session is made after it.
             let Ok(stream) = upgrade.await else {
+                link.no_upgrade();
                 return;
             };
             let wire = Wire::new(TokioIo::new(stream), link);
@@ -162,17 +183,52 @@ impl Door {
     }
 }
 
-/// The answer to the client's key, if the headers ask for a websocket.
-fn websocket_key(headers: &HeaderMap) -> Option<HeaderValue> {
+/// Forgets what a transport was asked for with: the engine keeps the request as long as the session, and what was read of it would keep
+/// the whole buffer that it was read into.
+fn forget_head(parts: &mut Parts, instead: Uri) {
+    parts.headers = HeaderMap::new();
+    parts.uri = instead;
+}
+
+/// The version of the websocket protocol, the only one there is (RFC 6455).
+const VERSION: &str = "13";
+
+/// The answer to the client's key, if the headers are those of a websocket handshake (RFC 6455, section 4.2.1).
+fn websocket_key(headers: &HeaderMap) -> Result<HeaderValue, Box<Response>> {
     let names = |name, word: &str| {
         headers
             .get_all(name)
             .iter()
             .any(|value| value.to_str().is_ok_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))))
     };
-    let asked = names(header::UPGRADE, "websocket") && names(header::CONNECTION, "upgrade") && names(header::SEC_WEBSOCKET_VERSION, "13");
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asked)?;
-    derive_accept_key(key.as_bytes()).parse().ok()
+    let bad = || Box::new(bad_request("3", "Bad request"));
+    if !names(header::UPGRADE, "websocket") || !names(header::CONNECTION, "upgrade") {
+        return Err(bad());
+    }
+    if only(headers, header::SEC_WEBSOCKET_VERSION) != Some(VERSION) {
+        return Err(Box::new(other_version()));
+    }
+    let key = only(headers, header::SEC_WEBSOCKET_KEY).filter(|key| is_16_bytes(key)).ok_or_else(bad)?;
+    derive_accept_key(key.as_bytes()).parse().map_err(|_| bad())
+}
+
+/// The value of a header that comes once.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then(|| value.trim())
+}
+
+/// Whether this is the base64 of 16 bytes: 22 characters that say something, and 2 that fill up. What the last of the 22 says past
+/// the 16th byte does not matter, as with any decoder that is not strict.
+fn is_16_bytes(key: &str) -> bool {
+    key.len() == 24 && key.strip_suffix("==").is_some_and(|said| said.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'+' || c == b'/'))
+}
+
+/// What a client of another version is answered: the version that is spoken here (RFC 6455, section 4.4; RFC 9110, section 15.5.22).
+fn other_version() -> Response {
+    let headers = [(header::SEC_WEBSOCKET_VERSION, VERSION), (header::UPGRADE, "websocket"), (header::CONNECTION, "Upgrade")];
+    (StatusCode::UPGRADE_REQUIRED, headers, bad_request("3", "Bad request")).into_response()
 }
 
 /// An error in the reference server's form.

@@ -1,6 +1,7 @@
 //! One engine connection, whatever its transport: what is shared between its reader, its writer, the sweep and its [`Conn`](crate::Conn)s.
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -39,6 +40,20 @@ pub(crate) struct Link {
     max_burst: usize,
     /// Given back when the session has ended.
     place: Mutex<Option<Place>>,
+    /// Whether a polling body is being taken.
+    posting: AtomicBool,
+    /// Whether a websocket is there that is to take the place of polling.
+    upgrading: AtomicBool,
+}
+
+/// What only one request of a session may do at a time, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn<'a>(&'a AtomicBool);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// What the sweep looks at.
@@ -84,6 +99,35 @@ impl Link {
             runtime: Handle::current(),
             max_burst: config.max_burst,
             place: Mutex::new(Some(place)),
+            posting: AtomicBool::new(false),
+            upgrading: AtomicBool::new(false),
+        }
+    }
+
+    /// The right to post a polling body; `None` while another one is being taken, which no client does.
+    pub(crate) fn begin_post(&self) -> Option<Turn<'_>> {
+        (!self.posting.swap(true, Ordering::AcqRel)).then_some(Turn(&self.posting))
+    }
+
+    /// Whether this websocket may upgrade the session: the first one that asks. The others would cost a line each that no place is counted for.
+    pub(crate) fn begin_upgrade(&self) -> bool {
+        self.is_polling() && !self.upgrading.swap(true, Ordering::AcqRel)
+    }
+
+    /// The websocket never came.
+    pub(crate) fn no_upgrade(&self) {
+        self.upgrading.store(false, Ordering::Release);
+    }
+
+    /// Waits until the connection closes, whichever side closes it.
+    pub(crate) async fn over(&self) {
+        loop {
+            let mut moved = pin!(self.flow.moved());
+            moved.as_mut().enable();
+            if self.is_closed() {
+                return;
+            }
+            moved.await;
         }
     }
 

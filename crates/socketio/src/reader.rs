@@ -73,9 +73,9 @@ impl EngineIoHandler for Hub {
         if let Some(link) = socket.data.0.get() {
             let reason = link.ended(name(&reason));
             let phase = mem::replace(&mut link.reader().phase, Phase::Over);
-            // A connection that is still being answered is told by `answered`.
+            // Nobody is told of a connection that is still being answered: its task ends.
             if let Phase::Connected(conn) = phase {
-                conn.over();
+                conn.end();
                 self.handler.disconnected(&conn, reason);
             }
         }
@@ -136,8 +136,12 @@ impl Hub {
         let answer = Arc::clone(&self.handler).connect(Arc::clone(&conn), auth);
         let (hub, link, socket) = (Arc::clone(self), Arc::clone(link), Arc::clone(socket));
         tokio::spawn(async move {
-            let answer = answer.await;
-            hub.answered(&link, &socket, conn, answer);
+            // An answer that nobody waits for any more is not waited for: what the handler holds for it ends with the connection.
+            tokio::select! {
+                biased;
+                answer = answer => hub.answered(&link, &socket, conn, answer),
+                () = conn.over() => conn.end(),
+            }
         });
         Ok(())
     }
@@ -154,7 +158,7 @@ impl Hub {
                     link.close("transport error");
                 }
                 if !conn.open() {
-                    conn.over();
+                    conn.end();
                     self.handler.disconnected(&conn, link.reason().unwrap_or("transport close"));
                     return;
                 }
@@ -168,18 +172,18 @@ impl Hub {
                 }
             }
             (Ok(()), _) => {
-                conn.over();
+                conn.end();
                 self.handler.disconnected(&conn, link.reason().unwrap_or("transport close"));
             }
             (Err(error), Phase::Connecting { .. }) => {
-                conn.over();
+                conn.end();
                 reader.phase = Phase::Waiting;
                 let refusal = packet::connect_error(&error.message, &error.data);
                 if link.queue(socket, Str::from(refusal)).is_err() {
                     link.close("transport error");
                 }
             }
-            (Err(_), _) => conn.over(),
+            (Err(_), _) => conn.end(),
         }
     }
 
@@ -187,11 +191,11 @@ impl Hub {
         match mem::take(&mut reader.phase) {
             Phase::Connected(conn) => {
                 link.watch().waiting = Some(tokio::time::Instant::now());
-                conn.over();
+                conn.end();
                 self.handler.disconnected(&conn, "client namespace disconnect");
                 Ok(())
             }
-            // The answer is still being made, and is told of the end when it comes. Closing keeps a client from asking for many.
+            // The answer is still being made, and is dropped. Closing keeps a client from asking for many.
             connecting @ Phase::Connecting { .. } => {
                 reader.phase = connecting;
                 Err("client namespace disconnect")

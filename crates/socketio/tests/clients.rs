@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use socketio::{Config, Frame, SendError};
-use support::{Polling, Running, WebSocket, fill, http, soon};
+use support::{Polling, Running, WebSocket, fill, handshake, http, soon};
 use tokio_tungstenite::{connect_async, tungstenite::Error};
 
 fn quick() -> Config {
@@ -336,30 +336,38 @@ async fn too_many_events_during_a_connect_close() {
             client.send(&format!("42[\"x\",\"{}\"]", "x".repeat(size))).await;
         }
         assert_eq!(client.rest().await, Vec::<String>::new());
-        server.recorder.gate.add_permits(1);
-        // Granted too late: the handler is told of the end, and of no connection.
-        assert_eq!(server.disconnected().await, "protocol error");
         server.empty().await;
+        // Nobody waits for the answer: it is dropped, with all that was kept for it.
+        server.forgotten().await;
     }
     assert!(server.told_nothing_more());
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_during_a_connect_is_told_of_once() {
+async fn a_client_that_leaves_during_a_connect_leaves_nothing_behind() {
     let mut server = Running::start(Config::default()).await;
+    for packet in ["1", "41"] {
+        let mut client = WebSocket::open(server.address).await;
+        client.send("40{\"wait\":1}").await;
+        client.send(packet).await;
+        server.empty().await;
+        // The answer may take as long as it likes: nothing waits for it.
+        server.forgotten().await;
+    }
     let mut client = WebSocket::open(server.address).await;
     client.send("40{\"wait\":1}").await;
-    client.send("1").await;
+    while server.recorder.kept() == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(client);
     server.empty().await;
-    server.recorder.gate.add_permits(1);
-    assert_eq!(server.disconnected().await, "transport close");
-
-    let mut client = WebSocket::open(server.address).await;
-    client.send("40{\"wait\":1}").await;
-    client.send("41").await;
-    server.empty().await;
-    server.recorder.gate.add_permits(1);
-    assert_eq!(server.disconnected().await, "client namespace disconnect");
+    server.forgotten().await;
+    assert!(server.told_nothing_more());
+    // Granted to somebody who has gone: the handler is told of the end, and of no connection.
+    let client = WebSocket::connect_only(server.address, "{\"close\":1}").await;
+    assert_eq!(server.disconnected().await, "asked");
+    client.rest().await;
+    server.forgotten().await;
     assert!(server.told_nothing_more());
 }
 
@@ -632,4 +640,92 @@ async fn a_transport_needs_a_place_and_gives_it_back() {
     // A request that opens nothing keeps none.
     assert_eq!(http(server.address, "GET", "/socket.io/?EIO=3&transport=polling", "").await.0, 400);
     assert_eq!(places.available_permits(), 2);
+}
+
+#[tokio::test]
+async fn a_handshake_of_another_version_is_told_the_right_one_and_a_key_is_16_bytes() {
+    let server = Running::start(Config::default()).await;
+    let (upgrade, connection, version) = ("upgrade: websocket", "connection: Upgrade", "sec-websocket-version: 13");
+    let key = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
+    let answer = handshake(server.address, &[upgrade, connection, version, key]).await;
+    // The example of RFC 6455, section 1.3.
+    assert!(answer.starts_with("http/1.1 101 ") && answer.contains("\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer}");
+    for wrong in [
+        &["sec-websocket-version: 8"][..],
+        &["sec-websocket-version: 8, 13"],
+        &["sec-websocket-version: 13", "sec-websocket-version: 8"],
+        &[],
+    ] {
+        let headers = [&[upgrade, connection, key][..], wrong].concat();
+        let answer = handshake(server.address, &headers).await;
+        assert!(answer.starts_with("http/1.1 426 "), "{wrong:?}: {answer}");
+        assert!(answer.contains("\r\nsec-websocket-version: 13\r\n") && answer.contains("\r\nupgrade: websocket"), "{wrong:?}: {answer}");
+    }
+    let keys = [
+        "",
+        "dGhlIHNhbXBsZSBub25jZQ",
+        "dGhlIHNhbXBsZSBub25jZQ=",
+        "dGhlIHNhbXBsZSBub25jZTE=",
+        "dGhlIHNhbXBsZSBub24=",
+        "dGhlIHNhbXBsZSBub25jZQ===",
+        "dGhlIHNhbXBsZSBub25j_Q==",
+        "dGhlIHNhbXBsZSBub25j Q==",
+        "hello",
+    ];
+    for wrong in keys {
+        let answer = handshake(server.address, &[upgrade, connection, version, &format!("sec-websocket-key: {wrong}")]).await;
+        assert!(answer.starts_with("http/1.1 400 "), "{wrong:?}: {answer}");
+    }
+    let twice = handshake(server.address, &[upgrade, connection, version, key, key]).await;
+    assert!(twice.starts_with("http/1.1 400 "), "{twice}");
+    server.empty().await;
+}
+
+#[tokio::test]
+async fn a_session_has_one_upgrade_and_one_post_at_a_time() {
+    let mut server = Running::start(Config::default()).await;
+    let (client, _) = Polling::connect(server.address, "").await;
+    server.connected().await;
+    let _upgrade = WebSocket::bare(server.address, &format!("&sid={}", client.sid)).await;
+    let again = connect_async(format!("ws://{}/socket.io/?EIO=4&transport=websocket&sid={}", server.address, client.sid)).await;
+    assert!(matches!(again, Err(Error::Http(answer)) if answer.status() == 400));
+
+    let (client, _) = Polling::connect(server.address, "").await;
+    let conn = server.connected().await;
+    let slow = client.begin_post(1_000).await;
+    // It is being taken once nothing else can be posted.
+    let overlaps = soon(async {
+        loop {
+            match client.post("42[\"x\"]").await {
+                (200, _) => {}
+                refused => return refused,
+            }
+        }
+    })
+    .await;
+    assert_eq!(overlaps.0, 400, "{overlaps:?}");
+    soon(conn.over()).await;
+    soon(async { while server.disconnected_or_event().await.is_none() {} }).await;
+    // The slow one is not waited for either.
+    assert!(soon(slow).await.starts_with("HTTP/1.1 400 "));
+}
+
+#[tokio::test]
+async fn what_is_posted_to_nobody_is_not_read() {
+    let server = Running::start(Config::default()).await;
+    let (mut nobody, _) = Polling::connect(server.address, "").await;
+    nobody.sid = "AAAAAAAAAAAAAAAA".to_owned();
+    assert!(soon(nobody.begin_post(1_000).await).await.contains("Session ID unknown"));
+}
+
+#[tokio::test]
+async fn the_head_of_a_request_is_not_kept() {
+    let mut server = Running::start(Config::default()).await;
+    let (_socket, _) = WebSocket::connect(server.address, "").await;
+    let (_polling, _) = Polling::connect(server.address, "").await;
+    for _ in 0..2 {
+        let conn = server.connected().await;
+        assert!(conn.req_parts().headers.is_empty() && !conn.req_parts().uri.to_string().contains("socket.io"));
+        assert!(conn.peer().is_some());
+    }
 }

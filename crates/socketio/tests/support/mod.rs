@@ -1,6 +1,10 @@
 //! A server that tells what happens to it, and clients that speak by hand.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
 
 use axum::response::{IntoResponse, Response};
 use futures_util::{SinkExt, StreamExt};
@@ -27,13 +31,22 @@ pub enum Told {
     Disconnected(&'static str),
 }
 
-/// Records everything. `auth.refuse` is refused; with `auth.wait`, the answer waits for the gate. Acknowledges every event with its
+/// Records everything. `auth.refuse` is refused; with `auth.wait`, the answer waits for the gate; with `auth.close` it closes first. Acknowledges every event with its
 /// own arguments, `binary` included.
 pub struct Recorder {
     told: mpsc::UnboundedSender<Told>,
     pub gate: Semaphore,
     /// Places for transports.
     pub places: Arc<Semaphore>,
+    /// Every connection that has asked to be connected.
+    asked: Mutex<Vec<Weak<Conn>>>,
+}
+
+impl Recorder {
+    /// How many connections are still kept anywhere.
+    pub fn kept(&self) -> usize {
+        self.asked.lock().unwrap().iter().filter(|conn| conn.strong_count() > 0).count()
+    }
 }
 
 impl Handler for Recorder {
@@ -44,8 +57,14 @@ impl Handler for Recorder {
         }
     }
 
-    fn connect(self: Arc<Self>, _: Arc<Conn>, auth: Value) -> BoxFuture<'static, Result<(), ConnectError>> {
+    fn connect(self: Arc<Self>, conn: Arc<Conn>, auth: Value) -> BoxFuture<'static, Result<(), ConnectError>> {
+        self.asked.lock().unwrap().push(Arc::downgrade(&conn));
+        if auth.get("close").is_some() {
+            conn.close("asked");
+        }
         Box::pin(async move {
+            // Kept for as long as the answer takes, as a handler may do.
+            let _conn = conn;
             if auth.get("wait").is_some() {
                 self.gate.acquire().await.unwrap().forget();
             }
@@ -88,7 +107,8 @@ pub struct Running {
 impl Running {
     pub async fn start(config: Config) -> Running {
         let (sender, told) = mpsc::unbounded_channel();
-        let recorder = Arc::new(Recorder { told: sender, gate: Semaphore::new(0), places: Arc::new(Semaphore::new(PLACES)) });
+        let recorder =
+            Arc::new(Recorder { told: sender, gate: Semaphore::new(0), places: Arc::new(Semaphore::new(PLACES)), asked: Mutex::default() });
         let server = Arc::new(Server::new(config, Arc::clone(&recorder)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -125,8 +145,26 @@ impl Running {
         }
     }
 
+    /// The reason of an end, or nothing for anything else.
+    pub async fn disconnected_or_event(&mut self) -> Option<&'static str> {
+        match self.told().await {
+            Told::Disconnected(reason) => Some(reason),
+            Told::Event(..) | Told::Connected(_) => None,
+        }
+    }
+
     pub fn told_nothing_more(&mut self) -> bool {
         self.told.try_recv().is_err()
+    }
+
+    /// Waits until nothing is kept of any connection.
+    pub async fn forgotten(&self) {
+        soon(async {
+            while self.recorder.kept() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     /// Waits until no transport is open.
@@ -172,6 +210,13 @@ impl WebSocket {
         socket.send(&format!("40{auth}")).await;
         let answer = socket.next().await.unwrap();
         (socket, answer)
+    }
+
+    /// Asks to be connected to `/`, and waits for no answer.
+    pub async fn connect_only(address: SocketAddr, auth: &str) -> WebSocket {
+        let mut socket = WebSocket::open(address).await;
+        socket.send(&format!("40{auth}")).await;
+        socket
     }
 
     /// Only the websocket.
@@ -262,6 +307,18 @@ impl Polling {
         http(self.address, "POST", &self.path(), body).await
     }
 
+    /// Begins to post a body of which nothing comes; then the answer can be waited for.
+    pub async fn begin_post(&self, length: usize) -> impl Future<Output = String> + use<> {
+        let head = format!("POST {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n", self.path());
+        let mut tcp = TcpStream::connect(self.address).await.unwrap();
+        tcp.write_all(head.as_bytes()).await.unwrap();
+        async move {
+            let mut answer = Vec::new();
+            let _ = tcp.read_to_end(&mut answer).await;
+            String::from_utf8_lossy(&answer).into_owned()
+        }
+    }
+
     pub async fn poll(&self) -> (u16, String) {
         http(self.address, "GET", &self.path(), "").await
     }
@@ -282,18 +339,36 @@ impl Polling {
 
 /// One HTTP request on a connection of its own.
 pub async fn http(address: SocketAddr, method: &str, path: &str, body: &str) -> (u16, String) {
-    let exchange = async {
-        let mut tcp = TcpStream::connect(address).await.unwrap();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-        tcp.write_all(head.as_bytes()).await.unwrap();
-        // The server may answer, and close, before it has all.
-        let _ = tcp.write_all(body.as_bytes()).await;
-        let mut answer = Vec::new();
-        let _ = tcp.read_to_end(&mut answer).await;
-        String::from_utf8(answer).unwrap()
-    };
-    let answer = soon(exchange).await;
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let answer = exchange(address, &head, body, "").await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {answer:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, body.to_owned())
+}
+
+/// Asks for a websocket with just these header lines; answers the whole answer's head, in lower case. The line is closed behind it.
+pub async fn handshake(address: SocketAddr, headers: &[&str]) -> String {
+    let head = format!("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: x\r\n{}\r\n", headers.join("\r\n"));
+    exchange(address, &head, "", "\r\n\r\n").await.to_lowercase()
+}
+
+/// Sends a request, head (without the empty line) and body; answers what comes until `end`, or until the server has closed.
+async fn exchange(address: SocketAddr, head: &str, body: &str, end: &str) -> String {
+    let exchange = async {
+        let mut tcp = TcpStream::connect(address).await.unwrap();
+        tcp.write_all(head.as_bytes()).await.unwrap();
+        tcp.write_all(b"\r\n").await.unwrap();
+        // The server may answer, and close, before it has all.
+        let _ = tcp.write_all(body.as_bytes()).await;
+        let mut answer = Vec::new();
+        let mut some = [0; 4096];
+        while let Ok(read @ 1..) = tcp.read(&mut some).await {
+            answer.extend_from_slice(&some[..read]);
+            if !end.is_empty() && String::from_utf8_lossy(&answer).contains(end) {
+                break;
+            }
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    soon(exchange).await
 }
