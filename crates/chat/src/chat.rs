@@ -65,6 +65,11 @@ impl Chat {
         }
     }
 
+    /// Of how many connections anything is kept, gone or not: for tests, which want it to be none of those that are gone.
+    pub fn kept(&self) -> usize {
+        self.gateway.kept()
+    }
+
     /// Takes nothing new, connections and events alike (`busy`), and waits until what was taken is answered: at most 5 s.
     pub async fn drain(&self) {
         self.gateway.drain();
@@ -110,13 +115,14 @@ pub(crate) fn run(gateway: &Arc<Gateway>) -> Vec<JoinHandle<()>> {
 }
 
 impl Gateway {
-    /// Every second: cuts the sockets whose tokens have run out, and forgets users who have been gone for long.
+    /// Every second: cuts the sockets whose tokens have run out and those that nobody has authenticated in time, and forgets users who have been gone for long.
     async fn sweep(self: Arc<Self>) {
         let remember = self.settings.presence_linger + REMEMBER;
         let mut ticks = tokio::time::interval(SWEEP);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            self.cut_nobodies(Instant::now());
             let refusal = Refusal::new(Code::Unauthenticated, "this token has run out; log in again");
             for out in self.registry.take_expired(self.clock.now()) {
                 crate::outbound::cut_for(&*out, &refusal);

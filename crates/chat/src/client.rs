@@ -3,6 +3,7 @@
 use crate::gateway::Gateway;
 use crate::presence::Came;
 use crate::registry::Key;
+use crate::settings::{EVENTS_UNDER_WAY, HELD_BYTES};
 use crate::under_way::UnderWay;
 use contract::calls::users::Session;
 use contract::{Refusal, User, UserCaller, UserId};
@@ -17,8 +18,8 @@ pub(crate) struct Client {
     /// The events of this connection that are being answered.
     pub(crate) under_way: Arc<UnderWay>,
     inner: Mutex<Inner>,
-    /// Under the address's limit, as long as the connection lives.
-    _place: Place,
+    /// See [`Gateway::kept`].
+    _kept: Arc<()>,
 }
 
 struct Inner {
@@ -28,6 +29,9 @@ struct Inner {
     /// The registry has a socket for this connection and user.
     entered: Option<UserId>,
     came: Option<Came>,
+    /// Under the address's limit, as long as the connection lives; whatever still holds this state gives it back then. None for who was
+    /// let in only to be told that there is none.
+    place: Option<Place>,
 }
 
 /// What came of the `auth` of CONNECT.
@@ -41,9 +45,40 @@ pub(crate) enum AtConnect {
 enum Phase {
     Nobody,
     /// What comes meanwhile waits, in order.
-    Authenticating(VecDeque<Incoming>),
+    Authenticating(Held),
     User(Arc<Known>),
     Gone,
+}
+
+/// Events that wait, within bounds.
+#[derive(Default)]
+struct Held {
+    events: VecDeque<Incoming>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Takes an event, or gives it back where too many wait.
+    fn put(&mut self, event: Incoming) -> Result<(), Incoming> {
+        let bytes = self.bytes + size(&event);
+        if self.events.len() >= EVENTS_UNDER_WAY || bytes > HELD_BYTES && !self.events.is_empty() {
+            return Err(event);
+        }
+        self.bytes = bytes;
+        self.events.push_back(event);
+        Ok(())
+    }
+
+    fn next(&mut self) -> Option<Incoming> {
+        let event = self.events.pop_front()?;
+        self.bytes -= size(&event);
+        Some(event)
+    }
+}
+
+/// Bytes that holding an event costs, roughly.
+fn size(event: &Incoming) -> usize {
+    event.name.len() + event.args.iter().map(|arg| arg.get().len()).sum::<usize>()
 }
 
 /// An authenticated user.
@@ -91,9 +126,9 @@ pub(crate) enum Turn {
 pub(crate) struct Gone;
 
 impl Client {
-    pub(crate) fn new(gateway: &Gateway, place: Place) -> Self {
-        let inner = Inner { phase: Phase::Nobody, at_connect: None, entered: None, came: None };
-        Self { key: gateway.key(), under_way: Arc::default(), inner: Mutex::new(inner), _place: place }
+    pub(crate) fn new(gateway: &Gateway, place: Option<Place>) -> Self {
+        let inner = Inner { phase: Phase::Nobody, at_connect: None, entered: None, came: None, place };
+        Self { key: gateway.key(), under_way: Arc::default(), inner: Mutex::new(inner), _kept: gateway.keep() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -104,7 +139,7 @@ impl Client {
     pub(crate) fn came_of_connect(&self, outcome: AtConnect) {
         let mut inner = self.lock();
         inner.at_connect = Some(outcome);
-        inner.phase = Phase::Authenticating(VecDeque::new());
+        inner.phase = Phase::Authenticating(Held::default());
     }
 
     /// What came of CONNECT, if it had an `auth`.
@@ -117,14 +152,13 @@ impl Client {
         let mut inner = self.lock();
         match &mut inner.phase {
             Phase::User(known) => Turn::For(Arc::clone(known), event),
-            Phase::Authenticating(held) if held.len() >= crate::settings::EVENTS_UNDER_WAY => Turn::TooMany(event),
-            Phase::Authenticating(held) => {
-                held.push_back(event);
-                Turn::Held
-            }
+            Phase::Authenticating(held) => match held.put(event) {
+                Ok(()) => Turn::Held,
+                Err(event) => Turn::TooMany(event),
+            },
             Phase::Nobody => {
                 if authenticates {
-                    inner.phase = Phase::Authenticating(VecDeque::new());
+                    inner.phase = Phase::Authenticating(Held::default());
                 }
                 Turn::Unauthenticated(event)
             }
@@ -136,7 +170,7 @@ impl Client {
     pub(crate) fn next_held(&self, proven: &Proven) -> Option<(Arc<Known>, Incoming)> {
         let mut inner = self.lock();
         let Phase::Authenticating(held) = &mut inner.phase else { return None };
-        let next = held.pop_front();
+        let next = held.next();
         let known = proven.known();
         if next.is_none() {
             inner.phase = Phase::User(Arc::clone(&known));
@@ -148,7 +182,7 @@ impl Client {
     pub(crate) fn next_held_of_nobody(&self) -> Option<Incoming> {
         let mut inner = self.lock();
         let Phase::Authenticating(held) = &mut inner.phase else { return None };
-        let next = held.pop_front();
+        let next = held.next();
         if next.is_none() {
             inner.phase = Phase::Nobody;
         }
@@ -196,6 +230,7 @@ impl Client {
         inner.phase = Phase::Gone;
         inner.at_connect = None;
         inner.came = None;
+        inner.place = None;
         inner.entered.take()
     }
 

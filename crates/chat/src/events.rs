@@ -16,7 +16,7 @@ use edge::{Paid, Price};
 use futures_util::future::{BoxFuture, FutureExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use socketio::Incoming;
+use socketio::{Conn, Incoming};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -101,6 +101,17 @@ pub(crate) fn start(mut future: BoxFuture<'static, ()>) {
     if future.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending() {
         tokio::spawn(future);
     }
+}
+
+/// The same for what serves its connection only: it is dropped where it stands when that is over.
+pub(crate) fn start_while_open(conn: Arc<Conn>, work: impl Future<Output = ()> + Send + 'static) {
+    start(Box::pin(async move {
+        tokio::select! {
+            biased;
+            () = work => {}
+            () = conn.over() => {}
+        }
+    }));
 }
 
 /// Reads an event's payload: exactly one object.

@@ -1,6 +1,8 @@
 //! What all connections of this process share.
 
 use crate::deliver::Deliver;
+use crate::found::FoundOut;
+use crate::nobodies::Nobodies;
 use crate::presence::Presence;
 use crate::registry::{Key, Registry};
 use crate::revoked::Revocations;
@@ -9,11 +11,13 @@ use crate::throttle::Throttle;
 use crate::under_way::UnderWay;
 use bus::Bus;
 use contract::{Call, Caller, Clock, GatewayId, Refusal};
-use edge::{Addresses, Admission};
+use edge::{Addresses, Admission, Opens, Place};
 use socketio::Conn;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// See the module.
 pub(crate) struct Gateway {
@@ -27,8 +31,11 @@ pub(crate) struct Gateway {
     pub(crate) addresses: Arc<Addresses>,
     /// Connected or not: who opens transports without end and connects none has a limit too.
     pub(crate) transports: Arc<Addresses>,
+    /// How fast transports may be opened.
+    opens: Opens,
     pub(crate) revocations: Revocations,
     pub(crate) throttle: Throttle,
+    pub(crate) found: FoundOut,
     /// All events that are being answered.
     pub(crate) under_way: Arc<UnderWay>,
     who: Caller,
@@ -36,6 +43,10 @@ pub(crate) struct Gateway {
     draining: AtomicBool,
     /// Every connection, authenticated or not.
     conns: Mutex<HashMap<Key, Arc<Conn>>>,
+    /// Those that have still to say who they are.
+    pub(crate) nobodies: Nobodies,
+    /// A clone is in each [`crate::client::Client`], so that they can be counted.
+    kept: Arc<()>,
 }
 
 impl Gateway {
@@ -48,11 +59,15 @@ impl Gateway {
             transports: Addresses::new(settings.sockets_per_address.saturating_mul(TRANSPORTS_PER_SOCKET)),
             revocations: Revocations::default(),
             throttle: Throttle::new(),
+            found: FoundOut::new(),
             under_way: Arc::default(),
             who: Caller::service("chat"),
             next_key: AtomicU64::new(1),
             draining: AtomicBool::new(false),
             conns: Mutex::default(),
+            nobodies: Nobodies::default(),
+            kept: Arc::default(),
+            opens: Opens::new(settings.sockets_per_address, clock.clone()),
             bus,
             clock,
             settings,
@@ -64,6 +79,23 @@ impl Gateway {
     /// Asks a service in this gateway's own name.
     pub(crate) async fn ask<C: Call>(&self, call: C) -> Result<C::Reply, Refusal> {
         self.bus.ask(&self.who, call).await
+    }
+
+    /// A transport for this address.
+    ///
+    /// # Errors
+    /// `rate_limited` where it has too many, or opens them too fast.
+    pub(crate) fn open(&self, address: IpAddr) -> Result<Place, Refusal> {
+        let place = self.transports.take(address).ok_or_else(|| self.too_many_sockets())?;
+        self.opens.take(address)?;
+        Ok(place)
+    }
+
+    /// What an address is told that is full.
+    pub(crate) fn too_many_sockets(&self) -> Refusal {
+        metrics::counter!("guild_rate_limited_total", "what" => "sockets").increment(1);
+        let most = self.settings.sockets_per_address;
+        Refusal::rate_limited(format!("this address has {most} sockets, which is the most; close one"), Duration::from_secs(1))
     }
 
     /// A name for a connection.
@@ -89,10 +121,26 @@ impl Gateway {
     }
 
     pub(crate) fn closed(&self, key: Key) {
+        self.nobodies.remove(key);
         let mut conns = self.conns.lock().unwrap_or_else(PoisonError::into_inner);
         if conns.remove(&key).is_some() {
             metrics::gauge!("guild_connections").decrement(1);
         }
+    }
+
+    /// A connection that is there.
+    pub(crate) fn conn(&self, key: Key) -> Option<Arc<Conn>> {
+        self.conns.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    /// What a connection's state holds as long as it is kept.
+    pub(crate) fn keep(&self) -> Arc<()> {
+        Arc::clone(&self.kept)
+    }
+
+    /// Of how many connections anything is kept.
+    pub(crate) fn kept(&self) -> usize {
+        Arc::strong_count(&self.kept) - 1
     }
 
     pub(crate) fn all_conns(&self) -> Vec<Arc<Conn>> {

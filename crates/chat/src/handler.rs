@@ -1,9 +1,8 @@
 //! Where the transport's words become this crate's: a connection comes, speaks, and goes.
 
-use crate::client::{AtConnect, Client, Standing};
+use crate::client::{AtConnect, Client, Proven};
 use crate::gateway::Gateway;
 use crate::line::Line;
-use crate::outbound::cut_for;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use contract::wire::Authenticate;
@@ -11,19 +10,19 @@ use contract::{Code, Refusal};
 use edge::{Peer, Problem};
 use serde_json::Value;
 use socketio::{BoxFuture, Conn, ConnectError, Handler, Incoming, Place};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The handler that the transport is given.
 pub(crate) struct Door(pub(crate) Arc<Gateway>);
 
 impl Handler for Door {
     fn open(&self, request: &Parts) -> Result<Place, Box<Response>> {
-        match self.0.transports.take(Peer::of(request).key()) {
-            Some(place) => Ok(Box::new(place)),
-            None => {
-                tracing::debug!("refused a transport: its address has too many");
-                Err(Box::new(Problem(self.0.too_many_sockets()).into_response()))
+        match self.0.open(Peer::of(request).key()) {
+            Ok(place) => Ok(Box::new(place)),
+            Err(refusal) => {
+                tracing::debug!(%refusal, "refused a transport");
+                Err(Box::new(Problem(refusal).into_response()))
             }
         }
     }
@@ -37,10 +36,11 @@ impl Handler for Door {
         tracing::debug!(conn = conn.id(), "connected");
         match line.client.take_at_connect() {
             Some(AtConnect::Proven(proven, cursor)) => {
-                crate::events::start(Box::pin(crate::on_authenticate::at_connect(line, proven, cursor)));
+                let conn = Arc::clone(&line.conn);
+                crate::events::start_while_open(conn, crate::on_authenticate::at_connect(line, proven, cursor));
             }
             Some(AtConnect::Failed(refusal)) => crate::on_authenticate::cut(&line, &refusal),
-            None => drop(tokio::spawn(cut_unless_authenticated(line))),
+            None => line.gateway.wait_for_somebody(line.client.key),
         }
     }
 
@@ -74,21 +74,17 @@ impl Gateway {
     /// Lets a connection in, as somebody or as nobody yet.
     async fn connect(&self, conn: &Arc<Conn>, auth: &Value) -> Result<(), Refusal> {
         let address = Peer::of(conn.req_parts()).key();
-        let place = self.addresses.take(address).ok_or_else(|| self.too_many_sockets())?;
+        let place = self.addresses.take(address);
+        let shown = match &place {
+            Some(_) => self.look_at(address, auth).await,
+            None => Err(self.too_many_sockets()),
+        };
         let client = Arc::new(Client::new(self, place));
-        let shown = match auth {
-            Value::Null => Authenticate::default(),
-            shown => edge::read_json(&shown.to_string())?,
-        };
-        let proven = match self.must_not_drain() {
-            Ok(()) => self.prove(address, &shown).await,
-            Err(restarting) => Err(restarting),
-        };
-        match proven {
-            Ok(Some(proven)) => client.came_of_connect(AtConnect::Proven(proven, shown.cursor)),
+        match shown {
+            Ok(Some((proven, cursor))) => client.came_of_connect(AtConnect::Proven(proven, cursor)),
             Ok(None) => {}
             // A stock client that gets a connect_error stays away. This one is let in, told so and cut: then it comes back by itself.
-            Err(refusal) if refusal.code == Code::Busy => client.came_of_connect(AtConnect::Failed(refusal)),
+            Err(refusal) if may_pass(refusal.code) => client.came_of_connect(AtConnect::Failed(refusal)),
             Err(refusal) => return Err(refusal),
         }
         self.opened(client.key, conn);
@@ -96,27 +92,21 @@ impl Gateway {
         Ok(())
     }
 
-    fn too_many_sockets(&self) -> Refusal {
-        metrics::counter!("guild_rate_limited_total", "what" => "sockets").increment(1);
-        let most = self.settings.sockets_per_address;
-        Refusal::rate_limited(format!("this address has {most} sockets, which is the most; close one"), Duration::from_secs(1))
+    /// Who it is that shows this, and from where on to replay; `None` where nothing is shown.
+    async fn look_at(&self, address: IpAddr, auth: &Value) -> Result<Option<(Proven, Option<String>)>, Refusal> {
+        let shown = match auth {
+            Value::Null => Authenticate::default(),
+            shown => edge::read_json(&shown.to_string())?,
+        };
+        self.must_not_drain()?;
+        let proven = self.prove(address, &shown).await?;
+        Ok(proven.map(|proven| (proven, shown.cursor)))
     }
 }
 
-/// A connection that is nobody's is cut after a while.
-async fn cut_unless_authenticated(line: Line) {
-    tokio::time::sleep(line.gateway.settings.authenticate_within).await;
-    loop {
-        match line.client.standing() {
-            Standing::Settled => return,
-            Standing::Nobody => {
-                let refusal = Refusal::new(Code::Unauthenticated, "nobody has authenticated on this socket in time; log in, then connect");
-                return cut_for(&*line.conn, &refusal);
-            }
-            // Its time is up unless this one succeeds.
-            Standing::Authenticating => tokio::time::sleep(Duration::from_secs(1)).await,
-        }
-    }
+/// Whether the same connection may be let in a little later, without anybody having mended anything.
+fn may_pass(code: Code) -> bool {
+    matches!(code, Code::Busy | Code::RateLimited | Code::Internal)
 }
 
 fn connect_error(refusal: Refusal) -> ConnectError {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// The first one of a connection, which holds all later events until it is answered.
 pub(crate) fn first(line: Line, event: Incoming) {
-    events::start(Box::pin(async move {
+    events::start_while_open(Arc::clone(&line.conn), async move {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             match authenticate(&line, &event).await {
@@ -26,7 +26,7 @@ pub(crate) fn first(line: Line, event: Incoming) {
                 }
             }
         }
-    }));
+    });
 }
 
 /// Another one, by somebody who is known: fine as oneself, and from then on the socket lives by the newer token.
@@ -86,7 +86,11 @@ pub(crate) fn cut(line: &Line, refusal: &Refusal) {
     if refusal.code == Code::Unauthenticated {
         return crate::outbound::cut_for(&*line.conn, refusal);
     }
-    tracing::warn!(conn = line.conn.id(), %refusal, "a connection could not be served and is cut; it may come back at once");
+    if refusal.code == Code::RateLimited {
+        tracing::debug!(conn = line.conn.id(), %refusal, "refused a connection; it may come back a little later");
+    } else {
+        tracing::warn!(conn = line.conn.id(), %refusal, "a connection could not be served and is cut; it may come back at once");
+    }
     tell_why(&*line.conn, refusal);
     line.conn.hang_up(crate::cut::FAILED);
 }

@@ -11,6 +11,10 @@ pub(crate) const LEASE: Duration = Duration::from_secs(15);
 /// How many events of one connection may be under way at once. A client that waits for its acknowledgements never gets near it.
 pub(crate) const EVENTS_UNDER_WAY: usize = 64;
 
+/// How many bytes of events may wait while a connection is being authenticated, which takes long where the users service does. So many as
+/// [`EVENTS_UNDER_WAY`] messages of 8,000 characters have.
+pub(crate) const HELD_BYTES: usize = 512 * 1024;
+
 /// Past so many bytes that a client has not taken yet, what is not durable is not sent: the room that is left is for the log.
 pub(crate) const LOSABLE_BEHIND: usize = 256 * 1024;
 

@@ -5,15 +5,16 @@
 
 use bus::Bus;
 use chat::{Chat, Settings};
-use contract::calls::messages::{Head, InRooms, ReadLog, RoomsOf, Send, Sent};
+use contract::calls::messages::{Head, InRoom, InRooms, ReadLog, RoomOf, RoomsOf, Send, Sent};
 use contract::calls::users::{Authenticate, EndLease, RenewLease, Session, SetPresence, WhichEnded};
-use contract::hint::Revoked;
+use contract::hint::{Revoked, Typing};
 use contract::log::Entry;
-use contract::{Answer, Caller, Clock, Cursor, Message, MessageId, Refusal, Time, TokenId, User, UserId, Username};
+use contract::{Answer, Caller, Clock, Cursor, Message, MessageId, Refusal, RoomKind, Time, TokenId, User, UserId, Username};
 use edge::{Admission, AdmissionSettings};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +22,9 @@ use tokio::sync::Semaphore;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite};
 
 const ROOM: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+/// Rooms that no hint has told of, of 100 and of 101 members.
+const SMALL: &str = "01890a5d-ac96-774b-bcce-b302099a8100";
+const LARGE: &str = "01890a5d-ac96-774b-bcce-b302099a8101";
 
 /// Services for which a token is a username.
 struct Services {
@@ -28,6 +32,8 @@ struct Services {
     /// A send is answered when there is a permit.
     answers: Semaphore,
     ended: Mutex<Vec<Call>>,
+    /// How many times it was asked how a user stands in a room.
+    asked: AtomicUsize,
 }
 
 #[derive(Debug, PartialEq)]
@@ -53,6 +59,12 @@ impl Answer<Authenticate> for Services {
         }
         if call.token == "later" {
             return Err(Refusal::busy("not now"));
+        }
+        if call.token == "often" {
+            return Err(Refusal::rate_limited("not so often", Duration::from_secs(1)));
+        }
+        if call.token == "never" {
+            std::future::pending::<()>().await;
         }
         Ok(Session { user: user(&call.token), token: token(&call.token), expires_at: Time(i64::MAX) })
     }
@@ -84,6 +96,18 @@ impl Answer<Head> for Services {
 impl Answer<RoomsOf> for Services {
     async fn answer(&self, _: &Caller, _: RoomsOf) -> Result<InRooms, Refusal> {
         Ok(InRooms { rooms: Vec::new(), positions: vec![0] })
+    }
+}
+
+impl Answer<RoomOf> for Services {
+    async fn answer(&self, _: &Caller, call: RoomOf) -> Result<Option<InRoom>, Refusal> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let in_room = |member_count| InRoom { room: call.room, kind: RoomKind::Group, member_count };
+        Ok(match call.room.to_string().as_str() {
+            SMALL => Some(in_room(100)),
+            LARGE => Some(in_room(101)),
+            _ => None,
+        })
     }
 }
 
@@ -127,16 +151,29 @@ struct Running {
 
 async fn start(settings: Settings) -> Running {
     let bus = Bus::near();
-    let services = Arc::new(Services { sent: Mutex::default(), answers: Semaphore::new(0), ended: Mutex::default() });
+    let services =
+        Arc::new(Services { sent: Mutex::default(), answers: Semaphore::new(0), ended: Mutex::default(), asked: AtomicUsize::new(0) });
     bus.serve::<Authenticate, _>(&services).serve::<Send, _>(&services).serve::<Head, _>(&services).serve::<RoomsOf, _>(&services);
     bus.serve::<ReadLog, _>(&services).serve::<SetPresence, _>(&services).serve::<RenewLease, _>(&services);
-    bus.serve::<EndLease, _>(&services).serve::<WhichEnded, _>(&services);
+    bus.serve::<EndLease, _>(&services).serve::<WhichEnded, _>(&services).serve::<RoomOf, _>(&services);
     let chat = Chat::start(bus.clone(), settings, Clock::system(), Admission::new(&AdmissionSettings::unlimited(), &Clock::system()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let app = chat.router::<()>().into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, app).await });
     Running { bus, services, chat, address }
+}
+
+impl Running {
+    /// Waits until anything is kept of so many connections only.
+    async fn keeps(&self, count: usize) {
+        soon(async {
+            while self.chat.kept() != count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
 }
 
 async fn soon<F: Future>(future: F) -> F::Output {
@@ -146,12 +183,24 @@ async fn soon<F: Future>(future: F) -> F::Output {
 struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
+    /// A transport, if there is one.
+    async fn transport(running: &Running) -> Result<Self, tungstenite::Error> {
+        let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", running.address);
+        let mut socket = Self(soon(connect_async(url)).await?.0);
+        socket.next().await;
+        Ok(socket)
+    }
+
+    /// Asks to be connected with an auth.
+    async fn ask(running: &Running, auth: Value) -> Self {
+        let mut socket = Self::transport(running).await.unwrap();
+        socket.send(&format!("40{auth}")).await;
+        socket
+    }
+
     /// Connects with an auth; also what CONNECT was answered with.
     async fn open(running: &Running, auth: Value) -> (Self, String) {
-        let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", running.address);
-        let mut socket = Self(soon(connect_async(url)).await.unwrap().0);
-        socket.next().await;
-        socket.send(&format!("40{auth}")).await;
+        let mut socket = Self::ask(running, auth).await;
         let answer = socket.next().await.unwrap();
         (socket, answer)
     }
@@ -219,15 +268,22 @@ async fn a_bad_token_is_a_connect_error_with_a_code() {
     }
 }
 
-#[tokio::test]
-async fn who_cannot_be_looked_up_now_is_told_so_and_may_come_back() {
-    let running = start(Settings::default()).await;
-    let (mut socket, answer) = Socket::open(&running, json!({ "token": "later" })).await;
+/// The connection was let in, told this code, and closed without a word of a disconnection: stock clients come back by themselves.
+async fn must_be_sent_away((mut socket, answer): (Socket, String), code: &str) {
     assert!(answer.starts_with("40"), "stock clients do not come back after a connect_error: {answer}");
-    socket.emit(1, "message", body("too early")).await;
     let (name, error) = socket.event().await;
-    assert_eq!((name.as_str(), &error["code"]), ("error", &json!("busy")));
+    assert_eq!((name.as_str(), &error["code"]), ("error", &json!(code)));
     assert_eq!(socket.next().await.as_deref().unwrap_or("1"), "1", "no word of a disconnection");
+}
+
+#[tokio::test]
+async fn who_cannot_be_let_in_now_is_told_so_and_may_come_back() {
+    let running = start(Settings::default()).await;
+    for (name, code) in [("later", "busy"), ("often", "rate_limited")] {
+        let (mut socket, answer) = Socket::open(&running, json!({ "token": name })).await;
+        socket.emit(1, "message", body("too early")).await;
+        must_be_sent_away((socket, answer), code).await;
+    }
     assert!(running.services.sent.lock().unwrap().is_empty());
 }
 
@@ -280,6 +336,19 @@ async fn sends_are_taken_in_order_and_not_too_many_at_once() {
 }
 
 #[tokio::test]
+async fn what_waits_for_an_authentication_is_bounded_in_bytes() {
+    let running = start(Settings::default()).await;
+    let (mut socket, _) = Socket::open(&running, json!({})).await;
+    socket.emit(0, "authenticate", json!({ "token": "never" })).await;
+    // 100 KB each, of which five fit.
+    for id in 1..=7 {
+        socket.emit(id, "message", body("x".repeat(100_000))).await;
+    }
+    assert_eq!(socket.refused(6).await, "rate_limited");
+    assert_eq!(socket.refused(7).await, "rate_limited");
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_refused_and_hurts_nobody() {
     let running = start(Settings::default()).await;
     let mut socket = Socket::of(&running, "ann").await;
@@ -327,13 +396,86 @@ async fn a_token_that_ended_takes_its_sockets_along() {
 
 #[tokio::test]
 async fn an_address_has_so_many_sockets_and_gets_them_back() {
-    let running = start(Settings { sockets_per_address: 2, ..Settings::default() }).await;
-    let first = Socket::of(&running, "ann").await;
-    let _second = Socket::of(&running, "ann").await;
-    let (_, answer) = Socket::open(&running, json!({ "token": "ann" })).await;
-    assert!(answer.contains("\"code\":\"rate_limited\""), "{answer}");
-    drop(first);
-    while Socket::open(&running, json!({ "token": "ann" })).await.1.starts_with("44") {}
+    let running = start(Settings { sockets_per_address: 5, ..Settings::default() }).await;
+    let mut sockets = Vec::new();
+    for _ in 0..5 {
+        sockets.push(Socket::of(&running, "ann").await);
+    }
+    must_be_sent_away(Socket::open(&running, json!({ "token": "ann" })).await, "rate_limited").await;
+    must_be_sent_away(Socket::open(&running, json!({})).await, "rate_limited").await;
+    sockets.pop();
+    running.keeps(4).await;
+    Socket::of(&running, "ann").await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_connections_that_are_gone() {
+    let count = 100;
+    let running = start(Settings { sockets_per_address: count, ..Settings::default() }).await;
+    // Nobody yet; nobody any more; somebody by the event; somebody; somebody who is still being looked up.
+    let mut gone = Vec::new();
+    for number in 0..count {
+        let mut socket = match number % 5 {
+            3 => Socket::of(&running, "ann").await,
+            4 => Socket::ask(&running, json!({ "token": "never" })).await,
+            _ => Socket::open(&running, json!({})).await.0,
+        };
+        match number % 5 {
+            1 => socket.send("41").await,
+            2 => {
+                socket.emit(1, "authenticate", json!({ "token": "ann" })).await;
+                assert_eq!(socket.ack(1).await["ok"], true);
+            }
+            _ => {}
+        }
+        gone.push(socket);
+    }
+    drop(gone);
+    running.keeps(0).await;
+    let mut back = Vec::new();
+    for _ in 0..count {
+        back.push(Socket::of(&running, "ann").await);
+    }
+    assert_eq!(running.chat.kept(), count);
+}
+
+#[tokio::test]
+async fn an_address_opens_so_many_transports_and_then_has_to_wait() {
+    let running = start(Settings { sockets_per_address: 3, ..Settings::default() }).await;
+    let refused = async || match Socket::transport(&running).await {
+        Err(tungstenite::Error::Http(answer)) => {
+            assert_eq!(answer.status(), 429);
+            answer.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap()
+        }
+        Err(error) => panic!("{error}"),
+        Ok(_) => 0,
+    };
+    for _ in 0..6 {
+        assert_eq!(refused().await, 0, "all sockets of an address may come back at once, and then once more");
+    }
+    assert_eq!(refused().await, 2, "one more in 10 s / 6");
+    tokio::time::sleep(Duration::from_millis(1_700)).await;
+    assert_eq!(refused().await, 0);
+    assert!(refused().await > 0);
+}
+
+#[tokio::test]
+async fn typing_in_a_room_that_no_hint_has_told_of_yet_is_passed_on() {
+    let running = start(Settings::default()).await;
+    let mut told = running.bus.subscribe::<Typing>();
+    let mut ann = Socket::of(&running, "ann").await;
+    let typing = |room: &str| json!({ "room": room, "typing": true });
+    for (id, room) in (0..).zip([LARGE, SMALL]) {
+        ann.emit(id, "typing", typing(room)).await;
+        assert_eq!(ann.ack(id).await["ok"], true);
+    }
+    let Some(bus::Heard::Hint(hint)) = soon(told.next()).await else { panic!("it is passed on") };
+    assert_eq!((hint.room.to_string().as_str(), hint.user.username.as_str()), (SMALL, "ann"), "not in a room that is too large");
+    for id in 2..12 {
+        ann.emit(id, "typing", typing(ROOM)).await;
+        assert_eq!(ann.refused(id).await, "not_found");
+    }
+    assert!(running.services.asked.load(Ordering::Relaxed) <= 4, "who is told that it is nobody's room need not be asked about again");
 }
 
 #[tokio::test]

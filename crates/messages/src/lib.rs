@@ -33,6 +33,7 @@ mod read_missed;
 mod recent;
 mod rename_room;
 mod resolve;
+mod room_of;
 mod rooms_of;
 mod search;
 mod send;

@@ -76,6 +76,7 @@ impl Messages {
             .serve::<calls::Search, _>(this)
             .serve::<calls::MarkRead, _>(this)
             .serve::<calls::RoomsOf, _>(this)
+            .serve::<calls::RoomOf, _>(this)
             .serve::<calls::Head, _>(this)
             .serve::<calls::ReadLog, _>(this)
             .serve::<calls::ReadMissed, _>(this)

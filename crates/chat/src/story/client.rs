@@ -93,8 +93,7 @@ struct Account {
 
 impl Sim {
     pub(super) fn connect(gateway: &Arc<Gateway>, (index, user): (usize, User), cursor: Option<String>, narrow: bool) -> Self {
-        let place = gateway.addresses.take("127.0.0.1".parse().unwrap()).unwrap();
-        let client = Arc::new(Client::new(gateway, place));
+        let client = Arc::new(Client::new(gateway, None));
         let queue = Arc::new(Queue { most: if narrow { 6 } else { 100_000 }, ..Queue::default() });
         let session = Session { user: user.clone(), token: token(index), expires_at: Time(i64::MAX) };
         let proven = Proven { session, asked_at: gateway.revocations.mark() };

@@ -323,6 +323,17 @@ pub struct InRoom {
     pub member_count: i64,
 }
 
+/// How a user stands in one room: as in [`RoomsOf`], and none where the user is no member of such a room. Services only: for a gateway that
+/// may not have heard of the room yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoomOf {
+    /// Who.
+    pub user: UserId,
+    /// Which room.
+    pub room: RoomId,
+}
+call!(RoomOf => Option<InRoom>, "messages.room_of");
+
 /// Where the log's end is. Services only.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Head {}

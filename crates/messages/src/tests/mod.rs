@@ -42,6 +42,7 @@ scenarios![
     rooms::a_pair_has_one_direct_room,
     rooms::a_room_nonce_returns_the_first_room,
     rooms::members_come_and_go,
+    rooms::a_gateway_asks_how_one_stands_in_a_room,
     rooms::the_longest_standing_member_inherits,
     rooms::everybody_sees_the_room_with_their_own_marks,
     rooms::lists_are_paged,

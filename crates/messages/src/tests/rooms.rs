@@ -1,6 +1,6 @@
 //! Rooms, members, and how each sees them.
 
-use super::house::{House, caller, user};
+use super::house::{House, caller, service, user};
 use contract::RoomKind::{Channel, Direct, Group};
 use contract::calls::messages as calls;
 use contract::{Code, Limit, Nonce, Username};
@@ -71,6 +71,25 @@ pub async fn members_come_and_go(house: House) {
     assert_eq!(house.ask(&caller(1), rename("d")).await.unwrap().head, 4);
     assert_eq!(house.ask(&caller(1), rename("d")).await.unwrap().head, 4, "the same name is told to nobody");
     house.must_be_sound().await;
+}
+
+pub async fn a_gateway_asks_how_one_stands_in_a_room(house: House) {
+    let stands = async |number, room| {
+        let found = house.ask(&service(), calls::RoomOf { user: user(number).id, room }).await.unwrap();
+        found.map(|found| (found.room, found.kind, found.member_count))
+    };
+    let group = house.room(1, Group, Some("g"), &[2]).await.id;
+    assert_eq!(stands(1, group).await, Some((group, Group, 2)));
+    assert_eq!(stands(3, group).await, None);
+    house.add(1, group, 3).await.unwrap();
+    assert_eq!(stands(3, group).await, Some((group, Group, 3)));
+    house.remove(3, group, 3).await.unwrap();
+    assert_eq!((stands(3, group).await, stands(2, group).await), (None, Some((group, Group, 2))));
+    let channel = house.room(1, Channel, Some("c"), &[]).await.id;
+    assert_eq!((stands(1, channel).await, stands(2, channel).await), (Some((channel, Channel, 1)), None));
+    assert_eq!(stands(1, contract::RoomId::new()).await, None);
+    let asked_by_a_user = house.ask(&caller(1), calls::RoomOf { user: user(1).id, room: group }).await;
+    assert_eq!(asked_by_a_user.unwrap_err().code, Code::Forbidden);
 }
 
 pub async fn the_longest_standing_member_inherits(house: House) {
