@@ -1,7 +1,8 @@
 //! Delivery: one task takes the log's batches in the order of their positions and hands each entry to whoever it is for.
 //!
 //! A batch is a hint. One that begins where the last one ended is delivered as it came; one that is known already is dropped; one that
-//! comes before the batch that it follows on (two servers publish side by side) waits a moment for it. Where something is missing, or nothing has been heard for two seconds while the database knows more, the log is read instead. So a lost hint
+//! comes before the batch that it follows on (two servers publish side by side) waits a moment for it. Where something is missing, or
+//! nothing has been heard of a partition for two seconds while the database knows more of it, the log is read instead. So a lost hint
 //! costs time, never an event. Between the entries of a batch nothing is awaited, so that what one commit brought shares the writes.
 
 use crate::outbound::cut_slow;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-/// After so much silence the database is asked whether it knows more.
+/// After so much silence of a partition the database is asked whether it knows more.
 const SILENCE: Duration = Duration::from_secs(2);
 /// How long a batch waits for the one before it; and how many may wait.
 const ORDER: Duration = Duration::from_millis(20);
@@ -66,6 +67,26 @@ impl Ahead {
     }
 }
 
+/// When the log is read to its end, hints or not.
+struct Due {
+    /// When each partition was heard of last. Where much is said in one, the silence of another would not be noticed otherwise.
+    heard: Vec<Instant>,
+    /// A reading has failed, and is tried again then, whatever is heard meanwhile.
+    retry: Option<Instant>,
+}
+
+impl Due {
+    fn heard(&mut self, partition: u16) {
+        if let Some(at) = self.heard.get_mut(usize::from(partition)) {
+            *at = Instant::now();
+        }
+    }
+
+    fn at(&self) -> Instant {
+        self.retry.unwrap_or_else(|| self.heard.iter().min().copied().unwrap_or_else(Instant::now) + SILENCE)
+    }
+}
+
 /// What came of waiting for a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reached {
@@ -83,39 +104,41 @@ impl Deliver {
     /// Delivers until the bus is gone. `batches` must have been subscribed before anything else was asked.
     pub(crate) async fn run(&self, mut batches: Subscription<Batch>) {
         self.begin().await;
-        let mut behind = false;
         let mut ahead = Ahead::default();
+        let partitions = self.registry.cursor().map_or(0, |here| here.positions.len());
+        let mut due = Due { heard: vec![Instant::now(); partitions], retry: None };
         loop {
-            let silent = Instant::now() + if behind { RETRY } else { SILENCE };
-            let wake = ahead.since.map_or(silent, |since| silent.min(since + ORDER));
+            let at = due.at();
+            let wake = ahead.since.map_or(at, |since| at.min(since + ORDER));
             let outcome = tokio::select! {
                 biased;
+                // Before the batches: they may come without end.
+                () = std::future::ready(()), if at <= Instant::now() => self.catch_up(&mut due).await,
                 heard = batches.next() => match heard {
-                    Some(Heard::Hint(batch)) => self.take(batch, &mut ahead).await,
+                    Some(Heard::Hint(batch)) => {
+                        due.heard(batch.partition);
+                        self.take(batch, &mut ahead).await
+                    }
                     Some(Heard::Missed(count)) => {
                         tracing::info!(count, "hints of the log were missed; reading the log");
-                        self.catch_up().await
+                        self.catch_up(&mut due).await
                     }
                     None => return,
                 },
-                () = self.nudge.notified() => self.catch_up().await,
+                () = self.nudge.notified() => self.catch_up(&mut due).await,
                 () = sleep_until(wake) => match ahead.since {
                     Some(since) if since + ORDER <= Instant::now() => self.fill(&mut ahead).await,
-                    _ => self.catch_up().await,
+                    _ => self.catch_up(&mut due).await,
                 },
             };
-            behind = match outcome {
-                Ok(()) => false,
+            if let Err(refusal) = outcome {
                 // It is tried again soon, and said once.
-                Err(refusal) if behind => {
+                if due.retry.replace(Instant::now() + RETRY).is_some() {
                     tracing::debug!(%refusal, "the log still cannot be read");
-                    true
-                }
-                Err(refusal) => {
+                } else {
                     tracing::warn!(%refusal, "the log could not be read; live events wait until it can");
-                    true
                 }
-            };
+            }
             // Wakes whoever waits for a position.
             self.rounds.send_modify(|_| {});
         }
@@ -207,12 +230,15 @@ impl Deliver {
     }
 
     /// Reads the log to its end.
-    async fn catch_up(&self) -> Result<(), Refusal> {
+    async fn catch_up(&self, due: &mut Due) -> Result<(), Refusal> {
+        let began = Instant::now();
         let head = self.bus.ask(&self.who, Head {}).await?;
         self.registry.epoch_is(head.epoch);
         for (partition, to) in (0..).zip(&head.positions) {
             self.read(partition, *to).await?;
         }
+        // Everything up to then has been heard of, in each partition.
+        *due = Due { heard: vec![began; head.positions.len()], retry: None };
         self.rounds.send_modify(|rounds| *rounds += 1);
         Ok(())
     }

@@ -9,6 +9,7 @@ use contract::{Code, Refusal, TokenId, UserId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How many revocations are remembered for those who are being authenticated; they take milliseconds.
 const REMEMBERED: usize = 1_000;
@@ -56,26 +57,48 @@ impl Revocations {
 }
 
 impl Gateway {
-    /// Cuts sockets whenever it is said that tokens have ended. What could not be found out is asked again until it is.
+    /// Cuts sockets whenever it is said that tokens have ended. Where it is not said which, the users service is asked beside that: it may
+    /// take long to answer, and whose token is named meanwhile is cut at once.
     pub(crate) async fn hear_revocations(self: Arc<Self>, mut revocations: Subscription<Revoked>) {
-        let mut unsure = false;
+        let ask = Notify::new();
+        let hear = async {
+            while let Some(heard) = revocations.next().await {
+                let revoked = match heard {
+                    Heard::Hint(revoked) => revoked,
+                    Heard::Missed(_) => Arc::new(Revoked::AskAgain),
+                };
+                // Noted before the registry is looked through: whoever enters after that asks again.
+                self.revocations.note(Arc::clone(&revoked));
+                if *revoked == Revoked::AskAgain {
+                    // A tool may have begun a new epoch.
+                    self.deliver.look();
+                    ask.notify_one();
+                } else {
+                    self.cut_revoked(&revoked);
+                }
+            }
+        };
+        tokio::select! {
+            () = hear => {}
+            () = self.ask_when_told(&ask) => {}
+        }
+    }
+
+    /// Asks about all tokens whenever it is told to, again and again until each of them could be checked.
+    async fn ask_when_told(&self, ask: &Notify) {
         loop {
-            let revoked = tokio::select! {
-                heard = revocations.next() => match heard {
-                    Some(Heard::Hint(revoked)) => revoked,
-                    Some(Heard::Missed(_)) => Arc::new(Revoked::AskAgain),
-                    None => return,
-                },
-                () = tokio::time::sleep(RETRY), if unsure => Arc::new(Revoked::AskAgain),
-            };
-            // Noted before the registry is looked through: whoever enters after that asks again.
-            self.revocations.note(Arc::clone(&revoked));
-            if *revoked == Revoked::AskAgain {
-                // A tool may have begun a new epoch.
-                self.deliver.look();
-                unsure = !self.ask_again().await;
-            } else {
-                self.cut_revoked(&revoked);
+            ask.notified().await;
+            let mut unsure = self.registry.tokens();
+            loop {
+                unsure = self.ask_about(unsure).await;
+                if unsure.is_empty() {
+                    break;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY) => {}
+                    // Those that have been checked may have ended since.
+                    () = ask.notified() => unsure = self.registry.tokens(),
+                }
             }
         }
     }
@@ -87,20 +110,21 @@ impl Gateway {
         }
     }
 
-    /// Asks about every token by which a socket lives here. False if some could not be checked.
-    async fn ask_again(&self) -> bool {
-        let mut sure = true;
-        for page in self.registry.tokens().chunks(PAGE) {
-            match self.ask(WhichEnded { sessions: page.to_vec() }).await {
+    /// Asks about these tokens, and cuts the sockets of those that have ended. Answers the ones that could not be checked.
+    async fn ask_about(&self, mut sessions: Vec<(TokenId, UserId)>) -> Vec<(TokenId, UserId)> {
+        while !sessions.is_empty() {
+            let page = sessions.split_off(sessions.len().saturating_sub(PAGE));
+            match self.ask(WhichEnded { sessions: page.clone() }).await {
                 Ok(ended) if ended.is_empty() => {}
                 Ok(ended) => self.cut_revoked(&Revoked::Tokens(ended)),
                 Err(refusal) => {
                     tracing::warn!(%refusal, "tokens could not be checked again; their sockets stay until they can");
-                    sure = false;
+                    sessions.extend(page);
+                    break;
                 }
             }
         }
-        sure
+        sessions
     }
 }
 

@@ -57,11 +57,22 @@ mod tests {
         assert!(under_way.begin(2).is_none());
         drop(one);
         let three = under_way.begin(2).unwrap();
-        let waiter = {
-            let under_way = Arc::clone(&under_way);
-            tokio::spawn(async move { under_way.idle().await })
+        let mut waiter = std::pin::pin!(under_way.idle());
+        assert!(futures_util::poll!(&mut waiter).is_pending(), "two are under way");
+        drop(two);
+        assert!(futures_util::poll!(&mut waiter).is_pending(), "one is under way");
+        // From here on it has to be woken by the last one that ends.
+        let waiting = async {
+            waiter.await;
+            under_way.count.load(Ordering::Acquire)
         };
-        drop((two, three));
-        waiter.await.unwrap();
+        let ending = async {
+            tokio::task::yield_now().await;
+            drop(three);
+        };
+        let (left, ()) =
+            tokio::time::timeout(std::time::Duration::from_secs(10), futures_util::future::join(waiting, ending)).await.unwrap();
+        assert_eq!(left, 0);
+        assert!(under_way.begin(1).is_some(), "what has ended counts no more");
     }
 }

@@ -1,6 +1,6 @@
 //! What `newMessage` hears: the log after the place where it began, read as a replay is read (`ReadMissed`), so that order, membership and
 //! exactly-once are the log's and hold whatever hints were lost. A batch of the log that is told on the bus only wakes those whom it
-//! concerns; after two seconds of silence the log's end is looked at, once for all.
+//! concerns; after two seconds of silence in a partition the log's end is looked at, once for all.
 
 use crate::ask::Asker;
 use bus::{Bus, Heard};
@@ -13,8 +13,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
-/// After so much silence the database is asked whether it knows more.
+/// After so much silence of a partition the database is asked whether it knows more.
 const SILENCE: Duration = Duration::from_secs(2);
 /// How soon a reading that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
@@ -100,32 +101,46 @@ impl Drop for Feed {
     }
 }
 
+/// How far a partition has been heard of, and when.
+struct Partition {
+    position: i64,
+    heard: Instant,
+}
+
 async fn run(mut batches: bus::Subscription<Batch>, bus: Bus, pulses: broadcast::Sender<Pulse>) {
     let service = Caller::service("graphql");
     // Nobody listening to a pulse is fine.
-    let mut seen: Option<Vec<i64>> = None;
+    let mut looked = Instant::now();
+    let mut seen: Vec<Partition> = Vec::new();
     loop {
+        // Each partition's silence counts for itself: where much is said in one, that of another would not be noticed.
+        let silent = seen.iter().map(|partition| partition.heard).min().unwrap_or(looked);
         tokio::select! {
             heard = batches.next() => match heard {
                 Some(Heard::Hint(batch)) => {
-                    if let Some(seen) = seen.as_mut().and_then(|seen| seen.get_mut(usize::from(batch.partition))) {
-                        *seen = batch.last.max(*seen);
+                    if let Some(partition) = seen.get_mut(usize::from(batch.partition)) {
+                        *partition = Partition { position: batch.last.max(partition.position), heard: Instant::now() };
                     }
                     let _ = pulses.send(Pulse::Batch(batch));
                 }
                 Some(Heard::Missed(_)) => _ = pulses.send(Pulse::Look),
                 None => return,
             },
-            () = tokio::time::sleep(SILENCE) => {
+            () = sleep_until(silent + SILENCE) => {
+                looked = Instant::now();
                 if pulses.receiver_count() == 0 {
-                    seen = None;
+                    seen.clear();
                     continue;
                 }
-                if let Ok(head) = bus.ask(&service, Head {}).await
-                    && seen.as_ref() != Some(&head.positions)
-                {
-                    seen = Some(head.positions);
-                    let _ = pulses.send(Pulse::Look);
+                match bus.ask(&service, Head {}).await {
+                    Ok(head) => {
+                        if !head.positions.iter().eq(seen.iter().map(|partition| &partition.position)) {
+                            let _ = pulses.send(Pulse::Look);
+                        }
+                        seen = head.positions.into_iter().map(|position| Partition { position, heard: looked }).collect();
+                    }
+                    // It is asked again after another silence.
+                    Err(_) => seen.iter_mut().for_each(|partition| partition.heard = looked),
                 }
             }
         }
@@ -234,4 +249,49 @@ fn concerns(batch: &Batch, me: UserId, rooms: &HashSet<RoomId>) -> bool {
         Event::MemberJoined(membership) | Event::MemberLeft(membership) => membership.user.id == me,
         Event::RoomUpdated { .. } => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::{Answer, Cursor};
+    use std::sync::Mutex;
+
+    struct Log(Mutex<Vec<i64>>);
+
+    impl Answer<Head> for Log {
+        async fn answer(&self, _: &Caller, _: Head) -> Result<Cursor, Refusal> {
+            Ok(Cursor::new(1, self.0.lock().unwrap().clone()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_silence_of_a_partition_is_noticed_whatever_noise_there_is_in_another() {
+        let bus = Bus::near();
+        let log = Arc::new(Log(Mutex::new(vec![0, 0])));
+        bus.serve::<Head, _>(&log);
+        let feed = Feed::start(bus.clone());
+        let mut pulses = feed.pulses.subscribe();
+        let looks = |pulses: &mut broadcast::Receiver<Pulse>| {
+            std::iter::from_fn(|| pulses.try_recv().ok()).filter(|pulse| matches!(pulse, Pulse::Look)).count()
+        };
+        tokio::time::sleep(SILENCE * 2).await;
+        looks(&mut pulses);
+        let noise = async |count| {
+            for _ in 0..count {
+                let position = {
+                    let mut positions = log.0.lock().unwrap();
+                    positions[0] += 1;
+                    positions[0]
+                };
+                bus.publish(Batch { partition: 0, first: position, last: position, entries: Vec::new() });
+                tokio::time::sleep(SILENCE / 4).await;
+            }
+        };
+        noise(12).await;
+        assert_eq!(looks(&mut pulses), 0, "all that was committed was heard of");
+        log.0.lock().unwrap()[1] = 1;
+        noise(6).await;
+        assert_eq!(looks(&mut pulses), 1, "what was committed to the other partition was not");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use bus::Bus;
-use contract::calls::messages::{Head, Heads, InRoom, InRooms, Missed, ReadLog, ReadMissed, RoomHead, RoomHeads, RoomsOf};
+use contract::calls::messages::{Head, Heads, InRoom, InRooms, Missed, ReadLog, ReadMissed, RoomHead, RoomHeads, RoomOf, RoomsOf};
 use contract::calls::users::{EndLease, RenewLease, SetPresence, WhichEnded};
 use contract::hint::PresenceChanged;
 use contract::log::{Batch, Entry, Event, Membership};
@@ -30,6 +30,16 @@ pub(super) struct World {
     /// Each partition's entries, and who hears each.
     log: Vec<Vec<(Entry, BTreeSet<UserId>)>>,
     online: BTreeSet<Username>,
+    /// Of whom a gateway was not told that its word was taken, or not: it may say it again.
+    doubtful: BTreeSet<Username>,
+    /// Presence is stored, but nobody is answered that it is.
+    deaf: bool,
+    /// Presence is refused.
+    refuses_presence: bool,
+    /// It is not answered which tokens have ended.
+    stuck: bool,
+    /// The next renewal of a lease is told that there is none.
+    no_lease: bool,
     fail: bool,
     ended: BTreeSet<TokenId>,
     /// How many times it cannot be said which tokens have ended.
@@ -68,6 +78,27 @@ impl World {
     /// The next answer is a refusal.
     pub(super) fn fail_next(&mut self) {
         self.fail = true;
+    }
+
+    /// From now on presence is stored, but nobody is answered that it is; or it is as it was.
+    pub(super) fn deafen(&mut self, deaf: bool) {
+        self.deaf = deaf;
+    }
+
+    /// From now on presence is refused; or it is as it was.
+    pub(super) fn refuse_presence(&mut self, refuses: bool) {
+        self.refuses_presence = refuses;
+    }
+
+    /// From now on it is not answered which tokens have ended.
+    pub(super) fn get_stuck(&mut self) {
+        self.stuck = true;
+    }
+
+    /// The gateway's lease has run out: nobody is online, and it has to say anew who is.
+    pub(super) fn lose_lease(&mut self) {
+        self.doubtful.extend(std::mem::take(&mut self.online));
+        self.no_lease = true;
     }
 
     /// This token has ended, which is not found out before the `unsure + 1`-th asking.
@@ -154,9 +185,19 @@ impl World {
 
     /// A room of these users, of whom there is one at least.
     pub(super) fn create(&mut self, who: &[usize]) -> Vec<Batch> {
+        self.create_as(RoomId::new(), who)
+    }
+
+    /// The same in this partition.
+    pub(super) fn create_in(&mut self, partition: u8, who: &[usize]) -> Vec<Batch> {
+        let mut id = RoomId::new().bytes();
+        id[15] = partition;
+        self.create_as(RoomId::from_bytes(id), who)
+    }
+
+    fn create_as(&mut self, id: RoomId, who: &[usize]) -> Vec<Batch> {
         let before = self.ends();
         let members: BTreeSet<_> = who.iter().map(|index| self.users[*index].id).collect();
-        let id = RoomId::new();
         self.rooms.insert(id, FakeRoom { seq: 0, members: members.clone() });
         members.into_iter().for_each(|member| self.addressed(id, member));
         self.batches(&before)
@@ -241,7 +282,7 @@ impl Fake {
         let fake = Arc::new(Self { world: Arc::clone(world), bus: bus.clone(), random: Mutex::new(Random::new(seed + 1_000)) });
         bus.serve::<Head, _>(&fake).serve::<RoomsOf, _>(&fake).serve::<ReadLog, _>(&fake).serve::<ReadMissed, _>(&fake);
         bus.serve::<Heads, _>(&fake).serve::<SetPresence, _>(&fake).serve::<RenewLease, _>(&fake).serve::<EndLease, _>(&fake);
-        bus.serve::<WhichEnded, _>(&fake);
+        bus.serve::<WhichEnded, _>(&fake).serve::<RoomOf, _>(&fake);
     }
 
     async fn dawdle(&self) {
@@ -273,6 +314,16 @@ impl Answer<RoomsOf> for Fake {
             let mine = world.rooms.iter().filter(|(_, room)| room.members.contains(&call.user));
             let rooms = mine.map(|(id, room)| InRoom { room: *id, kind: RoomKind::Group, member_count: room.members.len() as i64 });
             InRooms { rooms: rooms.collect(), positions: world.ends() }
+        })
+        .await
+    }
+}
+
+impl Answer<RoomOf> for Fake {
+    async fn answer(&self, who: &Caller, call: RoomOf) -> Result<Option<InRoom>, Refusal> {
+        self.read(who, |world| {
+            let room = world.rooms.get(&call.room).filter(|room| room.members.contains(&call.user))?;
+            Some(InRoom { room: call.room, kind: RoomKind::Group, member_count: room.members.len() as i64 })
         })
         .await
     }
@@ -342,17 +393,33 @@ impl Answer<Heads> for Fake {
 impl Answer<SetPresence> for Fake {
     async fn answer(&self, who: &Caller, call: SetPresence) -> Result<(), Refusal> {
         let (user, online) = (call.user.clone(), call.online);
-        let changed = self
-            .read(who, |world| if online { world.online.insert(user.username.clone()) } else { world.online.remove(&user.username) })
-            .await?;
-        assert!(changed, "a gateway tells only what is new");
-        self.bus.publish(PresenceChanged { user: call.user, online });
+        let name = &user.username;
+        let set = |world: &mut World| if online { world.online.insert(name.clone()) } else { world.online.remove(name) };
+        let doubtful = self.world.lock().unwrap().doubtful.remove(name);
+        // Until it is answered: a connection may be over before that.
+        self.world.lock().unwrap().doubtful.insert(name.clone());
+        if self.world.lock().unwrap().refuses_presence {
+            return Err(Refusal::busy("a test"));
+        }
+        let changed = self.read(who, set).await?;
+        assert!(changed || doubtful, "a gateway tells only what is new");
+        if changed {
+            self.bus.publish(PresenceChanged { user: call.user, online });
+        }
+        let mut world = self.world.lock().unwrap();
+        if world.deaf {
+            return Err(Refusal::busy("a test"));
+        }
+        world.doubtful.remove(name);
         Ok(())
     }
 }
 
 impl Answer<RenewLease> for Fake {
     async fn answer(&self, _: &Caller, _: RenewLease) -> Result<(), Refusal> {
+        if std::mem::take(&mut self.world.lock().unwrap().no_lease) {
+            return Err(Refusal::not_found("a test"));
+        }
         Ok(())
     }
 }
@@ -365,6 +432,9 @@ impl Answer<EndLease> for Fake {
 
 impl Answer<WhichEnded> for Fake {
     async fn answer(&self, _: &Caller, call: WhichEnded) -> Result<Vec<TokenId>, Refusal> {
+        if self.world.lock().unwrap().stuck {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
         let mut world = self.world.lock().unwrap();
         if world.unsure > 0 {
             world.unsure -= 1;

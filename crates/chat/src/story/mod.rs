@@ -202,3 +202,94 @@ async fn a_token_that_could_not_be_checked_is_asked_about_again() {
     assert!(!valid.is_over());
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whose_token_is_named_is_cut_while_others_are_still_being_asked_about() {
+    let mut random = Random::new(13);
+    let bus = Bus::near();
+    let world = World::shared(2, 1, &mut random);
+    Fake::serve(&bus, &world, 13);
+    let gateway = gateway(&bus);
+    let tasks = crate::chat::run(&gateway);
+    let users: Vec<_> = (0..2).map(|who| world.lock().unwrap().user(who)).collect();
+    let (named, asked) = (Sim::connect(&gateway, users[0].clone(), None, false), Sim::connect(&gateway, users[1].clone(), None, false));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.lock().unwrap().end(asked.token(), 0);
+    world.lock().unwrap().get_stuck();
+    bus.publish(Revoked::AskAgain);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bus.publish(Revoked::Tokens(vec![named.token()]));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(named.is_over(), "it is cut within a second");
+    assert!(!asked.is_over(), "nothing is known of it yet");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(asked.is_over());
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_could_not_be_said_to_be_here_is_said_so_again() {
+    let mut random = Random::new(17);
+    let bus = Bus::near();
+    let world = World::shared(3, 1, &mut random);
+    Fake::serve(&bus, &world, 17);
+    let gateway = gateway(&bus);
+    let tasks = crate::chat::run(&gateway);
+    let users: Vec<_> = (0..3).map(|who| world.lock().unwrap().user(who)).collect();
+    let sims: Vec<_> = users.iter().map(|user| Sim::connect(&gateway, user.clone(), None, false)).collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.lock().unwrap().online().len(), 3);
+    world.lock().unwrap().refuse_presence(true);
+    world.lock().unwrap().lose_lease();
+    // The lease is renewed every five seconds.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert!(world.lock().unwrap().online().is_empty(), "it could not be told");
+    world.lock().unwrap().refuse_presence(false);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.lock().unwrap().online().len(), 3, "all of them, soon after it can be told again");
+    drop(sims);
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_was_stored_without_an_answer_is_taken_back() {
+    let mut random = Random::new(19);
+    let bus = Bus::near();
+    let world = World::shared(1, 1, &mut random);
+    Fake::serve(&bus, &world, 19);
+    let gateway = gateway(&bus);
+    let tasks = crate::chat::run(&gateway);
+    let user = world.lock().unwrap().user(0);
+    world.lock().unwrap().deafen(true);
+    let sim = Sim::connect(&gateway, user, None, false);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(sim.is_over(), "it could not be served");
+    assert_eq!(world.lock().unwrap().online().len(), 1);
+    world.lock().unwrap().deafen(false);
+    sim.disconnect(&gateway, &world, &mut Tally::default());
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert!(world.lock().unwrap().online().is_empty(), "nobody is online who never got in");
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_silence_of_a_partition_is_noticed_whatever_noise_there_is_in_another() {
+    let mut random = Random::new(23);
+    let bus = Bus::near();
+    let world = World::shared(2, 2, &mut random);
+    Fake::serve(&bus, &world, 23);
+    let gateway = gateway(&bus);
+    let tasks = crate::chat::run(&gateway);
+    let user = world.lock().unwrap().user(0);
+    let sim = Sim::connect(&gateway, user, None, false);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The hint of this one is lost.
+    world.lock().unwrap().create_in(1, &[0]);
+    for _ in 0..6 {
+        let batches = world.lock().unwrap().create_in(0, &[1]);
+        batches.into_iter().for_each(|batch| bus.publish(batch));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(sim.names().iter().filter(|name| *name == "room created").count(), 1, "{:?}", sim.names());
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}

@@ -1,5 +1,6 @@
 //! WebSockets that speak `graphql-transport-ws`: how they are opened, counted and closed; [`session`] is what is said on one.
 
+mod handshake;
 mod message;
 mod session;
 mod token;
@@ -10,7 +11,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bus::Bus;
 use contract::{Clock, Code, Refusal};
-use edge::{Addresses, Admission, Peer};
+use edge::{Addresses, Admission, Opens, Peer};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -19,7 +20,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 /// The one subprotocol.
@@ -35,6 +35,7 @@ pub(crate) struct Sockets {
     pub clock: Clock,
     pub admission: Arc<Admission>,
     addresses: Arc<Addresses>,
+    opens: Opens,
     /// True once the server stops.
     stopping: watch::Sender<bool>,
     running: Mutex<JoinSet<()>>,
@@ -43,6 +44,7 @@ pub(crate) struct Sockets {
 impl Sockets {
     pub(crate) fn new(bus: Bus, schema: Schema, settings: Settings, clock: Clock, admission: Arc<Admission>) -> Arc<Self> {
         let addresses = Addresses::new(settings.sockets_per_address);
+        let opens = Opens::new(settings.sockets_per_address, clock.clone());
         Arc::new(Self {
             bus,
             schema,
@@ -50,6 +52,7 @@ impl Sockets {
             clock,
             admission,
             addresses,
+            opens,
             stopping: watch::Sender::new(false),
             running: Mutex::default(),
         })
@@ -79,21 +82,39 @@ fn has_word(headers: &HeaderMap, name: &header::HeaderName, word: &str) -> bool 
 pub(crate) fn open(sockets: Arc<Sockets>, request: Request) -> Response {
     match try_open(sockets, request) {
         Ok(response) => response,
-        Err(refusal) => cannot_open(refusal),
+        Err(NoSocket::OtherVersion) => handshake::other_version(),
+        Err(NoSocket::Refused(refusal)) => cannot_open(refusal),
     }
 }
 
-fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, Refusal> {
+/// Why there is no socket.
+enum NoSocket {
+    /// The client speaks another version of the WebSocket protocol.
+    OtherVersion,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for NoSocket {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, NoSocket> {
     let headers = request.headers();
     let bad = |detail: &str| Refusal::new(Code::InvalidRequest, detail);
-    let whole = has_word(headers, &header::CONNECTION, "upgrade") && has_word(headers, &header::SEC_WEBSOCKET_VERSION, "13");
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| whole).map(|key| derive_accept_key(key.as_bytes()));
-    let key = key.and_then(|key| HeaderValue::from_str(&key).ok()).ok_or_else(|| bad("this is no WebSocket handshake of version 13"))?;
+    if !has_word(headers, &header::CONNECTION, "upgrade") {
+        return Err(bad("this is no WebSocket handshake: the header Connection has no \"upgrade\"").into());
+    }
+    if !handshake::is_of_our_version(headers) {
+        return Err(NoSocket::OtherVersion);
+    }
+    let key = handshake::accept(headers).ok_or_else(|| bad("the header Sec-WebSocket-Key has to be the base64 of 16 bytes, once"))?;
     if !has_word(headers, &header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL) {
-        return Err(bad("ask for the WebSocket subprotocol graphql-transport-ws"));
+        return Err(bad("ask for the WebSocket subprotocol graphql-transport-ws").into());
     }
     if *sockets.stopping.borrow() {
-        return Err(Refusal::busy("the server restarts; reconnect"));
+        return Err(Refusal::busy("the server restarts; reconnect").into());
     }
     let (mut parts, _) = request.into_parts();
     let address = Peer::of(&parts).key();
@@ -101,6 +122,7 @@ fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, Refusal
         metrics::counter!("guild_rate_limited_total", "what" => "sockets").increment(1);
         Refusal::rate_limited("too many sockets from this address", Duration::from_secs(1))
     })?;
+    sockets.opens.take(address)?;
     let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or_else(|| bad("this connection cannot become a WebSocket"))?;
     let config = match sockets.settings.frame_bytes {
         0 => WebSocketConfig::default(),

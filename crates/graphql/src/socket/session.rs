@@ -91,7 +91,7 @@ where
                 let authorization = authorization.and_then(|(_, value)| value.as_str());
                 let token = Token::check(sockets, address, authorization).await.map_err(|refusal| {
                     // After the one code clients try again, after the other they do not.
-                    let code = if matches!(refusal.code, Code::Busy | Code::RateLimited) { 1013 } else { 4403 };
+                    let code = if matches!(refusal.code, Code::Busy | Code::RateLimited | Code::Internal) { 1013 } else { 4403 };
                     Some(Close::new(code, refusal.to_string()))
                 })?;
                 tell(wire, message::ack()).await?;
