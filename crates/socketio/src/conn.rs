@@ -137,11 +137,11 @@ impl Conn {
         self.link.close(reason);
     }
 
-    /// Closes the transport once what is queued has been flushed, at most 3 s later, without a word about it, so that a stock client
-    /// takes it for a dropped line and reconnects by itself. Otherwise like [`close`](Conn::close).
+    /// Closes the transport once what is queued has been flushed, at most 3 s later, without a word about it, not even Engine.IO's CLOSE,
+    /// so that a stock client takes it for a dropped line and reconnects by itself. Otherwise like [`close`](Conn::close).
     pub fn hang_up(&self, reason: &'static str) {
         if self.status.swap(CLOSED, Ordering::AcqRel) != CLOSED {
-            self.link.close(reason);
+            self.link.hang_up(reason);
         }
     }
 

@@ -22,6 +22,7 @@ pub(crate) struct Flow {
     written: AtomicU64,
     blocked: AtomicBool,
     stopped: AtomicBool,
+    hung_up: AtomicBool,
     reader: AtomicWaker,
     writer: AtomicWaker,
     moved: Notify,
@@ -52,6 +53,9 @@ impl Flow {
         self.written.fetch_min(accepted, Ordering::AcqRel);
         self.blocked.store(false, Ordering::Release);
         self.moved.notify_waiters();
+        if self.hung_up.load(Ordering::SeqCst) {
+            self.reader.wake();
+        }
     }
 
     /// Notes that the network takes nothing at present.
@@ -69,6 +73,21 @@ impl Flow {
         self.stopped.store(true, Ordering::SeqCst);
         self.reader.wake();
         self.writer.wake();
+    }
+
+    /// Makes the wire end for its reader, as if the client had closed it, once what was accepted has left.
+    pub(crate) fn hang_up(&self) {
+        self.hung_up.store(true, Ordering::SeqCst);
+        self.reader.wake();
+    }
+
+    pub(crate) fn is_hung_up(&self) -> bool {
+        self.hung_up.load(Ordering::SeqCst)
+    }
+
+    /// Whether the wire's reader must end; it is woken when it must, after [`Flow::must_stop`] was asked.
+    pub(crate) fn must_end(&self) -> bool {
+        self.is_hung_up() && self.behind() == 0
     }
 
     /// Wakes those who wait in [`Flow::moved`], because the connection ended.

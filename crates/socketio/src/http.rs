@@ -8,6 +8,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use engineioxide::{ProtocolVersion, service::EngineIoService, socket::Sid};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
@@ -45,7 +46,10 @@ pub(crate) async fn serve(State(door): State<Door>, request: Request) -> Respons
     match *request.method() {
         Method::POST => door.post(request, link).await,
         Method::GET => match link {
-            Some(link) => counted(door.pass(request).await, &link),
+            Some(link) => {
+                let max_answer = door.hub.config.max_burst;
+                without_close(counted(door.pass(request).await, &link), &link, max_answer).await
+            }
             None if query.sid.is_none() => door.open(request, query.plain_polling).await,
             None => door.pass(request).await,
         },
@@ -247,6 +251,29 @@ fn counted(answer: Response, link: &Link) -> Response {
         link.flow.wrote(bytes);
     }
     answer
+}
+
+/// Takes the engine's CLOSE out of an answer to a client that is hung up on. Where there is nothing else in it, the session is not known
+/// any more, as it is not from here on.
+async fn without_close(answer: Response, link: &Link, max_answer: usize) -> Response {
+    /// What stands between two packets, and Engine.IO's CLOSE.
+    const SEPARATOR: u8 = 0x1e;
+    const CLOSE: &[u8] = b"1";
+    if !link.flow.is_hung_up() || answer.status() != StatusCode::OK {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    // One packet may be over the bound, and their separators count on top of it.
+    let Ok(body) = to_bytes(body, max_answer.saturating_mul(4)).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let body = match body.strip_suffix(CLOSE) {
+        Some([]) => return bad_request("1", "Session ID unknown"),
+        Some([rest @ .., SEPARATOR]) => Bytes::copy_from_slice(rest),
+        _ => body,
+    };
+    parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    Response::from_parts(parts, body.into())
 }
 
 /// Puts the true bound into the answer that opens a polling session, where the engine puts its own; stock clients cut their

@@ -48,7 +48,7 @@ impl Hub {
         self.lock().insert(socket.id, Arc::clone(&link));
         self.sweeping.call_once(|| drop(tokio::spawn(sweep::run(Arc::downgrade(self)))));
         if self.is_closing() {
-            link.close("server shutting down");
+            link.hang_up("server shutting down");
         }
     }
 
@@ -80,7 +80,7 @@ impl Hub {
         const LOOK: Duration = Duration::from_millis(50);
         self.closing.store(true, Ordering::Release);
         for link in self.links() {
-            link.close("server shutting down");
+            link.hang_up("server shutting down");
         }
         // An abort needs a moment to come through; nothing is waited for longer.
         let deadline = Instant::now() + GRACE + Duration::from_secs(1);

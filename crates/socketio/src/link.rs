@@ -190,6 +190,15 @@ impl Link {
         }
     }
 
+    /// Closes after what is queued has been flushed, as a network would that breaks: without the engine's CLOSE, after which some clients
+    /// (python-engineio) stay away. A websocket's reader sees the end then; for polling it is as in [`Link::close`], and the CLOSE is
+    /// taken out of the answer (`http.rs`).
+    pub(crate) fn hang_up(&self, reason: &'static str) {
+        if self.start_closing(reason) {
+            self.flow.hang_up();
+        }
+    }
+
     /// Closes at once; what is queued is dropped.
     pub(crate) fn abort(&self, reason: &'static str) {
         self.start_closing(reason);

@@ -59,9 +59,10 @@ fn judge(link: &Link, now: Instant, config: &Config) -> Verdict {
     if let Some(since) = watch.closing {
         return if now.duration_since(since) >= GRACE {
             Verdict::Abort("server abort")
-        } else if !link.is_polling() || link.flow.behind() == 0 {
+        } else if link.is_polling() && link.flow.behind() == 0 || !link.is_polling() && !link.flow.is_hung_up() {
             Verdict::End
         } else {
+            // It is still being fetched; or a websocket was hung up, whose reader ends by itself.
             Verdict::Keep
         };
     }

@@ -50,7 +50,13 @@ impl<T: Stream> Wire<T> {
 impl<T: Stream> AsyncRead for Wire<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = ready!(self.open(Side::Reader, cx)?.poll_read(cx, buffer));
+        let stream = self.open(Side::Reader, cx)?;
+        let read = stream.poll_read(cx, buffer);
+        // The client's own end is not ours: what is left of the line lingers.
+        if read.is_pending() && self.link.flow.must_end() {
+            return Poll::Ready(Ok(()));
+        }
+        let read = ready!(read);
         self.ended = read.is_err() || buffer.filled().len() == before;
         Poll::Ready(read)
     }

@@ -729,3 +729,37 @@ async fn the_head_of_a_request_is_not_kept() {
         assert!(conn.peer().is_some());
     }
 }
+
+#[tokio::test]
+async fn a_hang_up_flushes_and_looks_like_a_broken_line() {
+    let mut server = Running::start(Config::default()).await;
+    let (mut socket, _) = WebSocket::connect(server.address, "").await;
+    let conn = server.connected().await;
+    for n in 0..1000 {
+        conn.send(&number(n)).unwrap();
+    }
+    conn.hang_up("asked");
+    let expected: Vec<String> = (0..1000).map(|n| format!("42[\"n\",{n}]")).collect();
+    let mut seen = Vec::new();
+    while let Some(text) = socket.text().await {
+        seen.push(text);
+    }
+    seen.retain(|text| text != "2");
+    assert_eq!(seen, expected, "neither a DISCONNECT nor Engine.IO's CLOSE");
+    assert_eq!(server.disconnected().await, "asked");
+
+    let (polling, _) = Polling::connect(server.address, "").await;
+    let conn = server.connected().await;
+    conn.send(&number(1)).unwrap();
+    conn.hang_up("asked");
+    let mut seen = Vec::new();
+    let end = loop {
+        match polling.poll().await {
+            (200, body) => seen.extend(body.split('\u{1e}').map(str::to_owned)),
+            end => break end,
+        }
+    };
+    assert_eq!((seen, end.0), (vec!["42[\"n\",1]".to_owned()], 400), "{}", end.1);
+    assert_eq!(server.disconnected().await, "asked");
+    server.empty().await;
+}
