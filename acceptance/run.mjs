@@ -14,7 +14,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const names = readdirSync(join(here, 'stories')).filter((name) => name.endsWith('.test.mjs')).map((name) => basename(name, '.test.mjs'));
 
 /** Stories that load the machine, or measure time on it, run after the others and alone. */
-const ALONE = ['admission', 'crash', 'slow', 'disk', 'outages'];
+const ALONE = ['admission', 'crash', 'slow', 'disk', 'outages', 'comeback'];
 /** The shapes of the whole suite. `bytes` is for finding out whether it is the bytes or the network. */
 const SUITE = ['near', 'postgres', 'apart'];
 const ONE_PROCESS = 'it needs services apart, to take some of them away';
@@ -31,6 +31,7 @@ const CANNOT = {
     operations: 'it is about SQLite\'s file and one process',
     admission: 'each process counts for itself',
     limits: 'each process counts for itself',
+    comeback: 'each process counts for itself',
     slow: 'the ingress takes what the client does not',
   },
 };

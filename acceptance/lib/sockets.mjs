@@ -55,6 +55,12 @@ export class Wire {
       this.hearClosed(reason);
       this.#wake();
     });
+    // a client that comes back has a line again, which can close
+    this.io.on('connect', () => {
+      if (this.reason === undefined) return;
+      this.reason = undefined;
+      this.closed = new Promise((done) => { this.hearClosed = done; });
+    });
     this.connecting = new Promise((done, fail) => {
       this.io.on('connect', () => done(this));
       this.io.on('connect_error', (error) => fail(error));

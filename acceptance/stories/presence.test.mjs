@@ -23,6 +23,29 @@ story('typing, read marks and presence', { settings: { GUILD_LIMITS_PRESENCE_SEC
     for (const typing of ['yes', 1, null, undefined]) assert.equal((await mine.refused('invalid_request', 'typing', { room: room.id, typing })).field, 'typing');
   });
 
+  it('typing is taken right after the room is there, at whichever process', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const [mine, theirs] = await Promise.all([alice.connect(), bob.connect()]);
+    let last;
+    for (let n = 0; n < 40; n += 1) {
+      // by each of the ways to get into one
+      let room;
+      if (n % 3 === 0) room = (await mine.must('create room', { usernames: [bob.username], name: `n ${n}` })).room;
+      else if (n % 3 === 1) room = await alice.room([bob], { name: `n ${n}` });
+      else {
+        room = await bob.room([], { kind: 'channel', name: `n ${n}` });
+        await mine.must('join room', { room: room.id });
+      }
+      await mine.must('typing', { room: room.id, typing: true });
+      last = room;
+    }
+    await mine.refused('not_found', 'typing', { room: (await bob.room([], { name: 'own' })).id, typing: true });
+    await theirs.settled(last.id);
+    await mine.until('new message', ({ room }) => room === last.id);
+    await mine.must('typing', { room: last.id, typing: false });
+    await theirs.until('typing', ({ room, typing }) => room === last.id && !typing);
+  });
+
   it('typing passes at most once a second and room; more is ok and dropped; a last false passes', async ({ people }) => {
     const [alice, bob] = await people('alice', 'bob');
     const [room, other] = [await alice.room([bob]), await alice.room([bob], { name: 'other' })];

@@ -1,6 +1,7 @@
 // Connections: how one authenticates, what an unauthenticated socket may do, and what each device is sent.
 
 import assert from 'node:assert/strict';
+import { request as ask } from 'node:http';
 import WebSocket from 'ws';
 import { assertInOrder, comparable } from '../lib/sockets.mjs';
 import { story } from '../lib/story.mjs';
@@ -178,6 +179,37 @@ story('sockets', {}, (it) => {
     raw.send(`40/admin,${JSON.stringify({ token: alice.token })}`);
     assert.match(await within(5_000, refused, () => `a CONNECT_ERROR of the namespace; heard ${heard}`), /^44\/admin,/);
     raw.close();
+  });
+
+  it('a WebSocket handshake of another version is told version 13, and a key is 16 bytes', async ({ server }) => {
+    const handshake = (path, headers) => new Promise((done, fail) => {
+      const request = ask(`${server.url}${path}`, { headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-protocol': 'graphql-transport-ws', ...headers } });
+      request.on('response', (answer) => {
+        answer.resume();
+        done(answer);
+      });
+      request.on('upgrade', (answer, socket) => {
+        socket.destroy();
+        done(answer);
+      });
+      request.on('error', fail);
+      request.end();
+    });
+    const key = 'dGhlIHNhbXBsZSBub25jZQ==';
+    for (const path of ['/socket.io/?EIO=4&transport=websocket', '/graphql']) {
+      const right = await handshake(path, { 'sec-websocket-version': '13', 'sec-websocket-key': key });
+      assert.equal(right.statusCode, 101, path);
+      assert.equal(right.headers['sec-websocket-accept'], 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=', path);
+      for (const version of ['8', '14', '']) {
+        const other = await handshake(path, { 'sec-websocket-version': version, 'sec-websocket-key': key });
+        assert.equal(other.statusCode, 426, `${path}, version ${version}`);
+        assert.equal(other.headers['sec-websocket-version'], '13', `${path}, version ${version}`);
+      }
+      for (const wrong of ['hello', 'dGhlIHNhbXBsZSBub24=', 'dGhlIHNhbXBsZSBub25jZTE=', 'YQ==', 'dGhlIHNhbXBsZSBub25jZSEhIQ==']) {
+        const answer = await handshake(path, { 'sec-websocket-version': '13', 'sec-websocket-key': wrong });
+        assert.equal(answer.statusCode, 400, `${path}, key ${wrong}`);
+      }
+    }
   });
 
   it('an unauthenticated socket is cut after the time for it, and told why', async ({ start, stage }) => {

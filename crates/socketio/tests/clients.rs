@@ -668,6 +668,8 @@ async fn a_handshake_of_another_version_is_told_the_right_one_and_a_key_is_16_by
         "dGhlIHNhbXBsZSBub25jZTE=",
         "dGhlIHNhbXBsZSBub24=",
         "dGhlIHNhbXBsZSBub25jZQ===",
+        "YQ==",
+        "dGhlIHNhbXBsZSBub25jZSEhIQ==",
         "dGhlIHNhbXBsZSBub25j_Q==",
         "dGhlIHNhbXBsZSBub25j Q==",
         "hello",

@@ -69,6 +69,8 @@ mod tests {
             "dGhlIHNhbXBsZSBub25jZTE=",
             "dGhlIHNhbXBsZSBub24=",
             "dGhlIHNhbXBsZSBub25jZQ===",
+            "YQ==",
+            "dGhlIHNhbXBsZSBub25jZSEhIQ==",
             "dGhlIHNhbXBsZSBub25j_Q==",
             "hello",
         ];
