@@ -296,7 +296,20 @@ story('limits', { server: false, timeout: 240_000 }, (it) => {
       assert.ok(preflight.ok);
       assert.equal(preflight.headers.get('access-control-allow-origin'), origin);
       assert.match(preflight.headers.get('access-control-allow-methods'), /PATCH/);
-      assert.match(preflight.headers.get('access-control-allow-headers'), /authorization/i);
+      const sent = preflight.headers.get('access-control-allow-headers').toLowerCase().split(', ');
+      for (const header of ['authorization', 'content-type', 'x-request-id', 'traceparent', 'tracestate', 'baggage', 'sentry-trace']) assert.ok(sent.includes(header), header);
+      for (const path of ['/rooms', '/graphql', '/socket.io/?EIO=4&transport=polling']) {
+        const asked = await fetch(open.url + path, { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,baggage,guild-as,guild-nonce,sentry-trace,x-other' } });
+        assert.equal(asked.status, 204, path);
+        const names = asked.headers.get('access-control-allow-headers').toLowerCase().split(', ');
+        assert.deepEqual(['guild-nonce', 'baggage', 'guild-as', 'x-other', '*'].map((name) => names.includes(name)), [true, true, false, false, false], path);
+        assert.equal(asked.headers.get('access-control-max-age'), '600');
+        assert.match(asked.headers.get('vary'), /Access-Control-Request-Headers/i);
+        assert.equal(asked.headers.get('access-control-allow-credentials'), null, 'a token is no cookie');
+      }
+      const wrong = await fetch(`${open.url}/users/me`, { method: 'DELETE', headers: { origin } });
+      assert.equal(wrong.headers.get('access-control-expose-headers'), 'Allow, Retry-After, X-Request-Id');
+      assert.equal(wrong.headers.get('access-control-allow-credentials'), null);
     }
     assert.equal(await handshake(open, { origin: 'https://app.example.evil.example' }), 403);
     assert.equal(await handshake(open, { origin: 'http://app.example' }), 403);

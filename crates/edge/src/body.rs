@@ -1,7 +1,9 @@
-//! The bounds on request bodies: how many bytes, whether or not their length was announced, and how long they may take.
+//! Request bodies: the bounds on them (how many bytes, whether or not their length was announced, and how long they may take), and what
+//! can be told of one that is no JSON text.
 
 use axum::body::Body;
 use bytes::Bytes;
+use http::{HeaderMap, header};
 use http_body::{Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;
@@ -117,10 +119,67 @@ impl http_body::Body for Bounded {
     }
 }
 
+/// A coding in `Content-Encoding` other than `identity`, cut to a length that can be shown. Bodies are small here, so none is taken: a
+/// compressed one would need a bound of its own on what comes out.
+pub(crate) fn foreign_coding(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let texts: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let mut codings = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+    let foreign = codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))?;
+    Some(foreign.chars().take(64).collect())
+}
+
+/// What bytes are that should be a JSON text and look like something else; for the sentence "the body is …".
+pub(crate) fn looks_like(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x1f, 0x8b, ..] => Some("compressed with gzip: send it uncompressed"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("compressed with zstd: send it uncompressed"),
+        // The usual levels of zlib's header, as `deflate` has it.
+        [0x78, 0x01 | 0x9c | 0xda, ..] => Some("compressed with deflate: send it uncompressed"),
+        // The byte order marks; and a first character of ASCII, as every JSON text has it, in two or four bytes.
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0, 0xfe, 0xff, ..] | [0, ..] | [1..=0x7f, 0, ..] => {
+            Some("UTF-16 or UTF-32: send JSON as UTF-8")
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use http_body_util::BodyExt;
+
+    #[test]
+    fn only_identity_is_no_coding() {
+        let coding = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            values.iter().for_each(|value| _ = headers.append(header::CONTENT_ENCODING, value.parse().unwrap()));
+            foreign_coding(&headers)
+        };
+        for plain in [&[][..], &["identity"], &["Identity, identity"], &[""]] {
+            assert_eq!(coding(plain), None, "{plain:?}");
+        }
+        for (foreign, named) in [(&["gzip"][..], "gzip"), (&["identity", "br"], "br"), (&["identity, GZip"], "GZip"), (&["utf-8"], "utf-8")]
+        {
+            assert_eq!(coding(foreign).as_deref(), Some(named), "{foreign:?}");
+        }
+        assert_eq!(coding(&[&"x".repeat(5_000)]).unwrap().len(), 64);
+    }
+
+    #[test]
+    fn what_is_no_text_is_known_by_its_first_bytes() {
+        let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>();
+        let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let utf_32 = |text: &str| text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect::<Vec<_>>();
+        for bytes in [utf_16("{}"), little("{}"), utf_32("{}"), utf_16("\u{feff}{}"), little("\u{feff}{}"), utf_32("\u{feff}{}")] {
+            assert!(looks_like(&bytes).unwrap().contains("UTF-8"), "{bytes:?}");
+        }
+        assert!(looks_like(&[0x1f, 0x8b, 8, 0]).unwrap().contains("gzip"));
+        assert!(looks_like(&[0x78, 0x9c, 1]).unwrap().contains("deflate"));
+        for text in ["", "{", "{}", "[]", "\u{feff}{}", "x", " {\"a\":1}", "é"] {
+            assert_eq!(looks_like(text.as_bytes()), None, "{text}");
+        }
+    }
 
     fn body(pieces: &'static [&'static str]) -> Body {
         Body::from_stream(futures_util::stream::iter(pieces.iter().map(|piece| Ok::<_, std::io::Error>(*piece))))

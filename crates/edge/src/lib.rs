@@ -37,5 +37,5 @@ pub use origins::{AllowedOrigins, Origin};
 pub use outer::{OuterSettings, outer};
 pub use peer::{Network, Peer, TrustedProxies};
 pub use problem::{Problem, ProblemBody};
-pub use read::{Json, Path, Query, json_text, read_json, read_query};
+pub use read::{Json, Path, Query, json_text, read_json, read_query, without_mark};
 pub use who::{Changes, Logins, Looks, Passwords, Reads, Sends};

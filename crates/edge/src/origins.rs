@@ -103,21 +103,46 @@ pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) && headers.contains_key(header::ORIGIN)
 }
 
+/// What every page of an allowed origin may send, besides what browsers let all pages send. The last four are what libraries for tracing add
+/// to each request of a page: W3C Trace Context, W3C Baggage, and Sentry's own. Nothing here reads them; a proxy or a collector may.
+const SENT: &str = "Authorization, Content-Type, X-Request-Id, traceparent, tracestate, baggage, sentry-trace";
+
+/// Our own headers, of this version and of later ones, all begin so.
+const OURS: &str = "guild-";
+
+/// Acting as another user is for a host application's servers: its secret must never be in a page.
+const NOT_FOR_PAGES: &str = "guild-as";
+
+/// What a page may read of an answer, besides what browsers let all pages read.
+const READ: &str = "Allow, Retry-After, X-Request-Id";
+
 /// The answer to a preflight; [`say_allowed`] adds for whom.
-pub(crate) fn preflight() -> Response {
+pub(crate) fn preflight(asked: &HeaderMap) -> Response {
     let headers = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, X-Request-Id"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, sent(asked)),
         // Ten minutes: browsers keep it no longer than two hours anyway, and a changed setting should show soon.
-        (header::ACCESS_CONTROL_MAX_AGE, "600"),
+        (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
+        (header::VARY, HeaderValue::from_static("Origin, Access-Control-Request-Headers")),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
-/// Tells the browser that the page may read this answer. No credentials are allowed: a token is a header, never a cookie.
+/// [`SENT`], and those of our own headers that the page asks for. They are named one by one, because `*` does not stand for Authorization and
+/// would let [`NOT_FOR_PAGES`] pass.
+fn sent(asked: &HeaderMap) -> HeaderValue {
+    let asked = asked.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|value| value.to_str().ok());
+    let names = asked.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
+    let ours = names.filter(|name| name.starts_with(OURS) && name != NOT_FOR_PAGES && HeaderName::try_from(name.as_str()).is_ok());
+    let all = ours.fold(SENT.to_owned(), |all, name| format!("{all}, {name}"));
+    HeaderValue::try_from(all).unwrap_or(HeaderValue::from_static(SENT))
+}
+
+/// Tells the browser that the page may read this answer. Credentials (`Access-Control-Allow-Credentials`) are not allowed: a token is a
+/// header that the page itself sends, never a cookie that the browser adds.
 pub(crate) fn say_allowed(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After, X-Request-Id"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(READ));
 }
 
 /// Every answer depends on the origin, so no cache may give one page's answer to another's.

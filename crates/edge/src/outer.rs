@@ -1,7 +1,7 @@
 //! What every request passes before it is routed and every answer after: request id, address, origin, body limit, a net below panics,
 //! the access log and the HTTP metrics. [`pass`] reads downward.
 
-use crate::body::{Bounded, TooLarge};
+use crate::body::{self, Bounded, TooLarge};
 use crate::origins::{self, AllowedOrigins, Verdict};
 use crate::{Peer, Problem, TrustedProxies, incident};
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use contract::{Code, Refusal};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use http_body::Body as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -72,10 +73,10 @@ async fn pass(State(settings): State<Arc<OuterSettings>>, request: Request, next
     let answer = async {
         match &verdict {
             Verdict::Refused(refusal) => Problem(refusal.clone()).into_response(),
-            Verdict::Foreign(_) if origins::is_preflight(&parts.method, &parts.headers) => origins::preflight(),
+            Verdict::Foreign(_) if origins::is_preflight(&parts.method, &parts.headers) => origins::preflight(&parts.headers),
             Verdict::Own | Verdict::Foreign(_) => match bounded(&parts.headers, body, settings.frame_bytes).await {
                 Ok(body) => caught(next.run(Request::from_parts(parts, body))).await,
-                Err(refusal) => Problem(refusal).into_response(),
+                Err(refusal) => refused_body(refusal),
             },
         }
     };
@@ -106,20 +107,37 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     headers.get(REQUEST_ID).filter(plain).cloned().unwrap_or_else(new)
 }
 
+/// The body within its bound; a refusal for one that can be refused by what its headers say.
 async fn bounded(headers: &HeaderMap, body: Body, bound: usize) -> Result<Body, Refusal> {
     let bound = match bound {
         0 => u64::MAX,
         bound => u64::try_from(bound).unwrap_or(u64::MAX),
     };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > bound) {
-        // Who waits for a "100 Continue" has sent nothing yet.
-        if !headers.contains_key(header::EXPECT) {
-            Bounded::throw_away(body, bound).await;
-        }
-        return Err(Refusal::new(Code::TooLarge, TooLarge(bound).to_string()));
+    let refusal = if announced.is_some_and(|length| length > bound) {
+        Refusal::new(Code::TooLarge, TooLarge(bound).to_string())
+    } else if let Some(coding) = body::foreign_coding(headers).filter(|_| !body.is_end_stream()) {
+        // The clients' own word, so escaped and cut.
+        let detail = format!("the body has the Content-Encoding {coding:?}; bodies are taken only as they are: send it without");
+        Refusal::new(Code::UnsupportedMediaType, detail)
+    } else {
+        return Ok(Body::new(Bounded::new(body, bound)));
+    };
+    // Who waits for a "100 Continue" has sent nothing yet.
+    if !headers.contains_key(header::EXPECT) {
+        Bounded::throw_away(body, bound).await;
     }
-    Ok(Body::new(Bounded::new(body, bound)))
+    Err(refusal)
+}
+
+fn refused_body(refusal: Refusal) -> Response {
+    let encoded = refusal.code == Code::UnsupportedMediaType;
+    let mut response = Problem(refusal).into_response();
+    if encoded {
+        // Says which codings are taken (RFC 9110, section 15.5.16).
+        response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    response
 }
 
 /// A panic costs its own request and nobody else's.

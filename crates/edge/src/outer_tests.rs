@@ -84,7 +84,31 @@ async fn what_is_no_json_object_is_refused() {
     let response = app(&[]).oneshot(request("POST", "/json", &json, Body::from(vec![b'{', 0xff]))).await.unwrap();
     assert_eq!(problem(response).await.detail, "the body is not UTF-8");
     let response = app(&[]).oneshot(request("POST", "/json", &[], Body::from("{}"))).await.unwrap();
+    assert!(!response.headers().contains_key("accept-encoding"), "that is about another header");
     assert_eq!(problem(response).await.code, Code::UnsupportedMediaType);
+    let response = app(&[]).oneshot(request("POST", "/json", &json, Body::from("\u{feff}{}"))).await.unwrap();
+    assert_eq!(response.status(), 200);
+    for (bytes, word) in [(vec![0x1f, 0x8b, 8], "gzip"), (vec![b'{', 0, b'}', 0], "UTF-8"), (vec![0xfe, 0xff, 0, b'{'], "UTF-8")] {
+        let refused = problem(app(&[]).oneshot(request("POST", "/json", &json, Body::from(bytes))).await.unwrap()).await;
+        assert_eq!(refused.code, Code::InvalidRequest);
+        assert!(refused.detail.starts_with("the body is ") && refused.detail.contains(word), "{}", refused.detail);
+    }
+}
+
+#[tokio::test]
+async fn an_encoded_body_is_refused_wherever_it_goes() {
+    let encoded = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    for path in ["/json", "/nowhere"] {
+        let response = app(&[]).oneshot(request("POST", path, &encoded, Body::from("{}"))).await.unwrap();
+        assert_eq!(response.headers()["accept-encoding"], "identity");
+        let refused = problem(response).await;
+        assert_eq!(refused.code, Code::UnsupportedMediaType);
+        assert!(refused.detail.contains("\"gzip\""), "{}", refused.detail);
+    }
+    let plain = [("content-type", "application/json"), ("content-encoding", "identity")];
+    assert_eq!(app(&[]).oneshot(request("POST", "/json", &plain, Body::from("{}"))).await.unwrap().status(), 200);
+    let nothing = app(&[]).oneshot(request("GET", "/json", &encoded, Body::empty())).await.unwrap();
+    assert_eq!(nothing.status(), 200, "there is nothing that could be encoded");
 }
 
 #[tokio::test]
@@ -109,7 +133,8 @@ async fn other_origins_are_refused_unless_allowed() {
     let response = app(&["https://app.example"]).oneshot(request("GET", "/json", &good, Body::empty())).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example");
-    assert_eq!(response.headers()["access-control-expose-headers"], "Retry-After, X-Request-Id");
+    assert_eq!(response.headers()["access-control-expose-headers"], "Allow, Retry-After, X-Request-Id");
+    assert!(!response.headers().contains_key("access-control-allow-credentials"));
 
     let own = [("origin", "https://chat.example")];
     let response = app(&[]).oneshot(request("GET", "/json", &own, Body::empty())).await.unwrap();
@@ -124,8 +149,21 @@ async fn a_preflight_is_answered_for_allowed_origins() {
     let response = app(allowed).oneshot(request("OPTIONS", "/json", &ask("https://app.example"), Body::empty())).await.unwrap();
     assert_eq!(response.status(), 204);
     assert!(response.headers()["access-control-allow-methods"].to_str().unwrap().contains("PATCH"));
-    assert!(response.headers()["access-control-allow-headers"].to_str().unwrap().contains("Authorization"));
     assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example");
+    assert_eq!(response.headers()["vary"], "Origin, Access-Control-Request-Headers");
+    let always = "Authorization, Content-Type, X-Request-Id, traceparent, tracestate, baggage, sentry-trace";
+    assert_eq!(response.headers()["access-control-allow-headers"], always);
+    assert!(!response.headers().contains_key("access-control-allow-credentials"));
+    for (asked, more) in [
+        ("authorization,traceparent", ""),
+        ("Guild-Nonce, x-evil,guild-as , guild-later", ", guild-nonce, guild-later"),
+        ("GUILD-AS", ""),
+        ("guild-a b, guild-", ", guild-"),
+    ] {
+        let headers = [&ask("https://app.example")[..], &[("access-control-request-headers", asked)]].concat();
+        let response = app(allowed).oneshot(request("OPTIONS", "/json", &headers, Body::empty())).await.unwrap();
+        assert_eq!(response.headers()["access-control-allow-headers"], format!("{always}{more}"), "{asked}");
+    }
     let response = app(allowed).oneshot(request("OPTIONS", "/json", &ask("https://evil.example"), Body::empty())).await.unwrap();
     assert_eq!(problem(response).await.code, Code::Forbidden);
 }

@@ -1,7 +1,7 @@
 //! Reading what a client sent, with the name of the field that is wrong and a sentence that says what is allowed.
 
 use crate::Problem;
-use crate::body::{TooLarge, TooSlow, cause};
+use crate::body::{TooLarge, TooSlow, cause, looks_like};
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use contract::{Code, Refusal};
@@ -32,11 +32,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 /// A request's body, which is to be JSON, as it came.
 ///
 /// # Errors
-/// `unsupported_media_type` for a body that is announced as something else, `too_large`, `invalid_request` for what is no text.
+/// `unsupported_media_type` for a body that is announced as something else, `too_large`, `invalid_request` for what is no text, with a
+/// sentence that says what it looks like.
 pub async fn json_text(request: Request) -> Result<String, Refusal> {
     must_be_json(request.headers())?;
     let bytes = whole(request.into_body()).await?;
-    String::from_utf8(bytes.into()).map_err(|_| Refusal::new(Code::InvalidRequest, "the body is not UTF-8"))
+    let wrong = |what| Refusal::new(Code::InvalidRequest, format!("the body is {what}"));
+    if let Some(other) = looks_like(&bytes) {
+        return Err(wrong(other));
+    }
+    String::from_utf8(bytes.into()).map_err(|_| wrong("not UTF-8"))
+}
+
+/// The text without the byte order mark that some libraries put before it. RFC 8259, section 8.1: who reads JSON may pass over one.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -76,11 +86,12 @@ async fn whole(body: Body) -> Result<bytes::Bytes, Refusal> {
     }
 }
 
-/// Reads a JSON object into a `T`: a request's body, or an event's payload. Unknown fields are `T`'s to ignore.
+/// Reads a JSON object into a `T`: a request's body, a message on a socket, or an event's payload. Unknown fields are `T`'s to ignore.
 ///
 /// # Errors
 /// `invalid_request`, with the path of the field that is wrong (`usernames[0]`) where it is one field's fault.
 pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
+    let text = without_mark(text);
     // serde would also make a struct of a list, field by field; nobody means that.
     if !text.trim_ascii_start().starts_with('{') {
         return Err(Refusal::new(Code::InvalidRequest, "a JSON object is needed: {…}"));
@@ -107,8 +118,18 @@ pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
 /// # Errors
 /// `invalid_request`, with the parameter's name.
 pub fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Refusal> {
+    must_be_utf8(query)?;
     let query = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
     serde_path_to_error::deserialize(query).map_err(|error| wrong(&error.path().to_string(), &error.inner().to_string()))
+}
+
+/// Refuses what is percent-encoded in another charset: `caf%E9` would be taken for another text, which is then not found.
+fn must_be_utf8(query: &str) -> Result<(), Refusal> {
+    let is_utf8 = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().is_ok();
+    let Some(wrong) = query.split('&').find(|pair| !is_utf8(pair)) else { return Ok(()) };
+    let (name, _) = wrong.split_once('=').unwrap_or((wrong, ""));
+    let name: String = percent_encoding::percent_decode_str(name).decode_utf8_lossy().chars().take(64).collect();
+    Err(Refusal::invalid(&name, format!("{name:?} is not percent-encoded UTF-8: é is %C3%A9")))
 }
 
 fn not_json(error: &serde_json::Error) -> Refusal {
@@ -256,6 +277,13 @@ mod tests {
     }
 
     #[test]
+    fn one_byte_order_mark_is_passed_over() {
+        assert!(read_json::<Sample>("\u{feff}{\"body\":\"x\"}").is_ok());
+        let two = read_json::<Sample>("\u{feff}\u{feff}{\"body\":\"x\"}");
+        assert_eq!(two.unwrap_err().detail, "a JSON object is needed: {…}");
+    }
+
+    #[test]
     fn deep_nesting_costs_no_stack() {
         let deep = format!("{{\"body\":\"x\",\"other\":{}{}}}", "[".repeat(60_000), "]".repeat(60_000));
         assert!(read_json::<Sample>(&deep).is_ok(), "what is ignored is skipped in a loop");
@@ -274,6 +302,7 @@ mod tests {
     fn a_query_names_its_parameter() {
         assert_eq!(read_query::<Paged>("").unwrap().limit.get(), 50);
         assert_eq!(read_query::<Paged>("x=1&limit=7&days=3").unwrap().days, Some(3));
+        assert_eq!(read_query::<Paged>("x=%C3%A9%F0%9F%91%8D%EF%BF%BD&days=3&%").unwrap().days, Some(3));
         for (query, field, detail) in [
             ("limit=0", "limit", "limit is a number from 1 to 100"),
             ("limit=101", "limit", "limit is a number from 1 to 100"),
@@ -281,6 +310,8 @@ mod tests {
             ("limit=", "limit", "limit: expected a whole number"),
             ("limit=1&limit=2", "limit", "limit: it is given twice"),
             ("days=70000", "days", "days: the number is out of range"),
+            ("x=1&days=%E9", "days", "\"days\" is not percent-encoded UTF-8: é is %C3%A9"),
+            ("x=caf%E9", "x", "\"x\" is not percent-encoded UTF-8: é is %C3%A9"),
         ] {
             let refusal = read_query::<Paged>(query).unwrap_err();
             assert_eq!((refusal.field.as_deref(), refusal.detail.as_str()), (Some(field), detail), "{query}");
