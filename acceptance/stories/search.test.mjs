@@ -31,6 +31,17 @@ async function all(person, query) {
 }
 
 story('search', {}, (it) => {
+  it('before is the next of a page, and nothing else is taken for one', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const room = await alice.room([bob]);
+    await pipelined(25, (n) => alice.says(room, `hello ${n}`));
+    for (const before of ['abc', '1', 'ffff', '1-1-1-1', 'null', '', ' ', '0', '-1', '7fffffffffffffff', '👍', room.id]) {
+      const { field } = await bob.api.refused('invalid_request', 'GET', `/messages/search?${new URLSearchParams({ q: 'hello', before })}`);
+      assert.equal(field, 'before', before);
+    }
+    assert.equal((await all(bob, { q: 'hello', limit: 4 })).length, 25, 'every next is taken');
+  });
+
   it('finds what the documentation says, and nothing else', async ({ people }) => {
     const [alice, bob] = await people('alice', 'bob');
     const rows = documented();

@@ -8,7 +8,7 @@ use contract::{Answer, Caller, Refusal, Room, RoomId};
 impl Answer<GetRooms> for Messages {
     async fn answer(&self, who: &Caller, call: GetRooms) -> Result<Vec<Room>, Refusal> {
         let reader = who.user()?.id;
-        at_most_1000(&call.rooms)?;
+        at_most(100, &call.rooms)?;
         let wanted: Vec<_> = call.rooms.into_iter().map(|room| (room, reader)).collect();
         let mut raw: Vec<_> =
             self.db.read(move |tx| Box::pin(async move { view::several(tx, &wanted).await })).await?.into_iter().flatten().collect();
@@ -17,8 +17,8 @@ impl Answer<GetRooms> for Messages {
     }
 }
 
-/// How many rooms may be asked about at once.
-pub(crate) fn at_most_1000(rooms: &[RoomId]) -> Result<(), Refusal> {
+/// How many rooms may be asked about at once: as many as a page has where their messages are read, so that a call's answer has a bound.
+pub(crate) fn at_most(most: usize, rooms: &[RoomId]) -> Result<(), Refusal> {
     let count = rooms.len();
-    if count <= 1_000 { Ok(()) } else { Err(Refusal::invalid("rooms", format!("rooms: at most 1,000 at once, these are {count}"))) }
+    if count <= most { Ok(()) } else { Err(Refusal::invalid("rooms", format!("rooms: at most {most} at once, these are {count}"))) }
 }

@@ -24,7 +24,7 @@ impl Answer<Heads> for Messages {
                 Box::pin(async move {
                     let mut heads = Vec::new();
                     for (id, _, _) in members::rooms_of(tx, call.user).await? {
-                        let head = log::head(tx, id).await?.and_then(|row| row.seq).unwrap_or(0);
+                        let head = log::head_row(tx, id).await?.map_or(0, |head| head.seq);
                         heads.push(RoomHead { id, head });
                     }
                     Ok((heads, log::ends(tx, partitions).await?))

@@ -1,16 +1,19 @@
 //! A stretch of the messages of several rooms at once.
 
-use crate::get_rooms::at_most_1000;
+use crate::get_rooms::at_most;
 use crate::service::Messages;
 use crate::store::sets::{self, Span};
 use crate::{access, resolve};
 use contract::calls::messages::{Histories, OfRoom, Stretch};
 use contract::{Answer, Caller, Refusal};
 
+/// Bytes of bodies that one call reads, of all rooms together (and of each room one message, however long): 1 MiB, as a search looks at.
+const BYTES: usize = 1 << 20;
+
 impl Answer<Histories> for Messages {
     async fn answer(&self, who: &Caller, call: Histories) -> Result<Vec<OfRoom<Stretch>>, Refusal> {
         let reader = who.user()?.id;
-        at_most_1000(&call.rooms)?;
+        at_most(100, &call.rooms)?;
         for (field, seq) in [("after", Some(call.after)), ("before", call.before)] {
             if seq.is_some_and(|seq| seq < 0) {
                 return Err(Refusal::invalid(field, format!("{field} is a seq: a whole number, 0 or more")));
@@ -23,17 +26,17 @@ impl Answer<Histories> for Messages {
             .db
             .read(move |tx| {
                 Box::pin(async move {
-                    let (standings, heads) = (sets::standings(tx, &pairs).await?, sets::heads(tx, &pairs).await?);
+                    let (standings, heads) = (sets::standings(tx, &pairs).await?, sets::counts(tx, &pairs).await?);
                     let members: Vec<_> =
                         pairs.iter().zip(&standings).filter(|(_, s)| is_member(s.as_ref())).map(|(pair, _)| *pair).collect();
-                    Ok((standings, heads, sets::messages(tx, &members, span).await?))
+                    Ok((standings, heads, sets::messages(tx, &members, span, BYTES).await?))
                 })
             })
             .await?;
         let names = self.names.of(rows.iter().flatten().map(|row| row.actor).collect()).await?;
         let mut rows = rows.into_iter();
         let mut stretches = Vec::with_capacity(call.rooms.len());
-        for ((room, standing), (head, _)) in call.rooms.into_iter().zip(standings).zip(heads) {
+        for ((room, standing), head) in call.rooms.into_iter().zip(standings).zip(heads) {
             let may = match &standing {
                 Some(standing) => access::member_only(standing.row.kind, standing.read.is_some()),
                 None => Err(Refusal::no_room()),

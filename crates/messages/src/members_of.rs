@@ -1,25 +1,34 @@
 //! The members of several rooms at once.
 
 use crate::access;
-use crate::get_rooms::at_most_1000;
+use crate::get_rooms::at_most;
 use crate::list_channels::bad_after;
 use crate::list_members::place;
 use crate::service::Messages;
 use crate::store::sets;
 use contract::calls::messages::{MembersOf, OfRoom};
 use contract::calls::users::UsersById;
-use contract::{Answer, Caller, Placed, Refusal, User, UserId};
+use contract::{Answer, Caller, Limit, Placed, Refusal, User, UserId};
 use std::collections::{BTreeSet, HashMap};
 
 /// How many users one call asks for (the call's own bound).
 const AT_ONCE: usize = 1_000;
 
+/// Members that one call answers, of all rooms together: 100 of 100 rooms, which are some 3 MB. With more rooms the pages are shorter.
+const MEMBERS: i64 = 10_000;
+
+/// How many of each room, where so many rooms are asked about.
+fn of_each(limit: Limit, rooms: usize) -> Limit {
+    let share = MEMBERS / i64::try_from(rooms.max(1)).unwrap_or(i64::MAX);
+    Limit::try_from(i64::from(limit).min(share).max(1)).unwrap_or(limit)
+}
+
 impl Answer<MembersOf> for Messages {
     async fn answer(&self, who: &Caller, call: MembersOf) -> Result<Vec<OfRoom<Placed<User>>>, Refusal> {
         let reader = who.user()?.id;
-        at_most_1000(&call.rooms)?;
+        at_most(1_000, &call.rooms)?;
         let after = call.after.map(|text| place(&text).ok_or_else(bad_after)).transpose()?;
-        let limit = call.limit;
+        let limit = of_each(call.limit, call.rooms.len());
         let pairs: Vec<_> = call.rooms.iter().map(|room| (*room, reader)).collect();
         let (standings, members) = self
             .db
@@ -50,5 +59,16 @@ impl Answer<MembersOf> for Messages {
             more: page.more,
         };
         Ok(call.rooms.into_iter().zip(found).map(|(room, found)| OfRoom { room, answer: found.map(page) }).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_rooms_share_the_bound() {
+        let each = |limit, rooms| i64::from(of_each(Limit::try_from(limit).unwrap(), rooms));
+        assert_eq!([each(100, 0), each(100, 100), each(7, 1_000), each(50, 1_000), each(100, 1_000_000)], [100, 100, 7, 10, 1]);
     }
 }

@@ -6,10 +6,13 @@ use contract::calls::messages::ReadLog;
 use contract::log::Entry;
 use contract::{Answer, Caller, Refusal};
 
+/// An answer ends after so many bytes of bodies: a gateway that was away reads thousands of entries, one answer after the other.
+const BYTES: i64 = 1 << 20;
+
 impl Answer<ReadLog> for Messages {
     async fn answer(&self, who: &Caller, call: ReadLog) -> Result<Vec<Entry>, Refusal> {
         who.must_be_service()?;
-        let rows = self.db.read(move |tx| Box::pin(log::after(tx, call.partition, call.after, i64::from(call.limit)))).await?;
+        let rows = self.db.read(move |tx| Box::pin(log::after(tx, call.partition, call.after, i64::from(call.limit), BYTES))).await?;
         self.resolver.entries(rows).await
     }
 }

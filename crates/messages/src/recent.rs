@@ -4,7 +4,7 @@
 //! no further room can hold anything newer than what was found.
 
 use crate::service::Messages;
-use crate::store::log::{self, LogRow};
+use crate::store::log::{self, HeadRow, LogRow};
 use crate::store::members;
 use contract::calls::messages::{Recent, Recently};
 use contract::{Answer, Caller, Refusal, RoomId, Time, UserId};
@@ -39,11 +39,11 @@ impl Answer<Recent> for Messages {
 
 /// The rows, and how many were looked at: a head of each room, and what was read of those that had something new.
 async fn newest(tx: &mut Tx, reader: UserId, sender: Option<UserId>, since: Time, limit: usize) -> Result<(Vec<LogRow>, usize), Error> {
-    let mut rooms: Vec<(LogRow, i64)> = Vec::new();
+    let mut rooms: Vec<(HeadRow, i64)> = Vec::new();
     let mut looked_at = 0;
     for stay in members::stays_now(tx, reader).await? {
         looked_at += 1;
-        if let Some(head) = log::head(tx, stay.room).await?.filter(|head| head.created_at >= since) {
+        if let Some(head) = log::head_row(tx, stay.room).await?.filter(|head| head.created_at >= since) {
             rooms.push((head, stay.from_seq.max(1)));
         }
     }
@@ -54,7 +54,7 @@ async fn newest(tx: &mut Tx, reader: UserId, sender: Option<UserId>, since: Time
         if full && found.last().is_some_and(|oldest| (oldest.created_at, oldest.position) > (head.created_at, head.position)) {
             break;
         }
-        let of_room = of_room(tx, head.room, from_seq, head.seq.unwrap_or(0), reader, sender, since, limit).await?;
+        let of_room = of_room(tx, head.room, from_seq, head.seq, reader, sender, since, limit).await?;
         looked_at += of_room.len();
         found.extend(of_room);
         found.sort_by_key(|row| std::cmp::Reverse((row.created_at, row.position)));

@@ -41,7 +41,8 @@ pub struct GetRoom {
 }
 call!(GetRoom => Room, "messages.get_room");
 
-/// Several rooms at once, in no order: those that [`GetRoom`] would answer, without a word about the others. At most 1,000.
+/// Several rooms at once, in no order: those that [`GetRoom`] would answer, without a word about the others. At most 100, as each may have
+/// a long last message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GetRooms {
     /// Which.
@@ -101,7 +102,8 @@ pub struct ListMembers {
 }
 call!(ListMembers => Page<User>, "messages.list_members");
 
-/// The members of several rooms at once: for each room what [`ListMembers`] answers or refuses. At most 1,000 rooms.
+/// The members of several rooms at once: for each room what [`ListMembers`] answers or refuses. At most 1,000 rooms; with more than 100 the
+/// pages may be shorter than the limit, so that there are 10,000 members in all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MembersOf {
     /// Which rooms.
@@ -183,7 +185,8 @@ pub struct History {
 }
 call!(History => Page<Message>, "messages.history");
 
-/// A stretch of the messages of several rooms at once, with the rights of [`History`]. At most 1,000 rooms.
+/// A stretch of the messages of several rooms at once, with the rights of [`History`]. At most 100 rooms. Where the messages are long, a
+/// stretch is shorter than the limit: 1 MiB of bodies for all rooms together, and of each room one message at least.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Histories {
     /// Which rooms.
@@ -340,7 +343,8 @@ call!(RoomOf => Option<InRoom>, "messages.room_of");
 pub struct Head {}
 call!(Head => Cursor, "messages.head");
 
-/// The log's entries after a position, ascending, for a gateway that has missed hints. Services only.
+/// The log's entries after a position, ascending, for a gateway that has missed hints. Services only. An answer ends early where bodies are
+/// long (1 MiB of them, and one entry at least): only one without entries is the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReadLog {
     /// Which partition.

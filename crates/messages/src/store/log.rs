@@ -178,8 +178,19 @@ pub(crate) async fn touched(tx: &mut Tx, part: u16, position: i64) -> Result<Vec
     tx.rows(sql, &values![i64::from(part), position], touched).await
 }
 
-/// A partition's rows after a position, ascending.
-pub(crate) async fn after(tx: &mut Tx, part: u16, position: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
+/// A partition's rows after a position, ascending: so many, or fewer where they hold more than so many bytes, but one at least. Their sizes
+/// are read first, because a row that was read is in memory. A room that was created counts as 8 KiB: with it goes the room as it is now, its
+/// first members and its last message.
+pub(crate) async fn after(tx: &mut Tx, part: u16, position: i64, limit: i64, bytes: i64) -> Result<Vec<LogRow>, Error> {
+    let sizes = "SELECT CAST(CASE WHEN kind = 1 THEN 8192 ELSE COALESCE(octet_length(payload), 0) END AS BIGINT)
+        FROM log WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3";
+    let sizes = tx.rows(sizes, &values![i64::from(part), position, limit], |row| row.int(0)).await?;
+    let mut sum = 0_i64;
+    let fit = sizes.iter().take_while(|size| {
+        sum = sum.saturating_add(**size);
+        sum <= bytes
+    });
+    let limit = i64::try_from(fit.count().max(1)).unwrap_or(i64::MAX).min(limit);
     let sql = columns!("WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3");
     tx.rows(sql, &values![i64::from(part), position, limit], log_row).await
 }
@@ -193,6 +204,22 @@ pub(crate) async fn at_each(tx: &mut Tx, places: &[(u16, i64)]) -> Result<Vec<Op
 /// A room's newest row.
 pub(crate) async fn head(tx: &mut Tx, room: RoomId) -> Result<Option<LogRow>, Error> {
     tx.row(HEAD, &values![room.bytes()], log_row).await
+}
+
+/// A room's newest row without what it holds: for those who look at many rooms.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadRow {
+    pub room: RoomId,
+    pub seq: i64,
+    pub position: i64,
+    pub created_at: Time,
+}
+
+/// See [`HeadRow`].
+pub(crate) async fn head_row(tx: &mut Tx, room: RoomId) -> Result<Option<HeadRow>, Error> {
+    let sql = "SELECT seq, position, created_at FROM log WHERE room = $1 AND seq > 0 ORDER BY seq DESC LIMIT 1";
+    let head = |row: &Row<'_>| Ok(HeadRow { room, seq: row.int(0)?, position: row.int(1)?, created_at: Time(row.int(2)?) });
+    tx.row(sql, &values![room.bytes()], head).await
 }
 
 /// The same for each of these.

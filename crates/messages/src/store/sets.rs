@@ -86,6 +86,17 @@ pub(crate) struct Head {
     pub messages: i64,
 }
 
+/// The head of each room; zeros for a room in which nothing has happened.
+pub(crate) async fn counts(tx: &mut Tx, pairs: &[Pair]) -> Result<Vec<Head>, Error> {
+    const SQL: &str = pairs!(
+        ", heads AS MATERIALIZED (
+            SELECT n, room, (SELECT h.seq FROM log h WHERE h.room = p.room AND h.seq > 0 ORDER BY h.seq DESC LIMIT 1) AS seq FROM pairs p)
+        SELECT h.seq, h.messages, CAST(t.n AS BIGINT) FROM heads t JOIN log h ON h.room = t.room AND h.seq = t.seq"
+    );
+    let found = tx.rows(SQL, &lists(pairs), |row| Ok((place(row, 2)?, Head { seq: row.int(0)?, messages: row.int(1)? }))).await?;
+    Ok(placed(pairs.len(), found).into_iter().map(Option::unwrap_or_default).collect())
+}
+
 /// The head of each room, and its newest message; zeros for a room in which nothing has happened.
 pub(crate) async fn heads(tx: &mut Tx, pairs: &[Pair]) -> Result<Vec<(Head, Option<LogRow>)>, Error> {
     const SQL: &str = pairs!(
@@ -146,15 +157,69 @@ pub(crate) struct Span {
     pub limit: usize,
 }
 
-/// Messages of each room within a span, by seq, ascending.
-pub(crate) async fn messages(tx: &mut Tx, pairs: &[Pair], span: Span) -> Result<Vec<Vec<LogRow>>, Error> {
+/// A message without its body: its seq, and the bytes of the body.
+type Size = (i64, usize);
+
+/// Messages of each room within a span, by seq, ascending: as many as have room in so many bytes of bodies, of each room one at least.
+///
+/// Their sizes are read first, because a row that was read is in memory.
+pub(crate) async fn messages(tx: &mut Tx, pairs: &[Pair], span: Span, bytes: usize) -> Result<Vec<Vec<LogRow>>, Error> {
+    const SQL: &str = pairs!(
+        " SELECT ",
+        columns_of!("l"),
+        ", CAST(p.n AS BIGINT) FROM pairs p
+            JOIN log l ON l.room = p.room AND l.kind = 2
+                AND l.seq >= CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
+                AND l.seq <= CAST(substr(CAST($4 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
+            ORDER BY p.n, l.seq"
+    );
+    let stretches = within(&sizes(tx, pairs, span).await?, span.newest, bytes);
+    let wanted: Vec<_> = pairs.iter().zip(&stretches).filter_map(|(pair, stretch)| Some((*pair, (*stretch)?))).collect();
+    let (some, ends): (Vec<Pair>, Vec<(i64, i64)>) = wanted.into_iter().unzip();
+    if some.is_empty() {
+        return Ok(vec![Vec::new(); pairs.len()]);
+    }
+    let [rooms, readers] = lists(&some);
+    // As many digits as the largest seq may have.
+    let digits = |number: &i64| format!("{number:019}");
+    let from: String = ends.iter().map(|(first, _)| digits(first)).collect();
+    let to: String = ends.iter().map(|(_, last)| digits(last)).collect();
+    let found = tx.rows(SQL, &values![rooms, readers, from, to], |row| Ok((place(row, COLUMNS)?, log_row(row)?))).await?;
+    let mut found = gathered(some.len(), found).into_iter();
+    Ok(stretches.iter().map(|stretch| stretch.and_then(|_| found.next()).unwrap_or_default()).collect())
+}
+
+/// The first and the last seq of what is taken of each room: of all rooms the message at the edge where the span begins, then of all the
+/// one next to it, and so on, until the bytes are used up.
+fn within(sizes: &[Vec<Size>], newest: bool, bytes: usize) -> Vec<Option<(i64, i64)>> {
+    let mut taken: Vec<Option<(i64, i64)>> = vec![None; sizes.len()];
+    let (mut left, mut number) = (bytes, 0);
+    loop {
+        let mut any = false;
+        for (sizes, room) in sizes.iter().zip(&mut taken) {
+            let at = if newest { sizes.len().checked_sub(number + 1) } else { Some(number) };
+            let Some((seq, size)) = at.and_then(|at| sizes.get(at)) else { continue };
+            if number > 0 && *size > left {
+                return taken;
+            }
+            any = true;
+            left = left.saturating_sub(*size);
+            *room = Some(room.map_or((*seq, *seq), |(first, last)| (first.min(*seq), last.max(*seq))));
+        }
+        if !any {
+            return taken;
+        }
+        number += 1;
+    }
+}
+
+/// The sizes of the messages of each room within a span, by seq, ascending.
+async fn sizes(tx: &mut Tx, pairs: &[Pair], span: Span) -> Result<Vec<Vec<Size>>, Error> {
     const OLDEST: &str = pairs!(
         ", edges AS MATERIALIZED (
             SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2
                 ORDER BY e.seq LIMIT 1 OFFSET $5) AS seq FROM pairs p)
-        SELECT ",
-        columns_of!("l"),
-        ", CAST(t.n AS BIGINT) FROM edges t
+        SELECT l.seq, CAST(COALESCE(octet_length(l.payload), 0) AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
             JOIN log l ON l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq <= COALESCE(t.seq, 9223372036854775807) AND l.kind = 2
             ORDER BY t.n, l.seq"
     );
@@ -162,20 +227,37 @@ pub(crate) async fn messages(tx: &mut Tx, pairs: &[Pair], span: Span) -> Result<
         ", edges AS MATERIALIZED (
             SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2
                 ORDER BY e.seq DESC LIMIT 1 OFFSET $5) AS seq FROM pairs p)
-        SELECT ",
-        columns_of!("l"),
-        ", CAST(t.n AS BIGINT) FROM edges t
+        SELECT l.seq, CAST(COALESCE(octet_length(l.payload), 0) AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
             JOIN log l ON l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq >= COALESCE(t.seq, 0) AND l.kind = 2
             ORDER BY t.n, l.seq"
     );
     let sql = if span.newest { NEWEST } else { OLDEST };
     let [rooms, readers] = lists(pairs);
     let values = values![rooms, readers, span.after, span.before, last_of(span.limit)];
-    let found = tx.rows(sql, &values, |row| Ok((place(row, COLUMNS)?, log_row(row)?))).await?;
+    let size = |row: &Row<'_>| Ok((place(row, 2)?, (row.int(0)?, usize::try_from(row.int(1)?).unwrap_or(0))));
+    let found = tx.rows(sql, &values, size).await?;
     Ok(gathered(pairs.len(), found))
 }
 
 /// Behind how many others the last one within a limit stands.
 fn last_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(1).max(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_begins_at_the_edge_and_is_shared_among_rooms() {
+        let sizes = [vec![(1, 10), (2, 10), (5, 10)], vec![], vec![(3, 500)], vec![(1, 1), (4, 1)]];
+        let taken = |newest, bytes| within(&sizes, newest, bytes);
+        assert_eq!(taken(true, 10_000), [Some((1, 5)), None, Some((3, 3)), Some((1, 4))]);
+        assert_eq!(taken(true, 0), [Some((5, 5)), None, Some((3, 3)), Some((4, 4))], "of each one, however long");
+        assert_eq!(taken(false, 0), [Some((1, 1)), None, Some((3, 3)), Some((1, 1))]);
+        assert_eq!(taken(true, 521), [Some((2, 5)), None, Some((3, 3)), Some((4, 4))]);
+        assert_eq!(taken(true, 522), [Some((2, 5)), None, Some((3, 3)), Some((1, 4))]);
+        assert_eq!(taken(false, 522), [Some((1, 2)), None, Some((3, 3)), Some((1, 4))]);
+        assert_eq!(within(&[], true, 5), []);
+    }
 }

@@ -133,6 +133,29 @@ async fn all_pages(house: &House, by: u64, call: Search) -> Vec<Found> {
     panic!("no end after 1,000 pages");
 }
 
+pub async fn what_is_no_place_is_refused(house: House) {
+    let room = house.room(1, Group, None, &[2]).await.id;
+    // So many that a word in hexadecimal is a position that there is.
+    for number in 0..300 {
+        house.send(1, room, &format!("hello {number}")).await;
+    }
+    for before in ["abc", "1", "ff", "1-1-1-1", "0", "-1", "", " ", "null", "undefined", "2026-11-28", "ÿ", &room.to_string()] {
+        let refusal = ask(&house, 2, Search { before: Some(before.to_owned()), ..search("hello") }).await.unwrap_err();
+        assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidRequest, Some("before")), "{before}");
+    }
+    let few = |before| Search { before, limit: Limit::try_from(7).unwrap(), ..search("hello") };
+    let (mut before, mut found) = (None, 0);
+    loop {
+        let page = ask(&house, 2, few(before)).await.unwrap();
+        found += page.items.len();
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, 300, "what was given out is taken");
+}
+
 pub async fn pages_leave_no_gap(house: House) {
     let mut rooms = Vec::new();
     for other in 2..10 {

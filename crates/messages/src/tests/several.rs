@@ -1,7 +1,10 @@
 //! Many rooms at once: the same answers as one by one, for a fixed number of statements.
 
-use super::house::{House, caller, user};
-use contract::calls::messages::{GetRoom, GetRooms, Histories, History, ListMembers, MarkRead, MembersOf, MyRooms, OfRoom, Stretch};
+use super::house::{House, caller, service, user};
+use contract::calls::messages::{
+    GetRoom, GetRooms, Histories, History, ListMembers, MarkRead, MembersOf, MyRooms, OfRoom, ReadLog, Stretch,
+};
+use contract::log::Event;
 use contract::{Code, Limit, Page, Room, RoomId, RoomKind};
 
 fn limit(limit: i64) -> Limit {
@@ -43,7 +46,11 @@ pub async fn they_are_seen_as_one_by_one(house: House) {
     let mine = house.ask(&caller(1), MyRooms { after: None, limit: limit(50) }).await.unwrap().items;
     assert_eq!(mine.len(), 4);
     assert!(mine.iter().all(|room| single.contains(room)), "{mine:#?} {single:#?}");
-    let too_many = GetRooms { rooms: vec![ids[0]; 1_001] };
+    let too_many = GetRooms { rooms: vec![ids[0]; 101] };
+    assert_eq!(house.ask(&caller(1), too_many).await.unwrap_err().code, Code::InvalidRequest);
+    let too_many = MembersOf { rooms: vec![ids[0]; 1_001], after: None, limit: limit(1) };
+    assert_eq!(house.ask(&caller(1), too_many).await.unwrap_err().code, Code::InvalidRequest);
+    let too_many = Histories { rooms: vec![ids[0]; 101], after: 0, before: None, newest: true, limit: limit(1) };
     assert_eq!(house.ask(&caller(1), too_many).await.unwrap_err().code, Code::InvalidRequest);
     assert_eq!(house.ask(&caller(1), GetRooms { rooms: vec![] }).await.unwrap(), []);
 
@@ -125,6 +132,77 @@ pub async fn they_cost_a_fixed_number_of_statements(house: House) {
         assert!(stretches.iter().all(|stretch| stretch.answer.as_ref().unwrap().messages.len() == 3));
         assert!(members.iter().all(|page| page.answer.as_ref().unwrap().items[0].1.username == user(1).username));
     }
-    // One for the page of rooms, three for each view, three for messages, two for members.
-    assert_eq!(costs, [12, 12]);
+    // One for the page of rooms, three for each view, four for messages, two for members.
+    assert_eq!(costs, [13, 13]);
+}
+
+/// The longest message: 8,000 characters of four bytes each.
+fn long() -> String {
+    "👍".repeat(8_000)
+}
+
+const MIB: usize = 1 << 20;
+
+pub async fn long_messages_end_a_stretch_early(house: House) {
+    let mut rooms = Vec::new();
+    for (body, count) in [(long(), 40), ("short".to_owned(), 5), (long(), 40)] {
+        let room = house.room(1, RoomKind::Group, None, &[2]).await.id;
+        for _ in 0..count {
+            house.send(2, room, &body).await;
+        }
+        rooms.push(room);
+    }
+    let seqs = |stretch: &Stretch| stretch.messages.iter().map(|message| message.seq).collect::<Vec<_>>();
+    let bytes = |stretch: &Stretch| stretch.messages.iter().map(|message| message.body.as_str().len()).sum::<usize>();
+    for newest in [true, false] {
+        let call = |rooms: &[RoomId], after, before| Histories { rooms: rooms.to_vec(), after, before, newest, limit: limit(100) };
+        let found = house.ask(&caller(1), call(&rooms, 0, None)).await.unwrap();
+        let found: Vec<Stretch> = found.into_iter().map(|of| of.answer.unwrap()).collect();
+        let all: usize = found.iter().map(bytes).sum();
+        assert!(all <= MIB && all > MIB - 40_000, "{all}");
+        assert_eq!(seqs(&found[1]), [1, 2, 3, 4, 5], "who has little is not cut for others' sake");
+        assert_eq!((found[0].messages.len(), found[2].messages.len()), (16, 16));
+        for stretch in [&found[0], &found[2]] {
+            assert_eq!((stretch.earlier, stretch.later), (newest, !newest), "that there are more is said");
+            assert_eq!(seqs(stretch), if newest { (25..=40).collect::<Vec<_>>() } else { (1..=16).collect() });
+        }
+        // Page by page there is everything, each once.
+        let (mut seen, mut after, mut before) = (Vec::new(), 0, None);
+        loop {
+            let page = house.ask(&caller(1), call(&rooms[..1], after, before)).await.unwrap().pop().unwrap().answer.unwrap();
+            assert!(bytes(&page) <= MIB && !page.messages.is_empty());
+            let seqs = seqs(&page);
+            seen.extend(seqs.iter().copied());
+            (after, before) = if newest { (0, seqs.first().copied()) } else { (*seqs.last().unwrap(), None) };
+            if !(if newest { page.earlier } else { page.later }) {
+                break;
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (1..=40).collect::<Vec<_>>());
+    }
+}
+
+pub async fn long_messages_end_a_page_of_the_log_early(house: House) {
+    let room = house.room(1, RoomKind::Group, None, &[2]).await.id;
+    for _ in 0..70 {
+        house.send(2, room, &long()).await;
+    }
+    let partition = house.part(room);
+    let (mut after, mut pages) = (0, Vec::new());
+    loop {
+        let entries = house.ask(&service(), ReadLog { partition, after, limit: 500 }).await.unwrap();
+        let Some(last) = entries.last() else { break };
+        after = last.position;
+        let bodies = entries.iter().filter_map(|entry| match &entry.event {
+            Event::NewMessage { message, .. } => Some(message.body.as_str().len()),
+            _ => None,
+        });
+        pages.push((entries.len(), bodies.sum::<usize>()));
+    }
+    assert!(pages.iter().all(|(_, bytes)| *bytes <= MIB), "{pages:?}");
+    assert!((3..=4).contains(&pages.len()), "{pages:?}");
+    assert_eq!(pages.iter().map(|(entries, _)| entries).sum::<usize>(), 70 + 2, "and two who hear of the room");
+    assert_eq!(house.ask(&service(), ReadLog { partition, after: 0, limit: 1 }).await.unwrap().len(), 1);
+    assert_eq!(house.ask(&service(), ReadLog { partition, after: 0, limit: 0 }).await.unwrap().len(), 0);
 }
