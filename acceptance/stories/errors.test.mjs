@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { connect as tcp } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import WebSocket from 'ws';
 import { story } from '../lib/story.mjs';
 import { sleep, within } from '../lib/wait.mjs';
@@ -64,6 +65,76 @@ story('errors', {}, (it) => {
       assert.equal(answer.body?.code, 'invalid_request', `${raw}: ${answer.status} ${answer.text}`);
     }
     assert.equal((await alice.sees(room)).head, 2);
+  });
+
+  it('an encoded body is unsupported_media_type, on every edge; and bytes that are no text are told for what they are', async ({ people, server }) => {
+    const [alice] = await people('alice');
+    const room = await alice.room([], { name: 'x' });
+    const edges = { [`/rooms/${room.id}/messages`]: { body: 'x' }, '/graphql': { query: '{ me { id } }' }, '/users/login': { username: alice.username, password: alice.password } };
+    for (const [path, request] of Object.entries(edges)) {
+      const text = JSON.stringify(request);
+      const send = (raw, headers = {}) => alice.api.post(path, undefined, { raw, headers: { ...JSON_TYPE, ...headers } });
+      for (const coding of ['gzip', 'br', 'GZIP', 'identity, gzip', 'utf-8']) {
+        const refused = await alice.api.post(path, undefined, { raw: gzipSync(text), headers: { ...JSON_TYPE, 'content-encoding': coding } });
+        assert.deepEqual([refused.status, refused.body.code], [415, 'unsupported_media_type'], `${path} ${coding}: ${refused.text}`);
+        assert.equal(refused.headers.get('accept-encoding'), 'identity');
+        assert.match(refused.body.detail, /Content-Encoding/);
+      }
+      assert.ok((await send(text, { 'content-encoding': 'identity' })).status < 300, path);
+      assert.ok((await send(`\ufeff${text}`)).status < 300, `${path}: a byte order mark is passed over (RFC 8259, section 8.1)`);
+      for (const [raw, what] of [[gzipSync(text), /gzip/], [Buffer.from(text, 'utf16le'), /UTF-16/], [Buffer.from(`\ufeff${text}`, 'utf16le'), /UTF-16/], [Buffer.from('{"\xff"', 'latin1'), /not UTF-8/]]) {
+        const refused = await send(raw);
+        assert.equal(refused.status, 400, `${path} ${what}: ${refused.text}`);
+        const { code, detail } = refused.body.code ? refused.body : { code: refused.body.errors[0].extensions.code, detail: refused.body.errors[0].message };
+        assert.equal(code, 'invalid_request');
+        assert.match(detail, /^the body is /);
+        assert.match(detail, what);
+      }
+    }
+    const polling = `${server.url}/socket.io/?EIO=4&transport=polling`;
+    const { sid } = JSON.parse((await (await fetch(polling)).text()).slice(1));
+    const refused = await fetch(`${polling}&sid=${sid}`, { method: 'POST', body: gzipSync('40'), headers: { 'content-encoding': 'gzip', 'content-type': 'text/plain;charset=UTF-8' } });
+    assert.equal(refused.status, 415);
+    assert.equal((await refused.json()).code, 'unsupported_media_type');
+    assert.equal((await fetch(`${polling}&sid=${sid}`, { method: 'POST', body: '40' })).status, 200, 'the session is none the worse for it');
+    const get = await fetch(`${server.url}/users/me`, { headers: { authorization: `Bearer ${alice.token}`, 'content-encoding': 'gzip' } });
+    assert.equal(get.status, 200, 'without a body nothing is encoded');
+  });
+
+  it('a page that no list has given is invalid_request, by the parameter\'s name', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const room = await alice.room([bob], { name: 'x' });
+    for (let n = 0; n < 3; n += 1) await alice.says(room, `hello ${n}`);
+    const garbage = ['abc', '!!', '0', '-1', '1.5', '%00', '%F0%9F%91%8D', '..', 'null', '7fffffffffffffff', '1-1', `${room.id}x`, '+1'];
+    const lists = {
+      '/rooms': 'after', '/users/me/rooms': 'after', [`/rooms/${room.id}/members`]: 'after', '/messages/search?q=hello': 'before',
+    };
+    for (const [path, field] of Object.entries(lists)) {
+      for (const text of [...garbage, '']) {
+        const { field: named } = await alice.api.refused('invalid_request', 'GET', `${path}${path.includes('?') ? '&' : '?'}${field}=${text}`);
+        assert.equal(named, field, `${path} ${text}`);
+      }
+    }
+    // Usernames and seqs are places themselves, so here fewer texts are garbage.
+    for (const path of ['/users', '/users/online']) {
+      for (const text of ['!!', '-1', '%00', '..', '', 'a b', 'x'.repeat(33)]) assert.equal((await alice.api.refused('invalid_request', 'GET', `${path}?after=${text}`)).field, 'after', `${path} ${text}`);
+    }
+    for (const field of ['after', 'before']) {
+      for (const text of ['abc', '!!', '-1', '1.5', '%00', '..', 'null', '', '9223372036854775808', '0x10']) {
+        assert.equal((await alice.api.refused('invalid_request', 'GET', `/rooms/${room.id}/messages?${field}=${text}`)).field, field, text);
+      }
+    }
+    const fields = { 'rooms(after: $a)': '', 'online(after: $a)': '', 'search(q: "hello", after: $a)': 'next', 'room(id: $id) { members(after: $a)': '', 'room(id: $id) { messages(after: $a)': '', 'room(id: $id) { messages(before: $a)': '' };
+    for (const [field, selection] of Object.entries(fields)) {
+      const query = `query ($a: String${field.includes('$id') ? ', $id: ID!' : ''}) { ${field} { ${selection || 'pageInfo { hasNextPage }'} } ${field.includes('$id') ? '}' : ''} }`;
+      for (const a of ['!!', '-1', '', '+7', '007', 'a b']) {
+        // A username may look like a number.
+        if (field.startsWith('online') && a === '007') continue;
+        const { body } = await alice.api.post('/graphql', { query, variables: { a, id: field.includes('$id') ? room.id : undefined } });
+        assert.equal(body.errors?.[0].extensions.code, 'invalid_request', `${field} ${a}: ${JSON.stringify(body)}`);
+        assert.equal(body.errors[0].extensions.field, field.includes('before') ? 'before' : 'after', `${field} ${a}`);
+      }
+    }
   });
 
   it('a value of the wrong type is named by its field', async ({ people, nobody }) => {
@@ -134,6 +205,10 @@ story('errors', {}, (it) => {
     for (const query of ['limit=1&limit=2', 'limit=%00', 'before=%F0%28%8C%28', 'after=%', 'limit', `${'x'.repeat(5_000)}=1`, 'limit=1;DROP TABLE log']) {
       const answer = await alice.api.get(`${path}/messages?${query}`);
       assert.ok([200, 400].includes(answer.status), `${query.slice(0, 30)}: ${answer.status} ${answer.text}`);
+    }
+    // `café` of another charset is another text, and must not be looked for in silence.
+    for (const [query, field] of [[`/messages/search?q=caf%E9`, 'q'], ['/users?prefix=%ff', 'prefix'], ['/messages/recent?from=%C3', 'from']]) {
+      assert.equal((await alice.api.refused('invalid_request', 'GET', query)).field, field);
     }
     const wire = await alice.connect({ checked: false });
     const ack = await within(10_000, Promise.race([wire.closed, new Promise((done) => wire.io.emit('message', { room: room.id, body: 'x', deep: JSON.parse(deep('[', ']', 500)) }, done))]), 'an answer or the cut');

@@ -2,7 +2,7 @@
 // The examples of docs/graphql.md are run as they stand there.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { buildSchema, getIntrospectionQuery, parse, validate } from 'graphql';
 import { serverAudits } from 'graphql-http';
 import { createClient } from 'graphql-ws';
@@ -26,14 +26,16 @@ async function refusal(person, query, variables) {
   return { ...body.errors[0], data: body.data };
 }
 
-/** A stock client, and what its socket was closed with. */
-function client(person, { token = person.token } = {}) {
+/** A stock client, and what its socket was closed with. One that is not `lazy` keeps its socket while nothing runs on it. */
+function client(person, { token = person.token, lazy = true } = {}) {
   const closed = Promise.withResolvers?.() ?? deferred();
   const made = createClient({
     url: `${person.server.url.replace('http', 'ws')}/graphql`,
     webSocketImpl: WebSocket,
     connectionParams: { authorization: `Bearer ${token}` },
     retryAttempts: 0,
+    lazy,
+    onNonLazyError: () => {},
     on: { closed: (event) => closed.resolve(event) },
   });
   return Object.assign(made, { closed: closed.promise });
@@ -197,6 +199,72 @@ story('graphql', {}, (it) => {
     assert.equal((await refusal(eve, look, { room: room.id })).extensions.code, 'not_found');
     assert.equal((await refusal(bob, '{ search(q: " ") { next } }')).extensions.code, 'invalid_request');
   });
+
+  it('any character may be written as an escape, over every edge', async ({ people }) => {
+    const [ann, bob] = await people('ann', 'bob');
+    const room = await ann.room([bob], { kind: 'group' });
+    await ann.says(room, 'good 👍🏽 news');
+    await ann.says(room, 'none');
+    const wanted = { data: { search: { nodes: [{ message: { body: 'good 👍🏽 news' } }] } } };
+    const one = client(bob, { lazy: false });
+    // As Python's json.dumps writes it, as the specification's newer form is, and as it is.
+    for (const q of ['"\\ud83d\\udc4d"', '"\\u{1F44D}"', '"👍"']) {
+      const query = `{ search(q: ${q}) { nodes { message { body } } } }`;
+      assert.deepEqual((await bob.api.post('/graphql', { query })).body, wanted, q);
+      assert.deepEqual((await bob.api.post('/graphql', [{ query }, { query }], { documented: false })).body, [wanted, wanted], q);
+      assert.deepEqual((await bob.api.get(`/graphql?query=${encodeURIComponent(query)}`)).body, wanted, q);
+      const { heard, over } = listen(one, query);
+      assert.deepEqual([await within(10_000, over, 'the answer'), heard], [{ complete: true }, [wanted]], q);
+    }
+    assert.deepEqual(await ask(bob, 'query ($q: String!) { search(q: $q) { nodes { message { body } } } }', { q: '👍' }), wanted.data);
+    for (const [q, said] of [['"\\ud83d"', /half of a pair/], ['"\\udc4d\\ud83d"', /half of a pair/], ['"\\u{110000}"', /is no character/], ['"\\u{d83d}"', /is no character/]]) {
+      const wrong = await refusal(bob, `{ search(q: ${q}) { next } }`);
+      assert.match(wrong.message, said);
+      assert.deepEqual([wrong.extensions.code, wrong.locations], ['invalid_request', [{ line: 1, column: 14 }]]);
+      const { heard, over } = listen(one, `{ search(q: ${q}) { next } }`);
+      assert.match((await within(10_000, over, 'the refusal')).error[0].message, said);
+      assert.deepEqual(heard, []);
+    }
+    await one.dispose();
+    assert.equal((await within(10_000, one.closed, 'the end of the socket')).code, 1000, 'a goodbye is answered');
+  });
+
+  it('a page of long messages ends early, and no request costs more than some tens of megabytes', async ({ people, server }) => {
+    const [ann] = await people('ann');
+    const long = '👍'.repeat(8_000);
+    for (let n = 0; n < 5; n += 1) {
+      const room = await ann.room([], { kind: 'group', name: `${n}` });
+      await pipelined(60, () => ann.api.call('POST', `/rooms/${room.id}/messages`, { body: long }, { documented: false }), 8);
+    }
+    const list = 'rooms(first: 5) { nodes { messages(last: 60) { nodes { seq body } pageInfo { hasPreviousPage startCursor } } } }';
+    const page = await ask(ann, `{ ${list} }`);
+    for (const { messages: { nodes, pageInfo } } of page.rooms.nodes) {
+      assert.ok(nodes.length >= 1 && nodes.length < 60, `${nodes.length}`);
+      assert.deepEqual([nodes.at(-1).seq, pageInfo], [60, { hasPreviousPage: true, startCursor: `${nodes[0].seq}` }]);
+      assert.equal(nodes[0].body, long);
+    }
+    const processes = server.processes.filter(({ service }) => service === undefined || service === 'messages');
+    const memory = (what) => processes.map(({ child }) => Number(readFileSync(`/proc/${child.pid}/status`, 'utf8').match(new RegExp(`${what}:\\s+(\\d+) kB`))[1]) / 1024);
+    const aliases = `{ ${Array.from({ length: 25 }, (_, n) => `a${n}: rooms(first: 5) { nodes { messages(last: 60) { nodes { body } } } }`).join(' ')} }`;
+    const bodies = `{ rooms(first: 5) { nodes { messages(last: 60) { nodes { ${Array.from({ length: 30 }, (_, n) => `a${n}: body`).join(' ')} } } } } }`;
+    const calls = {
+      'twenty-five lists': [{ query: aliases }],
+      'thirty names for each body': [{ query: bodies }],
+      'a batch of ten lists': Array.from({ length: 10 }, () => ({ query: `{ ${list} }` })),
+      'a batch of the worst': Array.from({ length: 10 }, (_, n) => ({ query: n % 2 ? bodies : aliases })),
+    };
+    for (const [what, requests] of Object.entries(calls)) {
+      for (const { child } of processes) writeFileSync(`/proc/${child.pid}/clear_refs`, '5');
+      const before = memory('VmRSS');
+      const answer = await ann.api.post('/graphql', requests.length > 1 ? requests : requests[0], { documented: false });
+      const grown = memory('VmHWM').map((peak, n) => peak - before[n]);
+      const codes = [answer.body].flat().flatMap(({ errors }) => errors ?? []).map(({ extensions: { code } }) => code);
+      assert.deepEqual([...new Set(codes)], ['too_large'], what);
+      assert.ok(answer.text.length < 8 << 20, `${what}: an answer of ${answer.text.length} bytes`);
+      assert.ok(Math.max(...grown) < 60, `${what}: memory grew by ${grown.map(Math.round)} MiB`);
+    }
+    assert.equal((await ask(ann, `{ ${list} }`)).rooms.nodes.length, 5, 'the next request has its own bound');
+  }, { timeout: 90_000 });
 
   it('one sees what REST shows, and no more', async ({ people, nobody, server }) => {
     const [ann, bob, eve] = await people('ann', 'bob', 'eve');

@@ -1,12 +1,12 @@
 //! The form of an answer: which media type, which status, which keys (the GraphQL-over-HTTP draft).
 
 use crate::refuse::{server_error, with_code};
-use async_graphql::{Name, PathSegment, Response, ServerError};
+use async_graphql::{Name, PathSegment, Response, ServerError, Value};
 use axum::response::IntoResponse;
 use contract::Refusal;
 use edge::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// In which form a client wants its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,25 +38,35 @@ impl Form {
 
 /// Whether nothing was run: what is wrong is wrong with the request, not with a field.
 pub(crate) fn not_run(response: &Response) -> bool {
-    !response.errors.is_empty() && response.data == async_graphql::Value::Null && response.errors.iter().all(|error| error.path.is_empty())
+    !response.errors.is_empty() && response.data == Value::Null && response.errors.iter().all(|error| error.path.is_empty())
 }
 
 /// The errors as they go out.
-pub(crate) fn errors(errors: Vec<ServerError>) -> Value {
-    serde_json::to_value(errors.into_iter().map(with_code).collect::<Vec<_>>()).unwrap_or_default()
+pub(crate) fn errors(errors: Vec<ServerError>) -> Vec<ServerError> {
+    errors.into_iter().map(with_code).collect()
+}
+
+/// A response as it goes out. It is written as it stands, because it may hold megabytes, which would be copied into another form first.
+#[derive(Serialize)]
+pub(crate) struct Body {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<ServerError>>,
+    /// Absent where nothing was run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
 }
 
 /// Puts null where a field has failed: async-graphql leaves such a field out, and makes null of an object that has no other. Every field of
 /// ours that can fail may be null, so nothing above one is.
-fn with_nulls(data: &mut async_graphql::Value, path: &[PathSegment]) {
-    if data == &async_graphql::Value::Null && matches!(path, [PathSegment::Field(_), ..]) {
-        *data = async_graphql::Value::Object(Default::default());
+fn with_nulls(data: &mut Value, path: &[PathSegment]) {
+    if data == &Value::Null && matches!(path, [PathSegment::Field(_), ..]) {
+        *data = Value::Object(Default::default());
     }
     match (data, path) {
-        (async_graphql::Value::Object(fields), [PathSegment::Field(name), rest @ ..]) => {
-            with_nulls(fields.entry(Name::new(name)).or_insert(async_graphql::Value::Null), rest);
+        (Value::Object(fields), [PathSegment::Field(name), rest @ ..]) => {
+            with_nulls(fields.entry(Name::new(name)).or_insert(Value::Null), rest);
         }
-        (async_graphql::Value::List(items), [PathSegment::Index(at), rest @ ..]) => {
+        (Value::List(items), [PathSegment::Index(at), rest @ ..]) => {
             if let Some(item) = items.get_mut(*at) {
                 with_nulls(item, rest);
             }
@@ -65,46 +75,70 @@ fn with_nulls(data: &mut async_graphql::Value, path: &[PathSegment]) {
     }
 }
 
-/// A response as it goes out; without `data` where nothing was run.
-pub(crate) fn body(mut response: Response) -> Value {
+/// A response as it goes out.
+pub(crate) fn body(mut response: Response) -> Body {
     for error in &response.errors {
         with_nulls(&mut response.data, &error.path);
     }
-    match (not_run(&response), response.errors.is_empty()) {
-        (true, _) => json!({ "errors": errors(response.errors) }),
-        (false, true) => json!({ "data": response.data }),
-        (false, false) => json!({ "errors": errors(response.errors), "data": response.data }),
-    }
+    let data = (!not_run(&response)).then_some(response.data);
+    let errors = (!response.errors.is_empty()).then(|| errors(response.errors));
+    Body { errors, data }
 }
 
 /// The answer to one request.
 pub(crate) fn one(response: Response, form: Form) -> axum::response::Response {
     let status = if form == Form::GraphqlResponse && not_run(&response) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    told(status, form, &body(response))
+    told(status, form, json(&body(response)))
 }
 
-/// The answer to a batch.
-pub(crate) fn batch(responses: Vec<Response>, form: Form) -> axum::response::Response {
-    told(StatusCode::OK, form, &Value::Array(responses.into_iter().map(body).collect()))
+/// The answer to a batch, which is written one response after the other.
+pub(crate) struct Batch(Vec<u8>);
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        Self(b"[".to_vec())
+    }
+
+    pub(crate) fn add(&mut self, response: Response) {
+        if self.0.len() > 1 {
+            self.0.push(b',');
+        }
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(&mut self.0, &body(response));
+    }
+
+    pub(crate) fn told(mut self, form: Form) -> axum::response::Response {
+        self.0.push(b']');
+        told(StatusCode::OK, form, self.0)
+    }
 }
 
 /// The answer to what is no request, or nobody's: with the status and the headers that REST would answer.
 pub(crate) fn refused(refusal: Refusal, form: Form) -> axum::response::Response {
-    let body = json!({ "errors": errors(vec![server_error(&refusal)]) });
+    let body = json(&Body { errors: Some(errors(vec![server_error(&refusal)])), data: None });
     let mut response = Problem(refusal).into_response();
-    *response.body_mut() = axum::body::Body::from(body.to_string());
+    *response.body_mut() = axum::body::Body::from(body);
     response.headers_mut().insert(header::CONTENT_TYPE, form.content_type());
     response.headers_mut().remove(header::CONTENT_LENGTH);
     response
 }
 
-fn told(status: StatusCode, form: Form, body: &Value) -> axum::response::Response {
-    (status, [(header::CONTENT_TYPE, form.content_type())], body.to_string()).into_response()
+fn json(body: &Body) -> Vec<u8> {
+    serde_json::to_vec(body).unwrap_or_default()
+}
+
+fn told(status: StatusCode, form: Form, body: Vec<u8>) -> axum::response::Response {
+    (status, [(header::CONTENT_TYPE, form.content_type())], body).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    fn body(response: Response) -> serde_json::Value {
+        serde_json::to_value(super::body(response)).unwrap()
+    }
 
     #[test]
     fn a_field_that_failed_is_null_and_nothing_else_is() {
@@ -114,13 +148,23 @@ mod tests {
             (json!({ "room": null }), json!({ "room": { "messages": null } })),
             (json!({ "room": { "name": "a" } }), json!({ "room": { "name": "a", "messages": null } })),
         ] {
-            let mut response = Response::new(async_graphql::Value::from_json(data).unwrap());
+            let mut response = Response::new(Value::from_json(data).unwrap());
             let error = ServerError::new("no", None).with_path(path(&["room", "messages"]));
             response.errors.push(error);
             assert_eq!(body(response)["data"], wanted);
         }
         let refused = Response::from_errors(vec![ServerError::new("no", None)]);
         assert_eq!(body(refused).get("data"), None);
+    }
+
+    #[test]
+    fn fields_stand_in_the_order_in_which_they_were_asked_for() {
+        let data: async_graphql::indexmap::IndexMap<_, _> = [(Name::new("b"), Value::from(1)), (Name::new("a"), Value::Null)].into();
+        let mut batch = Batch::new();
+        batch.add(Response::new(Value::Object(data)));
+        batch.add(Response::from_errors(vec![ServerError::new("no", None)]));
+        let text = String::from_utf8(batch.0).unwrap();
+        assert_eq!(text, r#"[{"data":{"b":1,"a":null}},{"errors":[{"message":"no","extensions":{"code":"invalid_request"}}]}"#);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Who asks, and how: what every resolver finds in its context.
 
-use crate::refuse::refuse;
-use async_graphql::{Context, Error};
+use crate::budget::{Budget, Weight};
+use crate::refuse::{refuse, server_error};
+use async_graphql::{Context, Error, Response};
 use bus::Bus;
 use contract::{Call, Caller, Limit, Refusal, UserCaller};
 use edge::{Admission, Paid, Price};
@@ -13,6 +14,8 @@ pub(crate) struct Asker {
     pub bus: Bus,
     pub admission: Arc<Admission>,
     pub who: Caller,
+    /// What this request may cost; a batch shares one.
+    pub budget: Arc<Budget>,
 }
 
 impl Asker {
@@ -21,8 +24,25 @@ impl Asker {
         ctx.data::<Asker>().map_err(|_| refuse(Refusal::unauthenticated()))
     }
 
-    pub(crate) async fn ask<C: Call>(&self, call: C) -> Result<C::Reply, Refusal> {
-        self.bus.ask(&self.who, call).await
+    /// Asks a service. One question of a request follows the other: it is served by no more readers than others are.
+    pub(crate) async fn ask<C: Call<Reply: Weight>>(&self, call: C) -> Result<C::Reply, Refusal> {
+        let _turn = self.budget.turn().await?;
+        let answer = self.bus.ask(&self.who, call).await?;
+        self.budget.has_read(&answer);
+        Ok(answer)
+    }
+
+    /// A long text as it goes into the answer.
+    pub(crate) fn tell<'a>(&self, text: &'a str) -> &'a str {
+        self.budget.tell(text)
+    }
+
+    /// The response, if its answer may be given.
+    pub(crate) fn checked(&self, response: Response) -> Response {
+        match self.budget.check() {
+            Ok(()) => response,
+            Err(refusal) => Response::from_errors(vec![server_error(&refusal)]),
+        }
     }
 
     /// Pays for a field that may look at much.

@@ -2,6 +2,7 @@
 //! that grows with its length alone. Only then is it validated and run, which for a document of fragments within fragments would take
 //! for ever.
 
+use crate::escapes::spelled_out;
 use crate::limits::Limits;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
@@ -42,7 +43,8 @@ fn too_much(what: &str, most: usize, instead: &str) -> Refusal {
 /// See [`Stopped`].
 pub(crate) fn pass(text: &str, limits: &Limits) -> Result<Passed, Stopped> {
     scan(text, limits)?;
-    let document = parse_query(text).map_err(|error| Stopped::Syntax(error.into()))?;
+    let text = spelled_out(text).map_err(Stopped::Syntax)?;
+    let document = parse_query(&*text).map_err(|error| Stopped::Syntax(error.into()))?;
     let mut measure = Measure { document: &document, known: HashMap::new() };
     let mut mutates = false;
     for (_, operation) in document.operations.iter() {
@@ -102,12 +104,14 @@ fn word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'.')
 }
 
-fn from(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> &[u8] {
+/// From the first byte on that is wanted.
+pub(crate) fn from(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> &[u8] {
     let at = bytes.iter().position(|byte| wanted(*byte)).unwrap_or(bytes.len());
     bytes.get(at..).unwrap_or_default()
 }
 
-fn behind_string(mut bytes: &[u8]) -> &[u8] {
+/// What follows a string, given what follows its first quote. It ends with its line.
+pub(crate) fn behind_string(mut bytes: &[u8]) -> &[u8] {
     loop {
         match bytes {
             [b'\\', _, rest @ ..] => bytes = rest,
@@ -119,7 +123,8 @@ fn behind_string(mut bytes: &[u8]) -> &[u8] {
     }
 }
 
-fn behind_block(mut bytes: &[u8]) -> &[u8] {
+/// What follows a block string, given what follows its first three quotes.
+pub(crate) fn behind_block(mut bytes: &[u8]) -> &[u8] {
     loop {
         match bytes {
             [b'\\', b'"', b'"', b'"', rest @ ..] => bytes = rest,

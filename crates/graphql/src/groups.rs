@@ -73,22 +73,49 @@ pub(crate) struct Which {
     pub limit: i64,
 }
 
+/// A stretch of messages that may be shown several times without being copied.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub messages: Vec<Arc<Message>>,
+    pub earlier: bool,
+    pub later: bool,
+}
+
+impl From<Stretch> for Shared {
+    fn from(Stretch { messages, earlier, later }: Stretch) -> Self {
+        Self { messages: messages.into_iter().map(Arc::new).collect(), earlier, later }
+    }
+}
+
 /// Something about each room of a group, and who is named in it.
 type Each<T> = (Arc<HashMap<RoomId, Result<T, Refusal>>>, Arc<People>);
+
+/// A room as it was found. Its last message stands beside it: it may be shown several times without being copied.
+pub(crate) struct Seen {
+    pub room: Room,
+    pub last: Option<Arc<Message>>,
+}
+
+impl Seen {
+    pub(crate) fn new(mut room: Room) -> Arc<Self> {
+        let last = room.last_message.take().map(Arc::new);
+        Arc::new(Self { room, last })
+    }
+}
 
 /// Rooms that were found together.
 #[derive(Default)]
 pub(crate) struct Rooms {
-    rooms: Vec<Arc<Room>>,
+    rooms: Vec<Arc<Seen>>,
     people: Arc<People>,
-    stretches: Ways<Which, Each<Stretch>>,
+    stretches: Ways<Which, Each<Shared>>,
     members: Ways<(Option<String>, i64), Each<Placed<User>>>,
 }
 
 impl Rooms {
-    pub(crate) fn new(rooms: Vec<Arc<Room>>) -> Arc<Self> {
-        let last = |room: &Arc<Room>| room.last_message.as_ref().map(|message| message.sender.clone());
-        let names: Vec<Username> = rooms.iter().flat_map(|room| [Some(room.created_by.clone()), last(room)]).flatten().collect();
+    pub(crate) fn new(rooms: Vec<Arc<Seen>>) -> Arc<Self> {
+        let last = |seen: &Arc<Seen>| seen.last.as_ref().map(|message| message.sender.clone());
+        let names: Vec<Username> = rooms.iter().flat_map(|seen| [Some(seen.room.created_by.clone()), last(seen)]).flatten().collect();
         Arc::new(Self { people: People::new(names), rooms, ..Self::default() })
     }
 
@@ -97,16 +124,16 @@ impl Rooms {
         &self.people
     }
 
-    pub(crate) fn find(&self, room: RoomId) -> Option<&Arc<Room>> {
-        self.rooms.iter().find(|known| known.id == room)
+    pub(crate) fn find(&self, room: RoomId) -> Option<&Arc<Seen>> {
+        self.rooms.iter().find(|seen| seen.room.id == room)
     }
 
     fn ids(&self) -> Vec<RoomId> {
-        self.rooms.iter().map(|room| room.id).collect()
+        self.rooms.iter().map(|seen| seen.room.id).collect()
     }
 
     /// Messages of one of them, and the people who sent messages in any.
-    pub(crate) async fn messages(&self, asker: &Asker, room: RoomId, which: Which) -> Result<(Stretch, Arc<People>), Refusal> {
+    pub(crate) async fn messages(&self, asker: &Asker, room: RoomId, which: Which) -> Result<(Shared, Arc<People>), Refusal> {
         let ask = async {
             let Which { after, before, newest, limit } = which;
             let call = Histories { rooms: self.ids(), after, before, newest, limit: Limit::try_from(limit)? };
@@ -138,8 +165,8 @@ impl Rooms {
     }
 }
 
-fn by_room<T>(found: Vec<OfRoom<T>>) -> Arc<HashMap<RoomId, Result<T, Refusal>>> {
-    Arc::new(found.into_iter().map(|of| (of.room, of.answer)).collect())
+fn by_room<T, U: From<T>>(found: Vec<OfRoom<T>>) -> Arc<HashMap<RoomId, Result<U, Refusal>>> {
+    Arc::new(found.into_iter().map(|of| (of.room, of.answer.map(U::from))).collect())
 }
 
 fn of<T: Clone>(each: &HashMap<RoomId, Result<T, Refusal>>, room: RoomId) -> Result<T, Refusal> {
@@ -166,7 +193,7 @@ impl Whereabouts {
             Self::Asked(ids, once) => {
                 let ask = || async {
                     let found = asker.ask(GetRooms { rooms: ids.clone() }).await?;
-                    Ok(Rooms::new(found.into_iter().map(Arc::new).collect()))
+                    Ok(Rooms::new(found.into_iter().map(Seen::new).collect()))
                 };
                 once.get_or_init(ask).await.clone()
             }

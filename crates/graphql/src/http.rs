@@ -2,6 +2,7 @@
 
 use crate::answer::{self, Form};
 use crate::ask::Asker;
+use crate::budget::Budget;
 use crate::document::{GraphqlAnswer, GraphqlRequest, Refused};
 use crate::feed::Feed;
 use crate::limits::Limits;
@@ -13,7 +14,7 @@ use axum::extract::{FromRef, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bus::Bus;
-use contract::{Clock, Refusal};
+use contract::{Caller, Clock, Refusal};
 use edge::{Admission, Problem, Reads};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
@@ -46,6 +47,14 @@ struct Inner {
     settings: Settings,
     admission: Arc<Admission>,
     sockets: Arc<Sockets>,
+}
+
+impl Inner {
+    /// One who asks, with what one request may cost.
+    fn asker(&self, who: Caller) -> Asker {
+        let budget = Arc::new(Budget::new(&self.settings.limits));
+        Asker { bus: self.bus.clone(), admission: Arc::clone(&self.admission), who, budget }
+    }
 }
 
 #[derive(Clone)]
@@ -104,21 +113,21 @@ async fn execute(State(Shared(graphql)): State<Shared>, who: Result<Reads, Probl
 async fn take(graphql: &Inner, who: Result<Reads, Problem>, request: Request, form: Form) -> Result<Response, Problem> {
     let Reads(who) = who?;
     let text = edge::json_text(request).await?;
-    let asker = Asker { bus: graphql.bus.clone(), admission: Arc::clone(&graphql.admission), who };
+    let asker = graphql.asker(who);
     Ok(match Body::read(&text, &graphql.settings.limits)? {
         Body::One(parameters) => answer::one(run(graphql, &asker, parameters, May::Change).await, form),
         Body::Batch(several) => {
-            let mut responses = Vec::with_capacity(several.len());
+            let mut responses = answer::Batch::new();
             // One after the other: a batch is no way to be served by more readers than others are.
             for (number, parameters) in several.into_iter().enumerate() {
                 // The first is paid for with the request.
                 let refused = if number == 0 { None } else { asker.pay_more(1).err() };
-                responses.push(match refused {
+                responses.add(match refused {
                     Some(refusal) => async_graphql::Response::from_errors(vec![crate::refuse::server_error(&refusal)]),
                     None => run(graphql, &asker, parameters, May::Change).await,
                 });
             }
-            answer::batch(responses, form)
+            responses.told(form)
         }
     })
 }
@@ -143,7 +152,7 @@ async fn look(State(Shared(graphql)): State<Shared>, who: Result<Reads, Problem>
     let parameters = edge::read_query::<InQuery>(query).and_then(InQuery::parameters);
     match (who, parameters) {
         (Ok(Reads(who)), Ok(parameters)) => {
-            let asker = Asker { bus: graphql.bus.clone(), admission: Arc::clone(&graphql.admission), who };
+            let asker = graphql.asker(who);
             answer::one(run(&graphql, &asker, parameters, May::Read).await, form)
         }
         (Err(Problem(refusal)), _) | (_, Err(refusal)) => answer::refused(refusal, form),
@@ -153,7 +162,7 @@ async fn look(State(Shared(graphql)): State<Shared>, who: Result<Reads, Problem>
 /// Runs one request, if it may.
 async fn run(graphql: &Inner, asker: &Asker, parameters: Parameters, may: May) -> async_graphql::Response {
     match parameters.admit(&graphql.settings.limits, may) {
-        Ok(request) => graphql.schema.execute(request.data(asker.clone())).await,
+        Ok(admitted) => asker.checked(graphql.schema.execute(admitted.request.data(asker.clone())).await),
         Err(refused) => *refused,
     }
 }

@@ -17,6 +17,12 @@ pub struct Limits {
     pub directives: usize,
     /// Values that the answer could hold: a field of one of `first: 50` counts fifty times.
     pub complexity: usize,
+    /// Bytes that services may have answered for one request (a whole batch is one) when more is asked for: about what it holds in memory.
+    pub read_bytes: usize,
+    /// Bytes of messages' text in the answer to one request.
+    pub text_bytes: usize,
+    /// Both of that for each message that a subscription hears: many may be heard at once on a socket.
+    pub event_bytes: usize,
     /// Requests in one batch.
     pub batch: usize,
     /// Subscriptions on one socket.
@@ -33,6 +39,10 @@ impl Default for Limits {
             aliases: 30,
             directives: 50,
             complexity: 20_000,
+            // Twice what an answer may hold. A page of the longest messages is 3.2 MB, and what was asked for last may go past the bound.
+            read_bytes: 8 << 20,
+            text_bytes: 4 << 20,
+            event_bytes: 1 << 20,
             batch: 10,
             subscriptions: 20,
         }

@@ -3,6 +3,7 @@
 use crate::gate::{self, Stopped};
 use crate::limits::Limits;
 use crate::refuse::{server_error, with_code};
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, Variables};
 use contract::{Code, Refusal};
 use serde::Deserialize;
@@ -33,6 +34,7 @@ impl Body {
     /// # Errors
     /// `invalid_request` that says what is wrong.
     pub(crate) fn read(text: &str, limits: &Limits) -> Result<Self, Refusal> {
+        let text = edge::without_mark(text);
         let start = text.trim_ascii_start();
         if !start.starts_with('[') {
             return edge::read_json(text).map(Self::One);
@@ -90,12 +92,19 @@ pub(crate) enum May {
     Change,
 }
 
+/// A request that has passed the gate.
+pub(crate) struct Admitted {
+    pub request: Request,
+    /// Whether it is answered again and again.
+    pub subscribes: bool,
+}
+
 impl Parameters {
-    /// A request that has passed the gate.
+    /// Lets it pass the gate.
     ///
     /// # Errors
     /// The answer to one that has not.
-    pub(crate) fn admit(self, limits: &Limits, may: May) -> Result<Request, Box<Response>> {
+    pub(crate) fn admit(self, limits: &Limits, may: May) -> Result<Admitted, Box<Response>> {
         let refused = |refusal: Refusal| Box::new(Response::from_errors(vec![server_error(&refusal)]));
         let passed = gate::pass(&self.query, limits).map_err(|stopped| match stopped {
             Stopped::Syntax(error) => Box::new(Response::from_errors(vec![with_code(error)])),
@@ -104,10 +113,14 @@ impl Parameters {
         if passed.mutates && may == May::Read {
             return Err(refused(Refusal::new(Code::MethodNotAllowed, "a mutation is sent with POST").about("query")));
         }
+        let operation = self.operation_name.as_deref();
+        let of_name = |name: Option<&str>| operation.is_none() || name == operation;
+        let mut operations = passed.document.operations.iter().filter(|(name, _)| of_name(name.map(|name| name.as_str())));
+        let subscribes = operations.any(|(_, operation)| operation.node.ty == OperationType::Subscription);
         let mut request = Request::new(self.query);
         request.operation_name = self.operation_name;
         request.variables = Variables::from_json(Value::Object(self.variables.unwrap_or_default()));
         request.set_parsed_query(passed.document);
-        Ok(request)
+        Ok(Admitted { request, subscribes })
     }
 }

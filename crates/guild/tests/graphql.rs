@@ -28,6 +28,7 @@ async fn house() -> Assembled {
         ("GUILD_AUTH_MODE", "open"),
         ("GUILD_LIMITS_ROOMS_PER_MINUTE", "0"),
         ("GUILD_LIMITS_LOGINS_PER_MINUTE", "0"),
+        ("GUILD_LIMITS_SENDS_PER_SECOND", "0"),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let settings = load(&Sources { environment, ..Sources::default() }).unwrap();
@@ -160,4 +161,105 @@ async fn an_attack_is_refused_before_it_costs() {
     assert!(refused(&house, &ann, batch).await.contains("1 to 10 requests"));
     let nested = json!({ "query": "{ me { id } }", "variables": { "a": serde_json::from_str::<Value>(&format!("{}{}", "[".repeat(100), "]".repeat(100))).unwrap() } });
     assert_eq!(call(&house, "POST", "/graphql", &ann, nested).await.0, 200, "variables that nobody reads cost nothing");
+}
+
+#[tokio::test]
+async fn any_character_may_be_written_as_an_escape() {
+    let house = house().await;
+    let (ann, bob) = (log_in(&house, "ann").await, log_in(&house, "bob").await);
+    let (_, room) = call(&house, "POST", "/rooms", &ann, json!({ "usernames": ["bob"] })).await;
+    let path = format!("/rooms/{}/messages", room["id"].as_str().unwrap());
+    for body in ["so 👍 good", "no such"] {
+        assert_eq!(call(&house, "POST", &path, &ann, json!({ "body": body })).await.0, 201);
+    }
+    let wanted = json!({ "data": { "search": { "nodes": [{ "message": { "body": "so 👍 good" } }] } } });
+    let fields = "{ nodes { message { body } } }";
+    for escaped in ["👍", r"\ud83d\udc4d", r"\uD83D\uDC4D", r"\u{1F44D}", r"\u{1f44d}"] {
+        for query in [
+            format!("{{ search(q: \"{escaped}\") {fields} }}"),
+            format!("query ($q: String! = \"{escaped}\") {{ search(q: $q) {fields} }}"),
+            format!("{{ ...f }} fragment f on Query {{ search(q: \"{escaped}\") {fields} }}"),
+        ] {
+            let body = json!({ "query": query });
+            assert_eq!(call(&house, "POST", "/graphql", &bob, body.clone()).await.1, wanted, "{query}");
+            assert_eq!(call(&house, "POST", "/graphql", &bob, json!([body, body])).await.1, json!([wanted, wanted]), "{query}");
+            let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            assert_eq!(call(&house, "GET", &format!("/graphql?query={encoded}"), &bob, Value::Null).await.1, wanted, "{query}");
+        }
+    }
+    let body = json!({ "query": format!("query ($q: String!) {{ search(q: $q) {fields} }}"), "variables": { "q": "👍" } });
+    assert_eq!(call(&house, "POST", "/graphql", &bob, body).await.1, wanted);
+    for (escaped, said) in [(r"\ud83d", "half of a pair"), (r"\u{110000}", "is no character")] {
+        let body = json!({ "query": format!("{{ search(q: \"{escaped}\") {fields} }}") });
+        let (_, answer) = call(&house, "POST", "/graphql", &bob, body).await;
+        assert!(answer["errors"][0]["message"].as_str().unwrap().contains(said), "{answer}");
+        assert_eq!(answer["errors"][0]["locations"], json!([{ "line": 1, "column": 14 }]));
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "invalid_request");
+    }
+}
+
+#[tokio::test]
+async fn long_messages_have_a_bound_that_aliases_and_batches_share() {
+    let house = house().await;
+    let ann = log_in(&house, "ann").await;
+    let bodies = "👍".repeat(8_000);
+    let mut rooms = Vec::new();
+    for number in 0..3 {
+        let name = json!({ "usernames": [], "name": format!("{number}"), "kind": "group" });
+        let (_, room) = call(&house, "POST", "/rooms", &ann, name).await;
+        let id = room["id"].as_str().unwrap().to_owned();
+        for _ in 0..40 {
+            let path = format!("/rooms/{id}/messages");
+            assert_eq!(call(&house, "POST", &path, &ann, json!({ "body": bodies })).await.0, 201);
+        }
+        rooms.push(id);
+    }
+    let ask = async |query: Value| call(&house, "POST", "/graphql", &ann, query).await.1;
+    let too_large = |answer: &Value| answer["errors"][0]["extensions"]["code"] == "too_large" && answer.get("data").is_none();
+
+    // One list: its pages end early, and say so.
+    let list = "{ rooms(first: 9) { nodes { messages(last: 100) { nodes { seq body } pageInfo { hasPreviousPage startCursor } } } } }";
+    let answer = ask(json!({ "query": list })).await;
+    assert!(answer.get("errors").is_none(), "{}", answer["errors"]);
+    for node in answer["data"]["rooms"]["nodes"].as_array().unwrap() {
+        let messages = &node["messages"];
+        let count = messages["nodes"].as_array().unwrap().len();
+        assert!((10..=11).contains(&count), "{count} of each: 1 MiB in all");
+        assert_eq!(messages["nodes"][count - 1]["seq"], 40);
+        assert_eq!(messages["pageInfo"], json!({ "hasPreviousPage": true, "startCursor": format!("{}", 41 - count) }));
+    }
+
+    // Many names for one thing: what is read once may not be told thirty times.
+    let aliased = |count: usize, fields: &str| {
+        let body: String = (0..count).map(|number| format!("a{number}: {fields} ")).collect();
+        json!({ "query": format!("{{ room(id: \"{}\") {{ messages(last: 100) {{ nodes {{ {body} }} }} }} }}", rooms[0]) })
+    };
+    assert!(ask(aliased(4, "body")).await.get("errors").is_none());
+    assert!(too_large(&ask(aliased(5, "body")).await));
+    assert!(too_large(&ask(aliased(30, "body")).await));
+    assert!(ask(aliased(30, "seq")).await.get("errors").is_none());
+    let last = |count: usize| {
+        let aliases: String = (0..count).map(|number| format!("a{number}: lastMessage {{ body }} ")).collect();
+        json!({ "query": format!("{{ rooms {{ nodes {{ {aliases} }} }} }}") })
+    };
+    assert!(ask(last(10)).await.get("errors").is_none());
+    let several = json!([last(29), last(29), { "query": "{ me { username } }" }]);
+    let answers = ask(several).await;
+    assert!(answers[0].get("errors").is_none() && too_large(&answers[1]), "a batch is one request");
+    assert_eq!(answers[2], json!({ "data": { "me": { "username": "ann" } } }));
+
+    // Many things: once so much has been read, no more is.
+    let reads: String = (0..15)
+        .map(|number| format!("a{number}: room(id: \"{}\") {{ messages(last: 100) {{ nodes {{ seq }} }} }} ", rooms[number % 3]))
+        .collect();
+    let answer = ask(json!({ "query": format!("{{ {reads} }}") })).await;
+    let errors = answer["errors"].as_array().unwrap();
+    assert!((4..=8).contains(&errors.len()), "{}", errors.len());
+    for error in errors {
+        assert_eq!(error["extensions"]["code"], "too_large", "{error}");
+        assert!(answer["data"][error["path"][0].as_str().unwrap()].get("messages").is_none_or(Value::is_null), "{error}");
+    }
+    let told = answer["data"].as_object().unwrap().values().filter(|room| room["messages"]["nodes"].is_array()).count();
+    assert_eq!(told + errors.len(), 15);
+    assert!(ask(json!({ "query": list })).await.get("errors").is_none(), "the next request has its own");
 }

@@ -1,7 +1,8 @@
 //! What a search finds.
 
 use super::message::Message;
-use async_graphql::{Object, SimpleObject};
+use crate::ask::Asker;
+use async_graphql::{Context, Object, Result, SimpleObject};
 use contract::Page;
 use contract::calls::messages;
 
@@ -41,8 +42,8 @@ pub(crate) struct Piece(messages::Piece);
 #[Object]
 impl Piece {
     /// The text, as it was sent; an `…` at either end stands for what is left out.
-    async fn text(&self) -> &str {
-        &self.0.text
+    async fn text(&self, ctx: &Context<'_>) -> Result<&str> {
+        Ok(Asker::of(ctx)?.tell(&self.0.text))
     }
 
     /// Whether this is what was looked for.

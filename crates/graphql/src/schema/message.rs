@@ -4,22 +4,21 @@ use super::room::Room;
 use super::scalars::DateTime;
 use super::user::User;
 use crate::ask::Asker;
-use crate::groups::{People, Rooms, Whereabouts};
+use crate::groups::{People, Rooms, Shared, Whereabouts};
 use crate::refuse::refuse;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, ID, Object, Result};
-use contract::calls::messages::Stretch;
 use std::sync::Arc;
 
 /// A message among those that were found with it.
 pub(crate) struct Message {
-    message: contract::Message,
+    message: Arc<contract::Message>,
     people: Arc<People>,
     whereabouts: Arc<Whereabouts>,
 }
 
 impl Message {
-    pub(crate) fn new(message: contract::Message, people: &Arc<People>, whereabouts: &Arc<Whereabouts>) -> Self {
+    pub(crate) fn new(message: Arc<contract::Message>, people: &Arc<People>, whereabouts: &Arc<Whereabouts>) -> Self {
         Self { message, people: Arc::clone(people), whereabouts: Arc::clone(whereabouts) }
     }
 
@@ -27,7 +26,7 @@ impl Message {
     pub(crate) fn all(messages: Vec<contract::Message>) -> Vec<Self> {
         let people = People::new(messages.iter().map(|message| message.sender.clone()));
         let whereabouts = Whereabouts::of(&messages);
-        messages.into_iter().map(|message| Self::new(message, &people, &whereabouts)).collect()
+        messages.into_iter().map(|message| Self::new(Arc::new(message), &people, &whereabouts)).collect()
     }
 }
 
@@ -56,8 +55,8 @@ impl Message {
     }
 
     /// The text, exactly as sent.
-    async fn body(&self) -> &str {
-        self.message.body.as_str()
+    async fn body(&self, ctx: &Context<'_>) -> Result<&str> {
+        Ok(Asker::of(ctx)?.tell(self.message.body.as_str()))
     }
 
     /// When it was committed, by the server's clock.
@@ -75,10 +74,10 @@ impl Message {
 pub(crate) type Messages = Connection<String, Message, EmptyFields, EmptyFields>;
 
 /// A stretch of them.
-pub(crate) fn stretch(stretch: Stretch, people: &Arc<People>, rooms: &Arc<Rooms>) -> Messages {
+pub(crate) fn stretch(stretch: Shared, people: &Arc<People>, rooms: &Arc<Rooms>) -> Messages {
     let whereabouts = Arc::new(Whereabouts::Known(Arc::clone(rooms)));
     let mut messages = Connection::new(stretch.earlier, stretch.later);
-    let edge = |message: contract::Message| Edge::new(message.seq.to_string(), Message::new(message, people, &whereabouts));
+    let edge = |message: Arc<contract::Message>| Edge::new(message.seq.to_string(), Message::new(message, people, &whereabouts));
     messages.edges.extend(stretch.messages.into_iter().map(edge));
     messages
 }

@@ -5,7 +5,7 @@ use super::message::Message;
 use super::room::Room;
 use super::user::{self, User, Users};
 use crate::ask::{Asker, limit, times};
-use crate::groups::Rooms;
+use crate::groups::{Rooms, Seen};
 use crate::refuse::refuse;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, ID, Object, Result};
@@ -53,7 +53,7 @@ impl Query {
     ) -> Result<Option<Connection<String, Room, EmptyFields, EmptyFields>>> {
         let (limit, goes_on) = (limit("first", first).map_err(refuse)?, after.is_some());
         let page = Asker::of(ctx)?.ask(MyRoomsPlaced { after, limit }).await.map_err(refuse)?;
-        let (places, rooms): (Vec<String>, Vec<_>) = page.items.into_iter().map(|(place, room)| (place, Arc::new(room))).unzip();
+        let (places, rooms): (Vec<String>, Vec<_>) = page.items.into_iter().map(|(place, room)| (place, Seen::new(room))).unzip();
         let group = Rooms::new(rooms.clone());
         let mut connection = Connection::new(goes_on, page.more);
         connection.edges.extend(places.into_iter().zip(&rooms).map(|(place, room)| Edge::new(place, Room::new(room, &group))));
@@ -64,7 +64,7 @@ impl Query {
     #[graphql(complexity = "5 + child_complexity")]
     async fn room(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Room>> {
         let Some(room) = RoomId::parse(&id) else { return Ok(None) };
-        let room = none_if_not_found(Asker::of(ctx)?.ask(GetRoom { room }).await)?.map(Arc::new);
+        let room = none_if_not_found(Asker::of(ctx)?.ask(GetRoom { room }).await)?.map(Seen::new);
         Ok(room.map(|room| Room::new(&room, &Rooms::new(vec![Arc::clone(&room)]))))
     }
 
@@ -108,7 +108,15 @@ impl Query {
         let paid = asker.pay_for_a_look().map_err(refuse)?;
         let answer = asker.ask(Search { q, room, from, before: after, limit }).await;
         paid.looked_at(answer.as_ref().map_or(0, |searched| searched.looked_at));
-        Ok(Some(Finds::new(answer.map_err(refuse)?.page)))
+        Ok(Some(Finds::new(answer.map_err(about_after).map_err(refuse)?.page)))
+    }
+}
+
+/// The service's `before` is this edge's `after`.
+fn about_after(refusal: Refusal) -> Refusal {
+    match refusal.field.as_deref() {
+        Some("before") => Refusal::invalid("after", "after is the next of an earlier answer to the same search"),
+        _ => refusal,
     }
 }
 

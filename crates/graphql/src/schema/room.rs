@@ -4,7 +4,7 @@ use super::message::{self, Message, Messages};
 use super::scalars::{DateTime, Kind};
 use super::user::{User, Users};
 use crate::ask::{Asker, limit, times};
-use crate::groups::{Rooms, Whereabouts, Which};
+use crate::groups::{Rooms, Seen, Whereabouts, Which};
 use crate::refuse::refuse;
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, Object, Result};
@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 /// A room among those that were found with it.
 pub(crate) struct Room {
-    room: Arc<contract::Room>,
+    seen: Arc<Seen>,
     group: Arc<Rooms>,
 }
 
 impl Room {
-    pub(crate) fn new(room: &Arc<contract::Room>, group: &Arc<Rooms>) -> Self {
-        Self { room: Arc::clone(room), group: Arc::clone(group) }
+    pub(crate) fn new(seen: &Arc<Seen>, group: &Arc<Rooms>) -> Self {
+        Self { seen: Arc::clone(seen), group: Arc::clone(group) }
     }
 }
 
@@ -28,53 +28,53 @@ impl Room {
 impl Room {
     /// The id: a UUID.
     async fn id(&self) -> ID {
-        self.room.id.to_string().into()
+        self.seen.room.id.to_string().into()
     }
 
     /// Direct, group or channel.
     async fn kind(&self) -> Kind {
-        self.room.kind.into()
+        self.seen.room.kind.into()
     }
 
     /// The name; a direct room has none, a group may have one, a channel has one.
     async fn name(&self) -> Option<&str> {
-        self.room.name.as_ref().map(|name| name.as_str())
+        self.seen.room.name.as_ref().map(|name| name.as_str())
     }
 
     /// The room's owner: its creator, or, since the owner left, who has been a member the longest. Null only with an error.
     async fn created_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        User::of(self.group.people(), Asker::of(ctx)?, &self.room.created_by).await.map(Some).map_err(refuse)
+        User::of(self.group.people(), Asker::of(ctx)?, &self.seen.room.created_by).await.map(Some).map_err(refuse)
     }
 
     /// When it was created.
     async fn created_at(&self) -> DateTime {
-        DateTime(self.room.created_at)
+        DateTime(self.seen.room.created_at)
     }
 
     /// How many members there are.
     async fn member_count(&self) -> i64 {
-        self.room.member_count
+        self.seen.room.member_count
     }
 
     /// The newest seq, 0 when the room is new.
     async fn head(&self) -> i64 {
-        self.room.head
+        self.seen.room.head
     }
 
     /// Up to where you have read; 0 where you are not a member.
     async fn read(&self) -> i64 {
-        self.room.read
+        self.seen.room.read
     }
 
     /// How many messages of others lie past that; 0 where you are not a member.
     async fn unread(&self) -> i64 {
-        self.room.unread
+        self.seen.room.unread
     }
 
     /// The newest message; null where there is none, and for a channel that you have not joined.
     async fn last_message(&self) -> Option<Message> {
         let whereabouts = Arc::new(Whereabouts::Known(Arc::clone(&self.group)));
-        self.room.last_message.clone().map(|message| Message::new(message, self.group.people(), &whereabouts))
+        self.seen.last.clone().map(|message| Message::new(message, self.group.people(), &whereabouts))
     }
 
     /// The members, those who have been in it the longest first. A channel that you have not joined refuses with `forbidden`.
@@ -88,7 +88,7 @@ impl Room {
         let limit = limit("first", first).map_err(refuse)?;
         let goes_on = after.is_some();
         let asker = Asker::of(ctx)?;
-        let (page, people) = self.group.members(asker, self.room.id, after, limit).await.map_err(refuse)?;
+        let (page, people) = self.group.members(asker, self.seen.room.id, after, limit).await.map_err(refuse)?;
         let mut members = Connection::new(goes_on, page.more);
         for (place, member) in page.items {
             // The page has no word about who is online.
@@ -98,7 +98,8 @@ impl Room {
     }
 
     /// The messages, in their order. Page forward with `first` and `after`, backward with `last` and `before`; without any of them these are
-    /// the newest 50. A message's cursor is its seq. A channel that you have not joined refuses with `forbidden`.
+    /// the newest 50. A message's cursor is its seq. A page of very long messages ends early: `pageInfo` says whether there are more. A
+    /// channel that you have not joined refuses with `forbidden`.
     #[graphql(complexity = "1 + times(&[first, last], 50) * child_complexity")]
     async fn messages(
         &self,
@@ -109,7 +110,7 @@ impl Room {
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<Option<Messages>> {
         let which = which(first, after, last, before).map_err(refuse)?;
-        let (found, people) = self.group.messages(Asker::of(ctx)?, self.room.id, which).await.map_err(refuse)?;
+        let (found, people) = self.group.messages(Asker::of(ctx)?, self.seen.room.id, which).await.map_err(refuse)?;
         Ok(Some(message::stretch(found, &people, &self.group)))
     }
 }
@@ -129,7 +130,8 @@ fn which(first: Option<i32>, after: Option<String>, last: Option<i32>, before: O
 }
 
 fn seq(field: &str, cursor: &str) -> Result<i64, Refusal> {
-    let seq = cursor.parse().ok().filter(|seq: &i64| *seq >= 0);
+    // A number has several spellings, a cursor has one.
+    let seq = cursor.parse().ok().filter(|seq: &i64| *seq >= 0 && seq.to_string() == cursor);
     seq.ok_or_else(|| Refusal::invalid(field, format!("{field} is the cursor of a message: its seq")))
 }
 
@@ -151,6 +153,9 @@ mod tests {
             (which(None, None, Some(101), None), "last"),
             (which(None, text("x"), None, None), "after"),
             (which(None, None, None, text("-1")), "before"),
+            (which(None, text("+1"), None, None), "after"),
+            (which(None, None, None, text("007")), "before"),
+            (which(None, None, None, text("")), "before"),
         ] {
             assert_eq!(wrong.err().unwrap().field.unwrap(), field);
         }

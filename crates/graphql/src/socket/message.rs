@@ -3,7 +3,7 @@
 use crate::answer;
 use crate::request::Parameters;
 use async_graphql::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
@@ -33,9 +33,20 @@ pub(super) fn complete(id: &str) -> String {
 /// A result; or, where nothing could be run, the end of it.
 pub(super) fn result(id: &str, response: Response) -> String {
     if answer::not_run(&response) {
-        return json!({ "id": id, "type": "error", "payload": answer::errors(response.errors) }).to_string();
+        return told(id, "error", answer::errors(response.errors));
     }
-    json!({ "id": id, "type": "next", "payload": answer::body(response) }).to_string()
+    told(id, "next", answer::body(response))
+}
+
+/// Written as it stands: a payload may hold megabytes.
+fn told(id: &str, kind: &str, payload: impl Serialize) -> String {
+    #[derive(Serialize)]
+    struct Told<'a, P> {
+        id: &'a str,
+        r#type: &'a str,
+        payload: P,
+    }
+    serde_json::to_string(&Told { id, r#type: kind, payload }).unwrap_or_default()
 }
 
 /// Why a socket is closed: the protocol's code, and a sentence.

@@ -5,7 +5,8 @@ use super::Sockets;
 use super::message::{self, Close, FromClient};
 use super::token::Token;
 use crate::ask::Asker;
-use crate::request::May;
+use crate::budget::Budget;
+use crate::request::{Admitted, May};
 use async_graphql::Response;
 use contract::Code;
 use futures_util::stream::{AbortHandle, BoxStream, SelectAll, abortable};
@@ -15,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
@@ -39,6 +40,11 @@ where
 {
     metrics::gauge!("guild_graphql_sockets").increment(1);
     let close = talk(sockets, address, &mut wire, stopping).await;
+    if close.is_none() {
+        // A client that has said goodbye is answered (RFC 6455, section 5.5.1), which reading on does; one that is gone does not mind.
+        let end = async { while wire.next().await.is_some_and(|heard| heard.is_ok()) {} };
+        let _ = tokio::time::timeout(Duration::from_secs(1), end).await;
+    }
     if let Some(Close { code, reason }) = close {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.as_ref().into() };
         let goodbye = async {
@@ -65,8 +71,10 @@ where
         },
         _ = stopping.wait_for(|stopping| *stopping) => return Some(restarts()),
     };
-    let asker = Asker { bus: sockets.bus.clone(), admission: Arc::clone(&sockets.admission), who: token.caller() };
-    let mut session = Session { sockets, asker, streams: SelectAll::new(), running: HashMap::new() };
+    let budget = Arc::new(Budget::new(&sockets.settings.limits));
+    let asker = Asker { bus: sockets.bus.clone(), admission: Arc::clone(&sockets.admission), who: token.caller(), budget };
+    let turn = Arc::new(Semaphore::new(1));
+    let mut session = Session { sockets, asker, streams: SelectAll::new(), running: HashMap::new(), turn };
     tokio::select! {
         close = session.run(wire) => close,
         () = token.ended() => Some(Close::new(4401, "unauthenticated: this token is not valid any more; log in again")),
@@ -135,9 +143,12 @@ where
 /// A socket whose user is known.
 struct Session<'a> {
     sockets: &'a Sockets,
+    /// Each operation has a budget of its own.
     asker: Asker,
     streams: SelectAll<BoxStream<'static, Came>>,
     running: HashMap<String, AbortHandle>,
+    /// Queries are answered one after the other, as those of a batch are, so that no more than one answer is in memory.
+    turn: Arc<Semaphore>,
 }
 
 impl Session<'_> {
@@ -203,13 +214,37 @@ impl Session<'_> {
                 }
                 match payload.admit(limits, May::Change) {
                     Err(refused) => tell(wire, message::result(&id, *refused)).await,
-                    Ok(request) => {
-                        self.start(id, self.sockets.schema.execute_stream(request.data(self.asker.clone())));
+                    Ok(admitted) => {
+                        self.start(id, self.execute(admitted));
                         Ok(())
                     }
                 }
             }
         }
+    }
+
+    /// What comes of an operation.
+    fn execute(&self, Admitted { request, subscribes }: Admitted) -> BoxStream<'static, Response> {
+        let limits = &self.sockets.settings.limits;
+        let budget = Arc::new(if subscribes { Budget::of_event(limits) } else { Budget::new(limits) });
+        let asker = Asker { budget, ..self.asker.clone() };
+        let schema = self.sockets.schema.clone();
+        if subscribes {
+            let results = schema.execute_stream(request.data(asker.clone()));
+            let each = move |response| {
+                let response = asker.checked(response);
+                asker.budget.reset();
+                response
+            };
+            return results.map(each).boxed();
+        }
+        let turn = Arc::clone(&self.turn);
+        let result = async move {
+            // It is never closed.
+            let _turn = turn.acquire().await;
+            asker.checked(schema.execute(request.data(asker.clone())).await)
+        };
+        futures_util::stream::once(result).boxed()
     }
 
     fn start(&mut self, id: String, results: impl Stream<Item = Response> + Send + 'static) {

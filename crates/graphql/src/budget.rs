@@ -1,0 +1,212 @@
+//! How much text one request may cost, with all its aliases, and all requests of a batch together. What a query could hold is counted
+//! before it runs (`complexity`), but a message has one character or thousands: so what it does hold is counted while it runs.
+//!
+//! Two sums are kept. What services have answered is in memory until the request is answered: once more than [`Limits::read_bytes`] of it
+//! is there, nothing more is asked for, and each field that needed it is `too_large`. The texts that go into the answer may be one and the
+//! same text under thirty names: an answer with more than [`Limits::text_bytes`] of them is not given at all.
+
+use crate::limits::Limits;
+use contract::calls::messages::{Found, OfRoom, Recently, Searched, Stretch};
+use contract::{Code, Message, Page, Placed, Refusal, Room, User};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    read_bytes: usize,
+    text_bytes: usize,
+    read: AtomicUsize,
+    told: AtomicUsize,
+    /// Whether a text is missing in the answer.
+    cut: AtomicBool,
+    turn: Mutex<()>,
+}
+
+impl Budget {
+    /// A request's, or a batch's.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            read_bytes: limits.read_bytes,
+            text_bytes: limits.text_bytes,
+            read: AtomicUsize::new(0),
+            told: AtomicUsize::new(0),
+            cut: AtomicBool::new(false),
+            turn: Mutex::const_new(()),
+        }
+    }
+
+    /// A subscription's, for each message that it hears.
+    pub(crate) fn of_event(limits: &Limits) -> Self {
+        Self::new(&Limits { read_bytes: limits.event_bytes, text_bytes: limits.event_bytes, ..*limits })
+    }
+
+    /// Begins anew.
+    pub(crate) fn reset(&self) {
+        self.read.store(0, Ordering::Relaxed);
+        self.told.store(0, Ordering::Relaxed);
+    }
+
+    /// Waits until nothing else is being asked for this request, so that no more is on its way than one answer.
+    ///
+    /// # Errors
+    /// `too_large` once too much has been read.
+    pub(crate) async fn turn(&self) -> Result<MutexGuard<'_, ()>, Refusal> {
+        let turn = self.turn.lock().await;
+        if self.read.load(Ordering::Relaxed) < self.read_bytes {
+            return Ok(turn);
+        }
+        let most = kib(self.read_bytes);
+        Err(Refusal::new(Code::TooLarge, format!("this request has read {most} KiB, and no more is read for one: ask for less at a time")))
+    }
+
+    /// Notes what a service has answered.
+    pub(crate) fn has_read(&self, answer: &impl Weight) {
+        self.read.fetch_add(answer.weight(), Ordering::Relaxed);
+    }
+
+    /// The text as it goes into the answer; nothing where it has no room there.
+    pub(crate) fn tell<'a>(&self, text: &'a str) -> &'a str {
+        let fits = |told: usize| told.checked_add(text.len()).filter(|told| *told <= self.text_bytes);
+        if self.told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok() {
+            return text;
+        }
+        self.cut.store(true, Ordering::Relaxed);
+        ""
+    }
+
+    /// Whether the answer may be given (of a batch, to the request that was run last).
+    ///
+    /// # Errors
+    /// `too_large` if texts are missing in it.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        if !self.cut.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let most = kib(self.text_bytes);
+        Err(Refusal::new(Code::TooLarge, format!("the answer would hold more than {most} KiB of messages' text: ask for less at a time")))
+    }
+}
+
+fn kib(bytes: usize) -> usize {
+    bytes / 1_024
+}
+
+/// About how many bytes of memory a thing takes.
+pub(crate) trait Weight {
+    fn weight(&self) -> usize;
+}
+
+/// A short text on the heap, with its string.
+const SHORT: usize = 48;
+
+impl Weight for User {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + 2 * SHORT
+    }
+}
+
+impl Weight for Message {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + SHORT + self.body.as_str().len()
+    }
+}
+
+impl Weight for Room {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + SHORT * (2 + self.usernames.len()) + self.last_message.as_ref().map_or(0, Weight::weight)
+    }
+}
+
+impl Weight for Found {
+    fn weight(&self) -> usize {
+        self.message.weight() + self.excerpt.iter().map(|piece| SHORT + piece.text.len()).sum::<usize>()
+    }
+}
+
+impl Weight for Stretch {
+    fn weight(&self) -> usize {
+        self.messages.weight()
+    }
+}
+
+impl<T: Weight> Weight for OfRoom<T> {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.answer.as_ref().map_or(0, Weight::weight)
+    }
+}
+
+impl<T: Weight> Weight for Vec<T> {
+    fn weight(&self) -> usize {
+        self.iter().map(Weight::weight).sum()
+    }
+}
+
+impl<T: Weight> Weight for Page<T> {
+    fn weight(&self) -> usize {
+        self.items.weight()
+    }
+}
+
+impl Weight for Recently {
+    fn weight(&self) -> usize {
+        self.messages.weight()
+    }
+}
+
+impl Weight for Searched {
+    fn weight(&self) -> usize {
+        self.page.weight()
+    }
+}
+
+impl<T: Weight> Weight for Placed<T> {
+    fn weight(&self) -> usize {
+        self.items.iter().map(|(_, item)| SHORT + item.weight()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(read_bytes: usize, text_bytes: usize) -> Budget {
+        Budget::new(&Limits { read_bytes, text_bytes, ..Limits::default() })
+    }
+
+    struct Bytes(usize);
+
+    impl Weight for Bytes {
+        fn weight(&self) -> usize {
+            self.0
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_more_is_read_once_it_is_too_much() {
+        let budget = budget(2_048, 0);
+        for _ in 0..2 {
+            drop(budget.turn().await.unwrap());
+            budget.has_read(&Bytes(2_000));
+        }
+        let refusal = budget.turn().await.unwrap_err();
+        assert_eq!(refusal.code, Code::TooLarge);
+        assert!(refusal.detail.contains("2 KiB"), "{}", refusal.detail);
+        budget.reset();
+        budget.turn().await.unwrap();
+    }
+
+    #[test]
+    fn an_answer_with_too_much_text_is_not_given() {
+        let budget = budget(0, 10);
+        assert_eq!((budget.tell("12345"), budget.tell("67890")), ("12345", "67890"));
+        budget.check().unwrap();
+        assert_eq!(budget.tell("x"), "", "nothing is copied that will not be sent");
+        assert_eq!(budget.check().unwrap_err().code, Code::TooLarge);
+        budget.check().unwrap();
+        assert_eq!(budget.tell(""), "", "a request of the same batch that has no text is answered");
+        budget.check().unwrap();
+        assert_eq!(budget.tell("y"), "");
+        budget.check().unwrap_err();
+    }
+}
