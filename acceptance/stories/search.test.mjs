@@ -8,14 +8,20 @@ import { pipelined } from '../lib/wait.mjs';
 
 const DOCS = readFileSync(new URL('../../docs/search.md', import.meta.url), 'utf8');
 
-/** The rows of the documentation's table: a query, what it finds, what it does not. */
+/** The rows of the documentation's tables: a query, what it finds, what it does not. */
 function documented() {
-  const table = DOCS.slice(DOCS.indexOf('| `q` | finds |'));
-  const rows = table.slice(0, table.indexOf('\n\n')).split('\n').slice(2);
+  const tables = DOCS.split('| `q` | finds |').slice(1);
+  const rows = tables.flatMap((table) => table.slice(0, table.indexOf('\n\n')).split('\n').slice(2));
   return rows.map((row) => row.split('|').slice(1, 4).map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')));
 }
 
 const search = (person, query) => person.api.ok(200, 'GET', `/messages/search?${new URLSearchParams(query)}`);
+const searchByGraphql = async (person, variables) => {
+  const query = 'query ($q: String!, $room: ID) { search(q: $q, room: $room) { nodes { message { body } excerpt { text matched } } } }';
+  const { body } = await person.api.post('/graphql', { query, variables });
+  assert.equal(body.errors, undefined, JSON.stringify(body.errors));
+  return body.data.search.nodes;
+};
 const bodies = async (person, q) => (await search(person, { q })).items.map(({ message }) => message.body);
 const shown = ({ excerpt }) => excerpt.map(({ text, matched }) => (matched ? `[${text}]` : text)).join('');
 
@@ -45,7 +51,7 @@ story('search', {}, (it) => {
   it('finds what the documentation says, and nothing else', async ({ people }) => {
     const [alice, bob] = await people('alice', 'bob');
     const rows = documented();
-    assert.ok(rows.length >= 10, 'the table is there');
+    assert.ok(rows.length >= 25, 'the tables are there');
     for (const [q, finds, misses] of rows) {
       const room = await alice.room([bob], { name: q });
       await alice.says(room, misses);
@@ -54,6 +60,8 @@ story('search', {}, (it) => {
       assert.deepEqual(items.map(({ message }) => message.body), [finds], q);
       assert.ok(items[0].excerpt.some(({ matched }) => matched), q);
       assert.equal(items[0].excerpt.map(({ text }) => text).join(''), finds, 'the pieces are the text');
+      const nodes = await searchByGraphql(bob, { q, room: room.id });
+      assert.deepEqual(nodes, items.map(({ message: { body }, excerpt }) => ({ message: { body }, excerpt })), `${q} over GraphQL`);
     }
   });
 
@@ -114,6 +122,25 @@ story('search', {}, (it) => {
     assert.deepEqual(await bodies(carol, 'needle'), []);
   });
 
+  it('excerpts cut no emoji, accent or flag apart', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const room = await alice.room([bob]);
+    const clusters = ['👩‍👩‍👧‍👦', 'e\u0301', '🇩🇪', 'ยุ', 'क्षि', '1️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿'];
+    const around = (n) => Array.from({ length: 150 }, (_, at) => clusters[(at * (n + 1)) % clusters.length]).join('');
+    const whole = new Intl.Segmenter('en', { granularity: 'grapheme' });
+    for (let n = 0; n < 7; n += 1) {
+      const body = `${around(n)} needle${n} ${around(n + 2)}`;
+      await alice.says(room, body);
+      const [{ excerpt }] = (await search(bob, { q: `needle${n}` })).items;
+      assert.equal(excerpt.find(({ matched }) => matched).text, `needle${n}`);
+      const inner = excerpt.map(({ text }) => text).join('').replace(/^…|…$/g, '');
+      const from = body.indexOf(inner);
+      assert.ok(from > 0 && from + inner.length < body.length, 'it is a part of the text');
+      const borders = new Set([...whole.segment(body)].map(({ index }) => index));
+      assert.ok(borders.has(from) && borders.has(from + inner.length), `${inner} begins and ends with a whole character`);
+    }
+  });
+
   it('pages hold everything once, newest first, whatever comes meanwhile', async ({ people }) => {
     const [alice, bob, carol] = await people('alice', 'bob', 'carol');
     const rooms = [await alice.room([bob]), await alice.room([carol]), await alice.room([bob, carol])];
@@ -137,7 +164,7 @@ story('search', {}, (it) => {
       await search(alice, { q });
     }
     assert.equal((await bodies(alice, 'NOT y')).length, 1, 'no word is an operator');
-    for (const q of ['', ' ', '*', '""', '()', '\0', 'y*', 'x'.repeat(501), 'x'.repeat(8_000)]) {
+    for (const q of ['', ' ', '*', '""', '()', '\0', 'y*', '\u0640', '\u02bc', '\u200b', '…', 'x'.repeat(501), 'x'.repeat(8_000)]) {
       const { field } = await alice.api.refused('invalid_request', 'GET', `/messages/search?${new URLSearchParams({ q })}`);
       assert.equal(field, 'q', q.slice(0, 20));
     }

@@ -170,7 +170,7 @@ const RULES: [Rule; 16] = [
     },
     Rule {
         says: "the search index knows nothing that the log does not hold",
-        finds: "SELECT part, position FROM indexed i WHERE position < 0
+        finds: "SELECT part, position FROM indexed_2 i WHERE position < 0
             OR position > COALESCE((SELECT MAX(l.position) FROM log l WHERE l.part = i.part), 0)",
         columns: &[Number("partition"), Number("indexed to")],
     },

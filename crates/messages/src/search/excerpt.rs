@@ -3,6 +3,7 @@
 
 use contract::calls::messages::Piece;
 use std::ops::Range;
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 /// A message of up to so many characters is shown whole, a longer one cut to that.
 const LONGEST: usize = 240;
@@ -10,7 +11,8 @@ const LONGEST: usize = 240;
 /// How many characters stand before the first match where a text is cut.
 const LEAD: usize = 60;
 
-/// The excerpt around the first of these ranges (bytes of the text, ascending, apart).
+/// The excerpt around the first of these ranges (bytes of the text, ascending, apart). Neither it nor a piece of it begins or ends within a grapheme
+/// cluster (UAX 29): an emoji, or a letter with its accents, is in one piece. So it is longer than [`LONGEST`] where its first cluster is.
 pub(crate) fn of(text: &str, found: &[Range<usize>]) -> Vec<Piece> {
     let window = window(text, found.first().map_or(0, |first| first.start));
     let mut pieces = Vec::new();
@@ -20,7 +22,7 @@ pub(crate) fn of(text: &str, found: &[Range<usize>]) -> Vec<Piece> {
         _ => {}
     };
     for range in found {
-        let (start, end) = (range.start.max(at), range.end.min(window.end));
+        let (start, end) = (border_before(text, range.start).max(at), border_after(text, range.end).min(window.end));
         if start < end {
             push(at..start, false);
             push(start..end, true);
@@ -49,9 +51,34 @@ fn window(text: &str, first: usize) -> Range<usize> {
         Some(space) if lead > 0 => lead + space,
         _ => lead,
     };
-    let rest = text.get(start..).unwrap_or_default();
-    let end = rest.char_indices().nth(LONGEST).map_or(text.len(), |(end, _)| start + end);
+    let start = border_before(text, start);
+    let (mut end, mut left) = (start, LONGEST);
+    for cluster in text.get(start..).unwrap_or_default().graphemes(true) {
+        let characters = cluster.chars().count();
+        if characters > left && end > first {
+            break;
+        }
+        (end, left) = (end + cluster.len(), left.saturating_sub(characters));
+    }
     start..end
+}
+
+/// The last border between grapheme clusters up to a place.
+fn border_before(text: &str, place: usize) -> usize {
+    let mut cursor = GraphemeCursor::new(place, text.len(), true);
+    match cursor.is_boundary(text, 0) {
+        Ok(false) => cursor.prev_boundary(text, 0).ok().flatten().unwrap_or(0),
+        _ => place,
+    }
+}
+
+/// The first border between grapheme clusters from a place on.
+fn border_after(text: &str, place: usize) -> usize {
+    let mut cursor = GraphemeCursor::new(place, text.len(), true);
+    match cursor.is_boundary(text, 0) {
+        Ok(false) => cursor.next_boundary(text, 0).ok().flatten().unwrap_or(text.len()),
+        _ => place,
+    }
 }
 
 /// Says that the text goes on before or behind.
@@ -99,5 +126,21 @@ mod tests {
         assert_eq!(shown(&text, std::slice::from_ref(&(0..8_000))), format!("[{}]…", "x".repeat(LONGEST)));
         let wide = "北".repeat(1_000);
         assert!(shown(&wide, std::slice::from_ref(&(1_500..1_506))).contains("[北北]"));
+    }
+    #[test]
+    fn nothing_is_cut_within_a_cluster() {
+        let family = "👩\u{200d}👩\u{200d}👧\u{200d}👦";
+        let text = format!("{}needle{}", family.repeat(50), "e\u{301}".repeat(300));
+        let at = text.find("needle").unwrap();
+        let shown = shown(&text, std::slice::from_ref(&(at..at + 6)));
+        let inner = shown.trim_matches('…');
+        let (before, after) = inner.split_once("[needle]").unwrap();
+        assert_eq!(before, family.repeat(before.len() / family.len()));
+        assert_eq!(after, "e\u{301}".repeat(after.len() / 3));
+        assert!(before.len() / family.len() >= 8 && after.len() / 3 > 60, "{shown}");
+        // Places within a cluster are widened to it, also where that is longer than an excerpt.
+        let long = format!("e{}x{}", "\u{301}".repeat(400), " y".repeat(200));
+        assert!(super::tests::shown(&long, std::slice::from_ref(&(1..3))).starts_with(&format!("[e{}]", "\u{301}".repeat(400))));
+        assert_eq!(super::tests::shown("\u{600}1", std::slice::from_ref(&(2..3))), "[\u{600}1]");
     }
 }

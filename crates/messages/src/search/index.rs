@@ -1,8 +1,8 @@
 //! Keeping the index. The log is its first level: what is newer than the mark in `indexed` is read from the log itself by whoever searches
 //! ([`super::walk`]), in the same snapshot, so that what is acknowledged is found at once. When [`ARREARS`] rows have gathered there, the
 //! append that notices it indexes them in its own transaction, all together, which should cost less than indexing each with its own append,
-//! because an inverted index is written by the word. The same mark makes everything else simple: an older database, a copy, or what a
-//! server of an older version has appended is just further behind, and [`catch_up`] brings it up to date in the background.
+//! because an inverted index is written by the word. The same mark makes everything else simple: an older database, a copy, an index by other
+//! rules, or what a server of an older version has appended is just further behind, and [`catch_up`] brings it up to date in the background.
 
 use crate::partitions::{self, Partitions};
 use crate::store::{log, search};
@@ -15,9 +15,8 @@ const ARREARS: i64 = 256;
 /// The most that one append indexes: twice what a batch may hold, so that appends never fall behind.
 const AT_ONCE: i64 = 2_048;
 
-/// Where more than this is behind the mark, [`catch_up`] does it and appends are not slowed by it; until then a search is refused, because it
-/// would have to read all of it.
-pub(crate) const FAR: i64 = 8_192;
+/// Where more than this is behind the mark, [`catch_up`] does it and appends are not slowed by it; until then a search reads the log, a page at a time.
+const FAR: i64 = 8_192;
 
 /// The most that [`catch_up`] indexes in one transaction: appends wait for it, some 10 ms.
 const PAGE: i64 = 1_000;

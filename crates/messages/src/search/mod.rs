@@ -3,8 +3,11 @@
 //! Both engines index the same tokens, made here (`units`, `tokens`), and whatever an index names is compared with the query here (`query`),
 //! so they find the same. `index` says when a message is indexed, `walk` how messages are found and how the work is bounded.
 
+mod character;
 mod excerpt;
 pub(crate) mod index;
+#[cfg(test)]
+mod laws;
 mod place;
 pub(crate) mod query;
 pub(crate) mod tokens;
@@ -20,13 +23,13 @@ use db::{Error, Tx};
 use place::Place;
 use query::Query;
 use std::collections::HashSet;
-use walk::{Hits, Outcome, Wish};
+use walk::{Hits, Wish};
 
 /// What came of looking.
 enum Looked {
     NoRoom,
     NotIn(RoomKind),
-    Done(Outcome),
+    Done(Hits),
 }
 
 impl Answer<Search> for Messages {
@@ -59,10 +62,7 @@ impl Answer<Search> for Messages {
         let Hits { hits, next, looked_at } = match looked {
             Looked::NoRoom => return Err(Refusal::no_room()),
             Looked::NotIn(kind) => return Err(access::member_only(kind, false).err().unwrap_or_else(Refusal::no_room)),
-            Looked::Done(Outcome::Behind(rows)) => {
-                return Err(Refusal::busy(format!("older messages are still being indexed, {rows} to go; try again in a minute")));
-            }
-            Looked::Done(Outcome::Found(hits)) => hits,
+            Looked::Done(hits) => hits,
         };
         let excerpts: Vec<_> = hits.iter().map(|hit| excerpt::of(hit.row.payload.as_deref().unwrap_or_default(), &hit.ranges)).collect();
         let messages = self.resolver.messages(hits.into_iter().map(|hit| hit.row).collect(), reader).await?;

@@ -1,8 +1,9 @@
 //! What is asked for: words, `prefixes*` and `"quoted phrases"`, all of which a message must have. Every text is a query, there is no
 //! syntax that can be wrong; only one without any letter, digit or emoji, and a prefix of a single letter, are refused.
 
+use super::character::is_hebrew;
 use super::tokens;
-use super::units::{Unit, Units};
+use super::units::{Kind, Units};
 use contract::Refusal;
 use std::ops::Range;
 
@@ -49,7 +50,7 @@ impl Query {
         let mut terms = Vec::new();
         for text in texts(q) {
             let term = Term::of(&text);
-            if term.prefix && term.units.len() == 1 && term.units.text(0).chars().nth(1).is_none() {
+            if term.is_too_short() {
                 return Err(Refusal::invalid("q", "write at least two letters before a *"));
             }
             if !term.units.is_empty() {
@@ -98,64 +99,110 @@ impl Term {
     fn of(text: &str) -> Self {
         let bare = text.trim_end_matches('*');
         let units = Units::of(bare);
-        // A star makes a prefix only of what it stands right behind.
-        let ends_in_word =
-            units.len().checked_sub(1).and_then(|last| units.get(last)).is_some_and(|last| !last.glyph && last.end == bare.len());
+        // A star makes a prefix only of what it stands right behind. An emoji does not go on.
+        let ends_in_word = units.last().is_some_and(|last| last.kind != Kind::Emoji && last.end == bare.len());
         Self { prefix: bare.len() < text.len() && ends_in_word, units }
     }
 
-    fn last(&self) -> usize {
-        self.units.len().saturating_sub(1)
+    /// Whether this is the beginning of any word with one letter.
+    fn is_too_short(&self) -> bool {
+        let is_word = self.units.get(0).is_some_and(|unit| !unit.kind.is_in_rows());
+        self.prefix && is_word && self.units.len() == 1 && self.units.text(0).chars().nth(1).is_none()
     }
 
     fn wanted(&self) -> Vec<Wanted> {
         let units = &self.units;
         let mut wanted = Vec::with_capacity(units.len());
-        for at in 0..units.len() {
-            let (Some(unit), text) = (units.get(at), units.text(at)) else { continue };
-            let followed = units.get(at + 1).is_some_and(|next| next.joined);
-            wanted.push(match (unit.glyph, followed, unit.joined) {
-                (false, ..) => {
-                    Wanted { token: tokens::cut(text).to_owned(), prefix: self.prefix && at == self.last() && !tokens::is_cut(text) }
+        let mut at = 0;
+        while let Some(unit) = units.get(at) {
+            let text = units.text(at);
+            if let Some(reading) = units.readings_at(at).find(|reading| !reading.has_emoji) {
+                // The message may have them as one word, or one by one: both begin so.
+                wanted.push(Wanted { token: tokens::cut(text).to_owned(), prefix: true });
+                at = reading.to;
+                continue;
+            }
+            let (follows, is_followed) = (units.is_joined(at), units.is_joined(at + 1));
+            let goes_on = self.prefix && at + 1 == units.len() && !tokens::is_cut(text);
+            match (unit.kind.is_in_rows(), follows, is_followed) {
+                (false, ..) => wanted.push(Wanted { token: tokens::cut(text).to_owned(), prefix: goes_on }),
+                (true, _, true) => {
+                    let (next, is_last) = (units.text(at + 1), at + 2 == units.len());
+                    let goes_on = self.prefix && is_last && !tokens::is_cut(next);
+                    wanted.push(Wanted { token: format!("{}{}", tokens::cut(text), tokens::cut(next)), prefix: goes_on });
                 }
-                (true, true, _) => Wanted { token: format!("{text}{}", units.text(at + 1)), prefix: false },
-                // The last of a run stands in the pair before.
-                (true, false, true) => continue,
-                (true, false, false) => Wanted { token: text.to_owned(), prefix: true },
-            });
+                // The last of a row stands in the pair before.
+                (true, true, false) => {}
+                (true, false, false) => wanted.push(Wanted { token: tokens::cut(text).to_owned(), prefix: true }),
+            }
+            at += 1;
         }
         wanted
     }
 
     /// The ranges in which these units have the term.
     fn places<'a>(&'a self, units: &'a Units) -> impl Iterator<Item = Range<usize>> + 'a {
-        (0..units.len()).filter(|from| self.is_at(units, *from)).filter_map(|from| {
-            let (first, last): (Unit, Unit) = (units.get(from)?, units.get(from + self.last())?);
-            Some(first.start..last.end)
+        (0..units.len()).filter_map(|from| {
+            let last = self.last_at(units, from)?;
+            Some(units.get(from)?.start..units.get(last)?.end)
         })
     }
 
-    fn is_at(&self, units: &Units, from: usize) -> bool {
-        (0..self.units.len()).all(|at| {
-            let (Some(mine), Some(theirs)) = (self.units.get(at), units.get(from + at)) else { return false };
-            let (asked, there) = (self.units.text(at), units.text(from + at));
-            let same = if self.prefix && at == self.last() { !theirs.glyph && there.starts_with(asked) } else { there == asked };
-            same && (!mine.joined || theirs.joined)
+    /// The last of the units that are the term, if it stands at a place.
+    fn last_at(&self, units: &Units, from: usize) -> Option<usize> {
+        let (mut mine, mut theirs) = (0, from);
+        while mine < self.units.len() {
+            if self.units.is_joined(mine) && !units.is_joined(theirs) {
+                return None;
+            }
+            let (asked, there) = self.step(units, mine, theirs)?;
+            (mine, theirs) = (mine + asked, theirs + there);
+        }
+        theirs.checked_sub(1)
+    }
+
+    /// How many units of the term, and how many of these, are the same from here on: mostly one and one.
+    fn step(&self, units: &Units, mine: usize, theirs: usize) -> Option<(usize, usize)> {
+        ways(&self.units, mine, false).find_map(|asked| {
+            let may_go_on = self.prefix && mine + asked.units == self.units.len();
+            let is_same = |there: &Way| asked.text == there.text || (may_go_on && !there.is_emoji && there.text.starts_with(asked.text));
+            let there = ways(units, theirs, true).find(is_same)?;
+            Some((asked.units, there.units))
         })
     }
 }
 
-/// The quoted parts of a query, and what stands between spaces outside of quotes. A quote that is not closed goes to the end.
+/// One way to read what stands at a place.
+struct Way<'a> {
+    text: &'a str,
+    /// How many units it takes.
+    units: usize,
+    is_emoji: bool,
+}
+
+/// The ways to read what stands at a place: the unit itself, and what it gives with those behind it. An emoji that stands for letters is found by
+/// them in a message, but does not ask for them in a query.
+fn ways(units: &Units, at: usize, with_emoji: bool) -> impl Iterator<Item = Way<'_>> {
+    let itself = units.get(at).map(|unit| Way { text: units.text(at), units: 1, is_emoji: unit.kind == Kind::Emoji });
+    let readings = units.readings_at(at).filter(move |reading| with_emoji || !reading.has_emoji);
+    itself.into_iter().chain(readings.map(|reading| Way { text: &reading.text, units: reading.to - reading.from, is_emoji: false }))
+}
+
+/// The quoted parts of a query, and what stands between spaces outside of quotes. A quote that is not closed goes to the end. Between two
+/// letters of Hebrew it is no quote but a part of an abbreviation, as UAX 29 has it (WB7b).
 fn texts(q: &str) -> Vec<String> {
-    let (mut texts, mut quoted) = (vec![String::new()], false);
-    for character in q.chars() {
-        let is_quote = matches!(character, '"' | '“' | '”' | '„' | '«' | '»');
+    let (mut texts, mut quoted, mut before) = (vec![String::new()], false, None);
+    let mut rest = q.chars();
+    while let Some(character) = rest.next() {
+        let is_between = || is_hebrew(before) && is_hebrew(rest.clone().next());
+        let is_quote = matches!(character, '"' | '“' | '”' | '„' | '«' | '»') && !is_between();
         quoted ^= is_quote;
         if is_quote || (!quoted && character.is_whitespace()) {
             texts.push(String::new());
         } else if let Some(text) = texts.last_mut() {
             text.push(character);
         }
+        before = Some(character);
     }
     texts
 }

@@ -1,16 +1,20 @@
 //! What stands in the index: tokens, each a run of letters and digits or of non-ASCII characters, so that both engines take them as they
-//! are. A message has its words, its pairs of neighbouring glyphs (so that any two characters of Chinese are found), and three tokens
-//! that no text can hold, because they begin with a private character: its room, its sender, and its block of positions.
+//! are. A message has its words, its signs' other readings, its pairs of neighbouring glyphs (so that any two characters of Chinese are
+//! found), and three tokens that no text can hold, because they begin with a private character: its room, its sender, and its block of
+//! positions.
 //!
 //! The tokens of what is found are a condition that a message must meet, not one that is enough: whoever matches them is looked at
-//! again ([`super::query`]). So a room's token need not be its whole id. What is stored here is in every database: it may not be changed
-//! without indexing everything anew.
+//! again ([`super::query`]). So a room's token need not be its whole id.
+//!
+//! What is stored here is in every database. Whoever changes it, or the rules in `units` and `character` that it is made by, must index everything
+//! anew: raise the number in the names of the tables in `store::search`, with a migration that makes the new ones. The test `rules_are_as_indexed`
+//! notices.
 
 use super::units::Units;
 use contract::{RoomId, UserId};
 use std::fmt::Write;
 
-/// Longer words are cut to so many characters.
+/// Longer words, and longer glyphs with their marks, are cut to so many characters.
 const LONGEST: usize = 64;
 
 /// How many positions share a block: 2 to this.
@@ -31,10 +35,14 @@ pub(crate) fn of_message(room: RoomId, sender: UserId, body: &str) -> String {
     for at in 0..units.len() {
         tokens.push(' ');
         tokens.push_str(cut(units.text(at)));
-        // A glyph begins a pair with the one behind it; the last of its run stands alone.
-        if units.get(at + 1).is_some_and(|next| next.joined) {
-            tokens.push_str(units.text(at + 1));
+        // A glyph begins a pair with the one behind it; the last of its row stands alone.
+        if units.is_joined(at + 1) {
+            tokens.push_str(cut(units.text(at + 1)));
         }
+    }
+    for reading in units.readings() {
+        tokens.push(' ');
+        tokens.push_str(cut(&reading.text));
     }
     tokens
 }

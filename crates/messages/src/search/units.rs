@@ -1,10 +1,15 @@
 //! How a text is taken apart for search: the same for what is stored and for what is asked, on both engines.
 //!
-//! A *unit* is a word of a script that puts spaces between words, or a single character of one that does not (Han, kana, Hangul, Thai,
-//! …) or an emoji. Case and diacritics are folded (`É`, `é` and `e` are one), compatibility forms too (`ﬁ` is `fi`, a full-width `Ａ`
-//! is `a`); the voicing marks of kana are letters and stay. Whatever else there is separates.
+//! A *unit* is a word; or a grapheme cluster of a script that puts no spaces between words (Han, kana, Hangul, Thai, Lao, Khmer, Burmese, …); or an
+//! emoji, which is a grapheme cluster as well; or a sign that stands for letters or digits. The text is taken apart first (UAX 29) and each piece
+//! folded after that, so that a sign never becomes a part of the word beside it. Folding is NFKC without accents and without case.
+//!
+//! Two texts are the same to search where their units are. A sign may be written as letters, too (`5㎏` as `5kg`, `H₂O` as `H2O`): what signs and
+//! the words beside them give when they are read together is a [`Reading`].
 
-use unicode_normalization::char::{canonical_combining_class, compose, decompose_compatible, is_combining_mark};
+use super::character::{Class, class, is_look, is_tag, is_voicing, without_stroke};
+use unicode_normalization::UnicodeNormalization;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// A text's units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +17,7 @@ pub(crate) struct Units {
     /// The folded texts of all units, one behind the other.
     folded: String,
     list: Vec<Unit>,
+    readings: Vec<Reading>,
 }
 
 /// A place in a text, without the text.
@@ -19,41 +25,64 @@ pub(crate) struct Units {
 pub(crate) struct Unit {
     /// Where its folded text ends in `folded`; it begins where the one before ends.
     folded_to: usize,
-    /// Where it stands in the original text, in bytes.
+    /// Where it stands in the original text, in bytes: whole grapheme clusters.
     pub start: usize,
     pub end: usize,
-    /// A character that is a unit by itself, rather than a word.
-    pub glyph: bool,
-    /// A glyph that follows another one with nothing between them.
-    pub joined: bool,
+    pub kind: Kind,
+    /// Nothing stands between the unit before and this.
+    pub touches: bool,
 }
 
-/// What the text so far ends with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    Nothing,
+/// What kind of unit it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
     Word,
+    /// A word that a sign stands for.
+    Sign,
+    /// Of a script without spaces.
     Glyph,
+    Emoji,
+}
+
+impl Kind {
+    /// Whether it is found in a row of its like.
+    pub(crate) fn is_in_rows(self) -> bool {
+        matches!(self, Self::Glyph | Self::Emoji)
+    }
+}
+
+/// What some units give that touch each other, when they are read as one word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// Which units.
+    pub from: usize,
+    pub to: usize,
+    pub text: String,
+    /// One of them is an emoji, which is asked for by itself and not by what it stands for.
+    pub has_emoji: bool,
 }
 
 impl Units {
     /// Takes a text apart.
     pub(crate) fn of(text: &str) -> Self {
-        let mut units = Self { folded: String::with_capacity(text.len()), list: Vec::with_capacity(text.len() / 5) };
-        let mut open = Open::Nothing;
-        for (start, character) in text.char_indices() {
-            let place = (start, start + character.len_utf8());
-            if character.is_ascii() {
-                open = if character.is_ascii_alphanumeric() {
-                    units.letter(character.to_ascii_lowercase(), place, open)
-                } else {
-                    Open::Nothing
-                };
-            } else {
-                decompose_compatible(character, |part| open = units.part(part, place, open));
+        let units = Self { folded: String::with_capacity(text.len()), list: Vec::with_capacity(text.len() / 5), readings: Vec::new() };
+        let mut taking = Taking { units, open: Open::Nothing, kind: Kind::Word, has_signs: false, letters: Vec::new() };
+        let mut at = 0;
+        while at < text.len() {
+            let rest = text.get(at..).unwrap_or_default();
+            let ascii = rest.bytes().position(|byte| !byte.is_ascii());
+            // What is not ASCII may belong to the character before it.
+            let plain = ascii.map_or(rest.len(), |ascii| ascii.saturating_sub(1));
+            taking.plain(rest.get(..plain).unwrap_or_default(), at);
+            let rest = rest.get(plain..).unwrap_or_default();
+            let special = rest.bytes().skip(1).position(|byte| byte.is_ascii()).map_or(rest.len(), |ascii| ascii + 1);
+            for (start, cluster) in rest.get(..special).unwrap_or_default().grapheme_indices(true) {
+                let start = at + plain + start;
+                taking.cluster(cluster, (start, start + cluster.len()));
             }
+            at += plain + special;
         }
-        units
+        taking.done()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -69,6 +98,17 @@ impl Units {
         self.list.get(at).copied()
     }
 
+    /// The last unit.
+    pub(crate) fn last(&self) -> Option<Unit> {
+        self.list.last().copied()
+    }
+
+    /// Whether the unit at a place stands in a row with the one before: glyphs or emoji with nothing between them.
+    pub(crate) fn is_joined(&self, at: usize) -> bool {
+        let is_in_rows = |at: usize| self.list.get(at).is_some_and(|unit| unit.kind.is_in_rows());
+        self.list.get(at).is_some_and(|unit| unit.touches) && is_in_rows(at) && at.checked_sub(1).is_some_and(is_in_rows)
+    }
+
     /// The folded text of the unit at a place; empty past the end.
     pub(crate) fn text(&self, at: usize) -> &str {
         let from = at.checked_sub(1).and_then(|before| self.list.get(before)).map_or(0, |before| before.folded_to);
@@ -76,117 +116,245 @@ impl Units {
         self.folded.get(from..to).unwrap_or_default()
     }
 
-    /// One character of a decomposed one.
-    fn part(&mut self, part: char, place: (usize, usize), open: Open) -> Open {
-        if is_ignored(part) || (is_voicing(part) && open != Open::Glyph) {
-            self.stretch(place.1, open);
-            return open;
-        }
-        if is_voicing(part) || is_later_jamo(part) {
-            if open == Open::Glyph && self.join(part) {
-                self.stretch(place.1, open);
-                return open;
+    /// All readings, in the order of their units.
+    pub(crate) fn readings(&self) -> &[Reading] {
+        &self.readings
+    }
+
+    /// The readings that begin with the unit at a place.
+    pub(crate) fn readings_at(&self, at: usize) -> impl Iterator<Item = &Reading> {
+        let from = self.readings.partition_point(|reading| reading.from < at);
+        self.readings.iter().skip(from).take_while(move |reading| reading.from == at)
+    }
+}
+
+/// What the text so far ends with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Nothing,
+    /// A word that may go on.
+    Word,
+    /// A unit that may not.
+    Unit,
+    /// A glyph and a zero-width space, behind which a row of glyphs goes on.
+    Row,
+}
+
+/// The work of taking a text apart.
+struct Taking {
+    units: Units,
+    open: Open,
+    /// What letters are part of here.
+    kind: Kind,
+    /// Whether there is anything that may be read in more than one way.
+    has_signs: bool,
+    /// The emoji that stand for letters, such as `™`: which unit, and what.
+    letters: Vec<(usize, String)>,
+}
+
+impl Taking {
+    /// ASCII, with nothing behind it that belongs to it.
+    fn plain(&mut self, text: &str, at: usize) {
+        for (start, byte) in text.bytes().enumerate() {
+            if byte.is_ascii_alphanumeric() {
+                self.letter(char::from(byte.to_ascii_lowercase()), (at + start, at + start + 1));
+            } else {
+                self.open = Open::Nothing;
             }
-            return if is_voicing(part) { open } else { self.glyph(part, place, open) };
         }
-        if is_glyph(part) {
-            return self.glyph(part, place, open);
+    }
+
+    /// A grapheme cluster.
+    fn cluster(&mut self, cluster: &str, place: (usize, usize)) {
+        if let Some(keycap) = keycap(cluster) {
+            return self.unit(&keycap, Kind::Emoji, place);
         }
-        if is_combining_mark(part) {
-            // A vowel sign, say: part of the word that it stands in.
-            return if open == Open::Word { self.letter(part, place, open) } else { open };
-        }
-        if !part.is_alphanumeric() {
-            return Open::Nothing;
-        }
-        let mut open = open;
-        if let Some(plain) = plain(part) {
-            plain.chars().for_each(|letter| open = self.letter(letter, place, open));
-        } else {
-            for lower in part.to_lowercase().filter(|lower| !is_ignored(*lower)) {
-                open = self.letter(lower, place, open);
+        let mut rest = cluster.chars();
+        loop {
+            let whole = rest.as_str();
+            let Some(character) = rest.next() else { return };
+            match class(character) {
+                Class::Separator => self.open = Open::Nothing,
+                Class::ZeroWidthSpace => self.pause(),
+                Class::Ignored => self.stretch(place.1),
+                Class::Emoji => return self.emoji(character, whole, place),
+                Class::Glyph => return self.glyph(whole, place),
+                Class::Sign => self.sign(character, place),
+                // Without a word that it could belong to.
+                Class::Mark if self.open != Open::Word => self.stretch(place.1),
+                Class::Letter | Class::Mark => {
+                    let marks = rest.as_str().find(|next| !matches!(class(next), Class::Mark | Class::Ignored));
+                    let behind = marks.unwrap_or(rest.as_str().len());
+                    let group = character.len_utf8() + behind;
+                    self.letters(whole.get(..group).unwrap_or_default(), place);
+                    rest = whole.get(group..).unwrap_or_default().chars();
+                }
             }
         }
-        open
     }
 
-    fn letter(&mut self, letter: char, (start, end): (usize, usize), open: Open) -> Open {
-        self.folded.push(letter);
-        let folded_to = self.folded.len();
-        match self.list.last_mut() {
-            Some(word) if open == Open::Word => (word.folded_to, word.end) = (folded_to, end),
-            _ => self.list.push(Unit { folded_to, start, end, glyph: false, joined: false }),
+    /// A letter and its marks.
+    fn letters(&mut self, group: &str, place: (usize, usize)) {
+        for part in group.nfkd() {
+            match class(part) {
+                Class::Ignored => {}
+                Class::Separator => self.open = Open::Nothing,
+                _ => match without_stroke(part) {
+                    Some(letters) => letters.chars().for_each(|letter| self.letter(letter, place)),
+                    // This is full case folding for all that NFKD leaves: what shares an upper case is one, as σ and ς are, and ß is ss.
+                    None => part.to_uppercase().flat_map(char::to_lowercase).for_each(|letter| self.letter(letter, place)),
+                },
+            }
         }
-        Open::Word
     }
 
-    fn glyph(&mut self, glyph: char, (start, end): (usize, usize), open: Open) -> Open {
-        self.folded.push(glyph);
-        self.list.push(Unit { folded_to: self.folded.len(), start, end, glyph: true, joined: open == Open::Glyph });
-        Open::Glyph
-    }
-
-    /// Makes one character of the last one and this, where there is one.
-    fn join(&mut self, part: char) -> bool {
-        let Some(whole) = self.folded.chars().next_back().and_then(|last| compose(last, part)) else { return false };
-        self.folded.pop();
-        self.folded.push(whole);
-        if let Some(last) = self.list.last_mut() {
-            last.folded_to = self.folded.len();
+    /// A sign, as what it stands for.
+    fn sign(&mut self, sign: char, place: (usize, usize)) {
+        self.has_signs = true;
+        let parts: String = std::iter::once(sign).nfkd().collect();
+        // What is written with other signs between, such as ½, is read with nothing else.
+        let is_apart = parts.chars().any(|part| class(part) == Class::Separator);
+        self.end(is_apart);
+        let before = std::mem::replace(&mut self.kind, Kind::Sign);
+        for part in parts.graphemes(true) {
+            if part.chars().eq([sign]) {
+                self.letter(sign, place);
+            } else {
+                self.cluster(part, place);
+            }
         }
-        true
+        self.kind = before;
+        self.end(is_apart);
+    }
+
+    fn glyph(&mut self, cluster: &str, place: (usize, usize)) {
+        let parts = cluster.nfkd().filter(|part| is_voicing(*part) || class(*part) != Class::Ignored);
+        let folded: String = parts.nfc().collect();
+        if folded.is_empty() {
+            return self.stretch(place.1);
+        }
+        // NFKC makes two clusters of some, such as Thai with its vowel am.
+        for part in folded.graphemes(true) {
+            self.unit(part, Kind::Glyph, place);
+        }
+    }
+
+    fn emoji(&mut self, first: char, cluster: &str, place: (usize, usize)) {
+        let is_kept = |part: &char| !is_look(*part) && (class(*part) != Class::Ignored || *part == JOINER || is_tag(*part));
+        let text: String = cluster.chars().filter(is_kept).collect();
+        let text = text.trim_end_matches(JOINER);
+        // A skin by itself.
+        let text = if text.is_empty() { cluster } else { text };
+        self.unit(text, Kind::Emoji, place);
+        if text.chars().eq([first]) {
+            self.read(first);
+        }
+    }
+
+    /// Notes what an emoji stands for, if it is a word.
+    fn read(&mut self, emoji: char) {
+        let parts: String = std::iter::once(emoji).nfkc().collect();
+        if parts.chars().eq([emoji]) {
+            return;
+        }
+        let parts = Units::of(&parts);
+        if parts.len() == 1 {
+            self.has_signs = true;
+            self.letters.push((self.units.len() - 1, parts.text(0).to_owned()));
+        }
+    }
+
+    fn letter(&mut self, letter: char, (start, end): (usize, usize)) {
+        let units = &mut self.units;
+        units.folded.push(letter);
+        let folded_to = units.folded.len();
+        match units.list.last_mut() {
+            Some(word) if self.open == Open::Word => (word.folded_to, word.end) = (folded_to, end),
+            _ => units.list.push(Unit { folded_to, start, end, kind: self.kind, touches: self.open == Open::Unit }),
+        }
+        self.open = Open::Word;
+    }
+
+    fn unit(&mut self, text: &str, kind: Kind, (start, end): (usize, usize)) {
+        self.units.folded.push_str(text);
+        self.units.list.push(Unit { folded_to: self.units.folded.len(), start, end, kind, touches: self.open != Open::Nothing });
+        self.open = Open::Unit;
+    }
+
+    /// No letter goes on with the word before; it touches what comes unless it is apart.
+    fn end(&mut self, is_apart: bool) {
+        self.open = match self.open {
+            _ if is_apart => Open::Nothing,
+            Open::Word => Open::Unit,
+            other => other,
+        };
+    }
+
+    /// A zero-width space.
+    fn pause(&mut self) {
+        let is_in_row = self.open != Open::Nothing && self.units.list.last().is_some_and(|last| last.kind.is_in_rows());
+        self.open = if is_in_row { Open::Row } else { Open::Nothing };
     }
 
     /// What is ignored belongs to what it stands behind.
-    fn stretch(&mut self, end: usize, open: Open) {
-        if let Some(last) = self.list.last_mut().filter(|_| open != Open::Nothing) {
-            last.end = end;
+    fn stretch(&mut self, end: usize) {
+        if let Some(last) = self.units.list.last_mut().filter(|_| matches!(self.open, Open::Word | Open::Unit)) {
+            last.end = last.end.max(end);
         }
+    }
+
+    /// All units, with what they give when they are read together.
+    fn done(self) -> Units {
+        let Self { mut units, letters, has_signs, .. } = self;
+        let mut at = 0;
+        while has_signs && at < units.len() {
+            at = units.read_from(at, &letters);
+        }
+        units
     }
 }
 
-/// Diacritics, and what only changes how the character before looks. Viramas (9) and nuktas (7) of Indic scripts are letters.
-fn is_ignored(part: char) -> bool {
-    matches!(part, '\u{200c}' | '\u{200d}' | '\u{ad}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{1f3fb}'..='\u{1f3ff}')
-        || !matches!(canonical_combining_class(part), 0 | 7..=9)
+impl Units {
+    /// Reads the words, signs and emoji that touch each other from a place on, and answers where they end.
+    fn read_from(&mut self, from: usize, letters: &[(usize, String)]) -> usize {
+        let stands_for =
+            |at: usize| letters.binary_search_by_key(&at, |(unit, _)| *unit).ok().and_then(|at| letters.get(at)).map(|(_, text)| text);
+        let is_read = |at: usize| match self.list.get(at).map(|unit| unit.kind) {
+            Some(Kind::Word | Kind::Sign) => true,
+            Some(Kind::Emoji) => stands_for(at).is_some(),
+            Some(Kind::Glyph) | None => false,
+        };
+        if !is_read(from) {
+            return from + 1;
+        }
+        let goes_on = |at: &usize| is_read(*at) && self.list.get(*at).is_some_and(|unit| unit.touches);
+        let to = from + 1 + (from + 1..self.len()).take_while(goes_on).count();
+        let mut readings = Vec::new();
+        if to > from + 1 {
+            let text = (from..to).map(|at| stands_for(at).map_or_else(|| self.text(at), String::as_str)).collect();
+            let has_emoji = (from..to).any(|at| stands_for(at).is_some());
+            readings.push(Reading { from, to, text, has_emoji });
+        }
+        let alone = (from..to).filter_map(|at| Some(Reading { from: at, to: at + 1, text: stands_for(at)?.clone(), has_emoji: true }));
+        readings.extend(alone);
+        self.readings.extend(readings);
+        to
+    }
 }
 
-/// What makes ga of ka.
-fn is_voicing(part: char) -> bool {
-    matches!(part, '\u{3099}' | '\u{309a}')
-}
+/// What joins several emoji to one.
+const JOINER: char = '\u{200d}';
 
-/// A vowel or a final consonant of a syllable of Hangul.
-fn is_later_jamo(part: char) -> bool {
-    matches!(part, '\u{1161}'..='\u{1175}' | '\u{11a8}'..='\u{11c2}')
-}
-
-/// Scripts without spaces, Hangul (whose words carry endings), and emoji.
-fn is_glyph(part: char) -> bool {
-    matches!(part,
-        '\u{e01}'..='\u{e4e}' | '\u{e81}'..='\u{ecf}' | '\u{1000}'..='\u{103f}' | '\u{1050}'..='\u{108f}' | '\u{1780}'..='\u{17d3}'
-        | '\u{1100}'..='\u{11ff}' | '\u{a960}'..='\u{a97c}' | '\u{ac00}'..='\u{d7fb}'
-        | '\u{2e80}'..='\u{2fdf}' | '\u{3005}'..='\u{3007}' | '\u{3021}'..='\u{3029}' | '\u{3041}'..='\u{3096}' | '\u{309d}'..='\u{309f}'
-        | '\u{30a1}'..='\u{30fa}' | '\u{30fc}'..='\u{312f}' | '\u{31a0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
-        | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'
-        | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1fbff}')
-}
-
-/// Letters that people write without their stroke, and that Unicode does not take apart.
-fn plain(letter: char) -> Option<&'static str> {
-    Some(match letter {
-        'ß' | 'ẞ' => "ss",
-        'æ' | 'Æ' => "ae",
-        'œ' | 'Œ' => "oe",
-        'ø' | 'Ø' => "o",
-        'đ' | 'Đ' | 'ð' | 'Ð' => "d",
-        'þ' | 'Þ' => "th",
-        'ł' | 'Ł' => "l",
-        'ħ' | 'Ħ' => "h",
-        'ı' => "i",
-        'ς' => "σ",
+/// A keycap, such as 1️⃣. The tokens of an index hold no ASCII signs, so `#` and `*` stand there in their full width, which no other text has
+/// after folding.
+fn keycap(cluster: &str) -> Option<String> {
+    let key = match cluster.chars().next()? {
+        '#' => '＃',
+        '*' => '＊',
+        digit if digit.is_ascii_digit() => digit,
         _ => return None,
-    })
+    };
+    cluster.contains('\u{20e3}').then(|| format!("{key}\u{20e3}"))
 }
 
 #[cfg(test)]
@@ -202,10 +370,41 @@ mod tests {
     fn words_are_folded() {
         assert_eq!(texts("Hello, WORLD! don't e-mail x_y 42"), ["hello", "world", "don", "t", "e", "mail", "x", "y", "42"]);
         assert_eq!(texts("Crème BRÛLÉE"), ["creme", "brulee"]);
-        assert_eq!(texts("cafe\u{301} straße Łódź Ærø İstanbul ΟΔΟΣ"), ["cafe", "strasse", "lodz", "aero", "istanbul", "οδοσ"]);
-        assert_eq!(texts("ﬁsh Ａ１ ½"), ["fish", "a1", "1", "2"]);
-        assert_eq!(texts("हिन्दी"), ["हिन्दी"], "vowel signs are letters");
-        assert_eq!(texts("شَدَّة"), ["شدة"], "vowel points are not");
+        assert_eq!(texts("cafe\u{301} straße STRAẞE Łódź Ærø ΟΔΟΣ οδος"), ["cafe", "strasse", "strasse", "lodz", "aero", "οδοσ", "οδοσ"]);
+        assert_eq!(texts("İstanbul ISTANBUL ıstanbul istanbul"), ["istanbul"; 4]);
+        assert_eq!(texts("ﬁsh Ａ１ ª ⓗⓘ Ⅷ ſ K ᲀ ქართული ᲥᲐᲠᲗᲣᲚᲘ"), ["fish", "a1", "a", "hi", "viii", "s", "k", "в", "ქართული", "ქართული"]);
+    }
+
+    #[test]
+    fn accents_are_not_there_and_other_marks_are_letters() {
+        assert_eq!(texts("شَدَّة الـعـربـيـة"), ["شدة", "العربية"]);
+        assert_eq!(texts("שָׁלוֹם ё й ὦ"), ["שלום", "е", "и", "ω"]);
+        for word in ["हिन्दी", "తెలుగు", "ދިވެހި", "བོད", "ગુજરાતી", "සිංහල"] {
+            assert_eq!(texts(word), [word]);
+        }
+        assert_eq!(texts("क॑ a⃝ҁ҈"), ["क", "aҁ"], "what is used with many scripts, or encloses, is an accent");
+    }
+
+    #[test]
+    fn what_nobody_sees_is_not_there() {
+        let invisible = [
+            "\u{ad}", "\u{200c}", "\u{200d}", "\u{200e}", "\u{200f}", "\u{202b}", "\u{2060}", "\u{2066}", "\u{feff}", "\u{fe0f}", "\u{34f}",
+        ];
+        for part in invisible {
+            assert_eq!(texts(&format!("co{part}op é{part}a")), ["coop", "ea"], "{part:?}");
+        }
+        assert_eq!(texts("a\u{200b}b"), ["a", "b"], "a zero-width space is a space");
+    }
+
+    #[test]
+    fn apostrophes_are_all_one() {
+        for apostrophe in [
+            '\'', '\u{2019}', '\u{2018}', '\u{2bc}', '\u{2bb}', '\u{2be}', '\u{ff07}', '\u{55a}', '\u{a78c}', '\u{2b9}', '`', '\u{b4}',
+            '\u{2032}',
+        ] {
+            assert_eq!(texts(&format!("don{apostrophe}t")), ["don", "t"], "{apostrophe}");
+        }
+        assert_eq!(texts("צה״ל צה\"ל צ׳יפס"), ["צה", "ל", "צה", "ל", "צ", "יפס"]);
     }
 
     #[test]
@@ -214,22 +413,67 @@ mod tests {
         assert_eq!(texts("iPhone手机"), ["iphone", "手", "机"]);
         assert_eq!(texts("がか\u{3099}ｶﾞガ"), ["が", "が", "ガ", "ガ"], "a voiced kana is a letter of its own, however it is written");
         assert_eq!(texts("각\u{1100}\u{1161}\u{11a8}"), ["각", "각"]);
-        assert_eq!(texts("👍🏽👩\u{200d}🚀"), ["👍", "👩", "🚀"]);
+        assert_eq!(texts("วิทยุ"), ["วิ", "ท", "ยุ"], "with their marks");
+        assert_eq!(texts("ທຳ ท\u{e4d}\u{e32} ທ\u{ecd}\u{eb2}"), ["ທ\u{ecd}", "\u{eb2}", "ท\u{e4d}", "\u{e32}", "ທ\u{ecd}", "\u{eb2}"]);
+        assert_eq!(texts("㌔ ㈱"), ["キ", "ロ", "株"]);
+        let row = |text: &str| {
+            let units = Units::of(text);
+            (0..units.len()).map(|at| units.is_joined(at)).collect::<Vec<_>>()
+        };
+        assert_eq!(row("ក\u{200b}ខ គ"), [false, true, false], "a zero-width space is no space there");
+        assert_eq!(row("北a京👍👍 👍"), [false, false, false, true, true, false]);
+    }
+
+    #[test]
+    fn signs_are_no_part_of_a_word() {
+        assert_eq!(
+            texts("TensorFlow™ ①install 5㎏ хлеб№5 H₂O m²"),
+            ["tensorflow", "™", "1", "install", "5", "kg", "хлеб", "no", "5", "h", "2", "o", "m", "2"]
+        );
+        assert_eq!(texts("1½ ፩፪ محمدﷺ"), ["1", "1", "2", "፩", "፪", "محمد", "صلى", "الله", "عليه", "وسلم"]);
+        let readings = |text: &str| Units::of(text).readings().iter().map(|reading| reading.text.clone()).collect::<Vec<_>>();
+        assert_eq!(readings("5㎏, H₂O; x² ™"), ["5kg", "h2o", "x2", "tm"]);
+        assert_eq!(readings("TensorFlow™"), ["tensorflowtm", "tm"]);
+        assert_eq!(readings("1½ a b 北① 👍①"), [""; 0], "only what touches, and only words");
+    }
+
+    #[test]
+    fn emoji_are_whole() {
+        assert_eq!(texts("👍🏽👩\u{200d}🚀"), ["👍", "👩\u{200d}🚀"]);
+        assert_eq!(texts("⏰⌛▶️▶‼️‼❤❤️☺︎"), ["⏰", "⌛", "▶", "▶", "‼", "‼", "❤", "❤", "☺"]);
+        assert_eq!(texts("1️⃣1⃣#️⃣*️⃣ 1"), ["1⃣", "1⃣", "＃⃣", "＊⃣", "1"]);
+        assert_eq!(texts("🇩🇪🇫🇷🇪"), ["🇩🇪", "🇫🇷", "🇪"]);
+        let (england, scotland) =
+            ("🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}", "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}");
+        assert_eq!(texts(&format!("{england}{scotland}🏴")), [england, scotland, "🏴"]);
+        assert_eq!(texts("👩🏽\u{200d}🤝\u{200d}👨🏿 👁️\u{200d}🗨️ 🏽"), ["👩\u{200d}🤝\u{200d}👨", "👁\u{200d}🗨", "🏽"]);
+        assert_eq!(texts("✓☆♫♯℃"), ["✓", "☆", "♫", "♯", "c"]);
     }
 
     #[test]
     fn places_are_those_of_the_text() {
-        let text = "«cafe\u{301}» 北京";
+        let text = "«cafe\u{301}» 北京 ko\u{ad} ทำ";
         let units = Units::of(text);
         let places: Vec<_> = (0..units.len()).filter_map(|at| units.get(at)).map(|unit| &text[unit.start..unit.end]).collect();
-        assert_eq!(places, ["cafe\u{301}", "北", "京"]);
-        let joined: Vec<_> = (0..units.len()).filter_map(|at| units.get(at)).map(|unit| unit.joined).collect();
-        assert_eq!(joined, [false, false, true]);
+        assert_eq!(places, ["cafe\u{301}", "北", "京", "ko\u{ad}", "ทำ", "ทำ"]);
     }
 
     #[test]
     fn nothing_is_no_unit() {
-        for text in ["", " \n", "\0", "*\"()", "\u{301}", "\u{200d}\u{fe0f}", "\u{3099}"] {
+        for text in [
+            "",
+            " \n",
+            "\0",
+            "*\"()",
+            "\u{301}",
+            "\u{200d}\u{fe0f}",
+            "\u{3099}",
+            "\u{640}",
+            "\u{2bc}",
+            "\u{93f}",
+            "¡…→€\u{e000}",
+            "\u{3164}",
+        ] {
             assert!(Units::of(text).is_empty(), "{text:?}");
         }
     }

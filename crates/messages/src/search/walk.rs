@@ -4,7 +4,6 @@
 //! The work of one call is bounded. A partition in which so much was looked at without filling the page is left where the walk has come to,
 //! and what is older than that is not told yet: the page is shorter than it might be, and `next` goes on from there, without a gap.
 
-use super::index::FAR;
 use super::place::Place;
 use super::query::Query;
 use crate::partitions::Partitions;
@@ -57,13 +56,6 @@ pub(crate) struct Hits {
     pub looked_at: usize,
 }
 
-/// How the walk ended that there is nothing to show.
-pub(crate) enum Outcome {
-    Found(Hits),
-    /// The index is too far behind: so many rows.
-    Behind(i64),
-}
-
 /// What was found in a partition.
 struct Found {
     part: u16,
@@ -83,10 +75,10 @@ pub(crate) async fn walk(
     parts: Range<u16>,
     wish: &Wish,
     before: Option<&Place>,
-) -> Result<Outcome, Error> {
+) -> Result<Hits, Error> {
     let mut rooms: Vec<_> = wish.rooms.iter().copied().collect();
     if rooms.is_empty() {
-        return Ok(Outcome::Found(Hits { hits: Vec::new(), next: None, looked_at: 0 }));
+        return Ok(Hits { hits: Vec::new(), next: None, looked_at: 0 });
     }
     rooms.truncate(NAMED_FIRST + 1);
     let named = |most| if rooms.len() > most { Vec::new() } else { rooms.iter().copied().map(super::tokens::of_room).collect() };
@@ -96,27 +88,27 @@ pub(crate) async fn walk(
     for part in parts {
         let (end, _) = log::end(tx, part).await?;
         let mark = search::indexed(tx, part).await?;
-        if end - mark > FAR {
-            return Ok(Outcome::Behind(end - mark));
-        }
         let top = before.map_or(end + 1, |place| place.of(part).min(end + 1));
         let mut found = Found { part, hits: Vec::new(), down_to: top, left_at: None, looked_at: 0 };
         found.look(tx, wish, &asked, wider.as_ref(), mark).await?;
         all.push(found);
     }
-    Ok(Outcome::Found(page(all, partitions, wish.limit)))
+    Ok(page(all, partitions, wish.limit))
 }
 
 impl Found {
     async fn look(&mut self, tx: &mut Tx, wish: &Wish, asked: &Asked, wider: Option<&Asked>, mark: i64) -> Result<(), Error> {
         let (mut rows_left, mut bytes_left) = (ROWS, BYTES);
-        if self.down_to > mark + 1 {
-            let rows = search::between(tx, self.part, mark, self.down_to).await?;
-            // These are read whether or not they are of any interest here.
+        // These are read whether or not they are of any interest here: mostly few, but all of them while the index is made anew.
+        while self.down_to > mark + 1 {
+            let rows = search::newest(tx, self.part, mark, self.down_to, CHUNK).await?;
+            let is_all = i64::try_from(rows.len()).unwrap_or(i64::MAX) < CHUNK;
             if self.compare(rows, wish, &mut rows_left, &mut bytes_left) {
                 return Ok(());
             }
-            self.down_to = mark + 1;
+            if is_all {
+                self.down_to = mark + 1;
+            }
         }
         if let Some(wider) = wider {
             // What begins so is mostly common, and both engines would gather all of it first: the newest messages that may have it are
@@ -144,14 +136,12 @@ impl Found {
             let from = begin(self.down_to);
             let mut chunk = i64::try_from(wish.limit).unwrap_or(CHUNK) + 1;
             while self.down_to > from {
-                let (rows, whole) = if asked.is_empty() {
-                    let after = (self.down_to - CHUNK - 1).max(from - 1);
-                    (search::between(tx, self.part, after, self.down_to).await?, Some(after + 1))
+                let rows = if asked.is_empty() {
+                    search::newest(tx, self.part, from - 1, self.down_to, chunk).await?
                 } else {
-                    let rows = search::candidates(tx, asked, self.part, (from, self.down_to), chunk).await?;
-                    let whole = (i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk).then_some(from);
-                    (rows, whole)
+                    search::candidates(tx, asked, self.part, (from, self.down_to), chunk).await?
                 };
+                let whole = (i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk).then_some(from);
                 if self.compare(rows, wish, rows_left, bytes_left) {
                     return Ok(true);
                 }

@@ -14,6 +14,7 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration { number: 1, name: "rooms, members, stays, log", sqlite: SQLITE, postgres: POSTGRES },
         Migration { number: 2, name: "the partition of a stay", sqlite: SQLITE_STAYS, postgres: POSTGRES_STAYS },
         Migration { number: 3, name: "the index of words", sqlite: SQLITE_WORDS, postgres: POSTGRES_WORDS },
+        Migration { number: 4, name: "the index of words by rules 2", sqlite: SQLITE_WORDS_2, postgres: POSTGRES_WORDS_2 },
     ],
 };
 
@@ -39,6 +40,22 @@ const POSTGRES_WORDS: &str = "
 CREATE TABLE indexed (part BIGINT NOT NULL PRIMARY KEY, position BIGINT NOT NULL);
 CREATE TABLE words (part BIGINT NOT NULL, position BIGINT NOT NULL, tokens TSVECTOR NOT NULL);
 CREATE INDEX words_by_token ON words USING gin (tokens) WITH (fastupdate = on, gin_pending_list_limit = 512);
+";
+
+/// Tokens are made by other rules since, so everything is indexed anew, by the server in the background. SQLite has one server at a time, and the old
+/// index goes at once.
+const SQLITE_WORDS_2: &str = "
+DROP TABLE words;
+DROP TABLE indexed;
+CREATE TABLE indexed_2 (part BIGINT NOT NULL PRIMARY KEY, position BIGINT NOT NULL) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words_2 USING fts5 (tokens, content = '', columnsize = 0, detail = none, tokenize = 'ascii');
+";
+
+/// The same. Servers of the version before may still run and need the old index for what they append and find; so it stays, and a later step drops it.
+const POSTGRES_WORDS_2: &str = "
+CREATE TABLE indexed_2 (part BIGINT NOT NULL PRIMARY KEY, position BIGINT NOT NULL);
+CREATE TABLE words_2 (part BIGINT NOT NULL, position BIGINT NOT NULL, tokens TSVECTOR NOT NULL);
+CREATE INDEX words_2_by_token ON words_2 USING gin (tokens) WITH (fastupdate = on, gin_pending_list_limit = 512);
 ";
 
 const SQLITE: &str = "

@@ -1,4 +1,6 @@
-//! The tables `words` (the tokens of messages) and `indexed` (up to which position of each partition they are there).
+//! The tables `words_2` (the tokens of messages) and `indexed_2` (up to which position of each partition they are there). The number in their names
+//! is that of the rules by which tokens are made ([`crate::search::tokens`]): other rules have tables of their own, so that what one version of the
+//! program writes is never taken for what another would have written, whichever of them run side by side.
 //!
 //! This is the one place where the engines differ in what they are asked: SQLite's FTS5 and PostgreSQL's `tsvector` with GIN. Both hold the
 //! same tokens, and take them as they are. FTS5 walks its lists from the newest on and stops; GIN gathers all that match before it sorts
@@ -12,13 +14,13 @@ use db::{Error, Tx, Value, values};
 
 /// Up to which position a partition's messages are indexed; 0 for not at all.
 pub(crate) async fn indexed(tx: &mut Tx, part: u16) -> Result<i64, Error> {
-    let sql = "SELECT position FROM indexed WHERE part = $1";
+    let sql = "SELECT position FROM indexed_2 WHERE part = $1";
     Ok(tx.row(sql, &values![i64::from(part)], |row| row.int(0)).await?.unwrap_or(0))
 }
 
 /// Notes it.
 pub(crate) async fn set_indexed(tx: &mut Tx, part: u16, position: i64) -> Result<(), Error> {
-    let sql = "INSERT INTO indexed (part, position) VALUES ($1, $2) ON CONFLICT (part) DO UPDATE SET position = excluded.position";
+    let sql = "INSERT INTO indexed_2 (part, position) VALUES ($1, $2) ON CONFLICT (part) DO UPDATE SET position = excluded.position";
     tx.execute(sql, &values![i64::from(part), position]).await.map(|_| ())
 }
 
@@ -48,7 +50,7 @@ pub(crate) async fn to_index(tx: &mut Tx, part: u16, after: i64, to: i64) -> Res
 pub(crate) async fn insert(tx: &mut Tx, part: u16, messages: &[ToIndex]) -> Result<(), Error> {
     let text = |message: &ToIndex| tokens::of_message(message.room, message.sender, &message.body);
     if tx.is_shared() {
-        let sql = "INSERT INTO words (part, position, tokens) VALUES ($1, $2, array_to_tsvector(string_to_array($3, ' ')))";
+        let sql = "INSERT INTO words_2 (part, position, tokens) VALUES ($1, $2, array_to_tsvector(string_to_array($3, ' ')))";
         let each: Vec<_> = messages
             .iter()
             .map(|message| {
@@ -58,7 +60,7 @@ pub(crate) async fn insert(tx: &mut Tx, part: u16, messages: &[ToIndex]) -> Resu
             .collect();
         tx.execute_each(sql, &each).await.map(|_| ())
     } else {
-        let sql = "INSERT INTO words (rowid, tokens) VALUES ($1, $2)";
+        let sql = "INSERT INTO words_2 (rowid, tokens) VALUES ($1, $2)";
         let each: Vec<_> = messages.iter().map(|message| values![message.position, text(message)]).collect();
         tx.execute_each(sql, &each).await.map(|_| ())
     }
@@ -122,12 +124,12 @@ pub(crate) async fn candidates(tx: &mut Tx, asked: &Asked, part: u16, (from, to)
 const SQLITE: &str = concat!(
     "SELECT ",
     columns_of!("l"),
-    " FROM (SELECT rowid AS position FROM words WHERE words MATCH $1 AND rowid >= $3 AND rowid < $4 ORDER BY rowid DESC LIMIT $5) AS h
+    " FROM (SELECT rowid AS position FROM words_2 WHERE words_2 MATCH $1 AND rowid >= $3 AND rowid < $4 ORDER BY rowid DESC LIMIT $5) AS h
         CROSS JOIN log l ON l.position = h.position WHERE l.part = $2 ORDER BY h.position DESC"
 );
 
 const POSTGRES: &str = concat!(
-    "WITH hits AS MATERIALIZED (SELECT position FROM words
+    "WITH hits AS MATERIALIZED (SELECT position FROM words_2
         WHERE tokens @@ CAST(CAST($1 AS TEXT) AS tsquery) AND part = $2 AND position >= $3 AND position < $4 ORDER BY position DESC LIMIT $5)
     SELECT ",
     columns_of!("l"),
@@ -161,13 +163,13 @@ fn joined(asked: &Asked, wanted: impl Iterator<Item = String>, quote: &str, and:
     parts.join(and)
 }
 
-/// Messages of a partition between two positions, both excluding, the newest first.
-pub(crate) async fn between(tx: &mut Tx, part: u16, after: i64, before: i64) -> Result<Vec<LogRow>, Error> {
+/// So many messages of a partition between two positions, both excluding, the newest first.
+pub(crate) async fn newest(tx: &mut Tx, part: u16, after: i64, before: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
     const SQL: &str = concat!(
         "SELECT ",
         columns_of!("l"),
-        " FROM log l WHERE l.part = $1 AND l.position > $2 AND l.position < $3 AND l.kind = 2 ORDER BY l.position DESC"
+        " FROM log l WHERE l.part = $1 AND l.position > $2 AND l.position < $3 AND l.kind = 2 ORDER BY l.position DESC LIMIT $4"
     );
-    let values: [Value; 3] = [i64::from(part).into(), after.into(), before.into()];
+    let values: [Value; 4] = [i64::from(part).into(), after.into(), before.into(), limit.into()];
     tx.rows(SQL, &values, log_row).await
 }

@@ -4,6 +4,7 @@ mod house;
 mod log_rules;
 mod missed;
 mod rooms;
+mod scripts;
 mod search;
 mod sends;
 mod several;
@@ -64,6 +65,9 @@ scenarios![
     search::whoever_is_in_many_rooms_finds_the_same,
     search::no_text_breaks_the_query,
     search::what_was_there_before_is_indexed,
+    search::an_index_by_older_rules_is_made_anew,
+    scripts::every_script_finds_its_own_words,
+    scripts::each_fault_of_a_report_is_mended,
     missed::a_replay_holds_what_was_missed_and_nothing_else,
     missed::a_page_of_large_messages_is_short,
     missed::a_cursor_that_cannot_be_taken_up_is_said,
