@@ -1,8 +1,14 @@
 //! What a character is to search. It follows Unicode's properties (General_Category, Word_Break, Script, Extended_Pictographic); where a rule is
 //! our own, it says why.
 
-use icu_properties::props::{BinaryProperty, EnumeratedProperty, ExtendedPictographic, GeneralCategory, Script, WordBreak};
-use unicode_normalization::char::decompose_compatible;
+use icu_properties::props::{
+    BinaryProperty, EnumeratedProperty, ExtendedPictographic, GeneralCategory, GraphemeClusterBreak, IndicConjunctBreak, Script, WordBreak,
+};
+use std::iter::once;
+use std::ops::Range;
+use std::sync::LazyLock;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical, decompose_compatible};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +31,92 @@ pub(super) enum Class {
     Emoji,
 }
 
-/// What this is. ASCII is decided without it, for speed: there are only letters, digits and separators.
+/// What is asked of every character of a text, so that most texts need no more than this.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub class: Class,
+    /// Folding leaves it as it is.
+    pub is_folded: bool,
+    /// What it is to grapheme clusters.
+    pub clusters: Clusters,
+}
+
+/// What a character is to grapheme clusters (UAX 29).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clusters {
+    /// It begins one, whatever stands before it, unless that is `Other`.
+    Begins,
+    /// It belongs to the one before.
+    GoesOn,
+    /// It depends on more.
+    Other,
+}
+
+/// The facts about the characters of the Basic Multilingual Plane, and about pictographs: to find them each time costs more than all else. They
+/// are 200 KB, and made in some 20 ms when they are first asked for.
+static FACTS: LazyLock<Vec<Facts>> = LazyLock::new(|| find_all(0..0x1_0000));
+static PICTOGRAPHS: LazyLock<Vec<Facts>> = LazyLock::new(|| find_all(FIRST_PICTOGRAPH..0x1_fc00));
+const FIRST_PICTOGRAPH: u32 = 0x1_f000;
+
+fn find_all(characters: Range<u32>) -> Vec<Facts> {
+    characters.map(|c| char::from_u32(c).map_or(NOTHING, find_facts)).collect()
+}
+
+/// Of what is no character.
+const NOTHING: Facts = Facts { class: Class::Separator, is_folded: false, clusters: Clusters::Other };
+
+/// The facts about a character.
+pub(super) fn facts(character: char) -> Facts {
+    let number = u32::from(character);
+    let (table, place) = if number < FIRST_PICTOGRAPH { (&FACTS, number) } else { (&PICTOGRAPHS, number - FIRST_PICTOGRAPH) };
+    usize::try_from(place).ok().and_then(|place| table.get(place)).copied().unwrap_or_else(|| find_facts(character))
+}
+
+fn find_facts(character: char) -> Facts {
+    let class = find_class(character);
+    // Glyphs are composed after all, words are not.
+    let folded: String = if class == Class::Glyph { once(character).nfkc().collect() } else { once(character).nfkd().collect() };
+    let folded: String = folded.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    let is_alone = without_stroke(character).is_none() && folded.chars().eq([character]);
+    let clusters = match GraphemeClusterBreak::for_char(character) {
+        GraphemeClusterBreak::Other | GraphemeClusterBreak::LV | GraphemeClusterBreak::LVT => Clusters::Begins,
+        GraphemeClusterBreak::Extend | GraphemeClusterBreak::SpacingMark
+            if IndicConjunctBreak::for_char(character) != IndicConjunctBreak::Linker =>
+        {
+            Clusters::GoesOn
+        }
+        _ => Clusters::Other,
+    };
+    Facts { class, is_folded: is_alone && matches!(class, Class::Letter | Class::Mark | Class::Glyph), clusters }
+}
+
+/// Whether folding leaves a letter and its marks as they are: it leaves each of them, they are in order, and none makes one character with another.
+pub(super) fn is_folded(cluster: &str) -> bool {
+    let mut rest = cluster.chars();
+    let Some(first) = rest.next().filter(|first| facts(*first).is_folded) else { return false };
+    if rest.as_str().is_empty() {
+        return true;
+    }
+    let mut is_whole = true;
+    decompose_canonical(first, |part| is_whole &= part == first);
+    let mut before = (first, canonical_combining_class(first));
+    is_whole
+        && rest.all(|part| {
+            let order = canonical_combining_class(part);
+            let is_apart = compose(first, part).is_none() && compose(before.0, part).is_none();
+            let is_same = facts(part).is_folded && is_apart && (order == 0 || before.1 <= order);
+            before = (part, order);
+            is_same
+        })
+}
+
+/// What this is.
 pub(super) fn class(character: char) -> Class {
+    facts(character).class
+}
+
+/// What this is. ASCII is decided without it, for speed: there are only letters, digits and separators.
+fn find_class(character: char) -> Class {
     use GeneralCategory as Is;
     if let Some(class) = exception(character) {
         return class;
@@ -69,16 +159,17 @@ fn exception(character: char) -> Option<Class> {
         }
         // The one emoji that is a letter.
         'ℹ' => Class::Emoji,
-        // Filed under mathematics, unlike its neighbours flat and natural.
-        '♯' => Class::Emoji,
+        // Filed under mathematics: the sharp, unlike its neighbours flat and natural; and an emoji with a stroke.
+        '♯' | '↮' => Class::Emoji,
         _ => return None,
     })
 }
 
 /// Whether this letter is written without spaces between words. UAX 29 leaves such letters out of its words (Han, Hiragana, Thai, Lao, Khmer,
-/// Burmese and their like) but for two: it joins Katakana, and takes Hangul for an alphabet, whose words carry endings though.
+/// Burmese and their like) but for three: it joins Katakana, and takes Bopomofo and Hangul for alphabets, whose words have no spaces or carry endings.
 fn has_no_spaces(letter: char) -> bool {
-    matches!(WordBreak::for_char(letter), WordBreak::Other | WordBreak::Katakana) || Script::for_char(letter) == Script::Hangul
+    matches!(WordBreak::for_char(letter), WordBreak::Other | WordBreak::Katakana)
+        || matches!(Script::for_char(letter), Script::Bopomofo | Script::Hangul)
 }
 
 /// The scripts whose nonspacing marks are accents and vowel points, which people leave away. In all others (the scripts of India and of South-East
@@ -105,7 +196,7 @@ fn is_accent(mark: char) -> bool {
 /// Whether there is a separator in what this stands for, as in the Arabic `ﷺ`, which is a sentence.
 fn stands_for_several(letter: char) -> bool {
     let mut several = false;
-    decompose_compatible(letter, |part| several |= part != letter && class(part) == Class::Separator);
+    decompose_compatible(letter, |part| several |= part != letter && find_class(part) == Class::Separator);
     several
 }
 
@@ -126,7 +217,7 @@ fn symbol(character: char) -> Class {
     let is_symbol = matches!(category, Is::OtherSymbol | Is::MathSymbol | Is::CurrencySymbol | Is::ModifierSymbol);
     let mut stands_for_letters = false;
     decompose_compatible(character, |part| {
-        stands_for_letters |= part != character && matches!(class(part), Class::Letter | Class::Glyph);
+        stands_for_letters |= part != character && matches!(find_class(part), Class::Letter | Class::Glyph);
     });
     match character {
         _ if stands_for_letters => Class::Sign,

@@ -7,7 +7,7 @@
 //! Two texts are the same to search where their units are. A sign may be written as letters, too (`5㎏` as `5kg`, `H₂O` as `H2O`): what signs and
 //! the words beside them give when they are read together is a [`Reading`].
 
-use super::character::{Class, class, is_look, is_tag, is_voicing, without_stroke};
+use super::character::{Class, Clusters, class, facts, is_folded, is_look, is_tag, is_voicing, without_stroke};
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -76,10 +76,7 @@ impl Units {
             taking.plain(rest.get(..plain).unwrap_or_default(), at);
             let rest = rest.get(plain..).unwrap_or_default();
             let special = rest.bytes().skip(1).position(|byte| byte.is_ascii()).map_or(rest.len(), |ascii| ascii + 1);
-            for (start, cluster) in rest.get(..special).unwrap_or_default().grapheme_indices(true) {
-                let start = at + plain + start;
-                taking.cluster(cluster, (start, start + cluster.len()));
-            }
+            taking.special(rest.get(..special).unwrap_or_default(), at + plain);
             at += plain + special;
         }
         taking.done()
@@ -155,12 +152,51 @@ struct Taking {
 impl Taking {
     /// ASCII, with nothing behind it that belongs to it.
     fn plain(&mut self, text: &str, at: usize) {
-        for (start, byte) in text.bytes().enumerate() {
-            if byte.is_ascii_alphanumeric() {
-                self.letter(char::from(byte.to_ascii_lowercase()), (at + start, at + start + 1));
-            } else {
+        let mut start = 0;
+        while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
+            let word = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+            if word > 0 {
+                let folded = self.units.folded.len();
+                self.units.folded.push_str(rest.get(..word).unwrap_or_default());
+                if let Some(folded) = self.units.folded.get_mut(folded..) {
+                    folded.make_ascii_lowercase();
+                }
+                self.word((at + start, at + start + word));
+            }
+            let gap = rest.bytes().skip(word).take_while(|byte| !byte.is_ascii_alphanumeric()).count();
+            if gap > 0 {
                 self.open = Open::Nothing;
             }
+            start += word + gap;
+        }
+    }
+
+    /// Text with other characters, which is taken apart into grapheme clusters. Most are a letter with its marks; the whole of UAX 29 is for the rest.
+    fn special(&mut self, text: &str, at: usize) {
+        let mut start = 0;
+        while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
+            let (mut is_simple, mut end) = (true, rest.len());
+            for (place, character) in rest.char_indices() {
+                match (facts(character).clusters, place) {
+                    (Clusters::Begins, 0) => {}
+                    (Clusters::GoesOn, 1..) => {}
+                    (Clusters::Begins, _) if is_simple || !rest.get(..place).is_some_and(ends_open) => {
+                        end = place;
+                        break;
+                    }
+                    _ => is_simple = false,
+                }
+            }
+            let stretch = rest.get(..end).unwrap_or_default();
+            let place = at + start;
+            if is_simple {
+                self.cluster(stretch, (place, place + end));
+            } else {
+                for (start, cluster) in stretch.grapheme_indices(true) {
+                    self.cluster(cluster, (place + start, place + start + cluster.len()));
+                }
+            }
+            start += end;
         }
     }
 
@@ -173,7 +209,9 @@ impl Taking {
         loop {
             let whole = rest.as_str();
             let Some(character) = rest.next() else { return };
-            match class(character) {
+            let facts = facts(character);
+            match facts.class {
+                Class::Letter if facts.is_folded && rest.as_str().is_empty() => return self.letter(character, place),
                 Class::Separator => self.open = Open::Nothing,
                 Class::ZeroWidthSpace => self.pause(),
                 Class::Ignored => self.stretch(place.1),
@@ -195,6 +233,9 @@ impl Taking {
 
     /// A letter and its marks.
     fn letters(&mut self, group: &str, place: (usize, usize)) {
+        if is_folded(group) {
+            return group.chars().for_each(|letter| self.letter(letter, place));
+        }
         for part in group.nfkd() {
             match class(part) {
                 Class::Ignored => {}
@@ -228,6 +269,9 @@ impl Taking {
     }
 
     fn glyph(&mut self, cluster: &str, place: (usize, usize)) {
+        if is_folded(cluster) {
+            return self.unit(cluster, Kind::Glyph, place);
+        }
         let parts = cluster.nfkd().filter(|part| is_voicing(*part) || class(*part) != Class::Ignored);
         let folded: String = parts.nfc().collect();
         if folded.is_empty() {
@@ -241,7 +285,7 @@ impl Taking {
 
     fn emoji(&mut self, first: char, cluster: &str, place: (usize, usize)) {
         let is_kept = |part: &char| !is_look(*part) && (class(*part) != Class::Ignored || *part == JOINER || is_tag(*part));
-        let text: String = cluster.chars().filter(is_kept).collect();
+        let text: String = cluster.nfd().filter(is_kept).collect();
         let text = text.trim_end_matches(JOINER);
         // A skin by itself.
         let text = if text.is_empty() { cluster } else { text };
@@ -264,9 +308,14 @@ impl Taking {
         }
     }
 
-    fn letter(&mut self, letter: char, (start, end): (usize, usize)) {
+    fn letter(&mut self, letter: char, place: (usize, usize)) {
+        self.units.folded.push(letter);
+        self.word(place);
+    }
+
+    /// What was folded last is a word, or goes on with one.
+    fn word(&mut self, (start, end): (usize, usize)) {
         let units = &mut self.units;
-        units.folded.push(letter);
         let folded_to = units.folded.len();
         match units.list.last_mut() {
             Some(word) if self.open == Open::Word => (word.folded_to, word.end) = (folded_to, end),
@@ -340,6 +389,11 @@ impl Units {
         self.readings.extend(readings);
         to
     }
+}
+
+/// Whether what begins a cluster may belong to that of this text: it ends with what depends on more.
+fn ends_open(text: &str) -> bool {
+    text.chars().next_back().is_some_and(|last| facts(last).clusters != Clusters::Begins)
 }
 
 /// What joins several emoji to one.
