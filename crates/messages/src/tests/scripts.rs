@@ -205,7 +205,7 @@ pub async fn every_script_finds_its_own_words(house: House) {
     }
     let find = async |q: &str| -> Vec<Found> {
         let call = Search { q: q.to_owned(), room: None, from: None, before: None, limit: Limit::default() };
-        house.ask(&caller(2), call).await.unwrap().items
+        house.ask(&caller(2), call).await.unwrap().page.items
     };
     // First out of the log, then out of the index.
     for _ in 0..2 {
@@ -269,7 +269,7 @@ pub async fn each_fault_of_a_report_is_mended(house: House) {
         let first = sent - i64::try_from(finds.len() + misses.len()).unwrap() + 1;
         for _ in 0..2 {
             let (call, first) = call(first);
-            let page = house.ask(&caller(2), call).await.unwrap();
+            let page = house.ask(&caller(2), call).await.unwrap().page;
             let mut found: Vec<_> =
                 page.items.iter().filter(|found| found.message.seq >= first).map(|found| found.message.body.as_str()).collect();
             found.reverse();
