@@ -1,11 +1,13 @@
 // One process of the real guild program. Nothing here knows what the program does; its log is read only for the line that
-// names its address.
+// names its address, and not even for that where a story takes the log elsewhere.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ofStory } from './children.mjs';
+import { freePort } from './ports.mjs';
+import { eventually } from './wait.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -42,9 +44,10 @@ export class Process {
    * @param {string} [options.service]  which service it runs, where it does not run all
    * @param {string} [options.name]     what its lines in the common log begin with
    * @param {(text: string) => void} options.say takes what it logs
+   * @param {number} [options.stderr]   a file descriptor that it logs to instead
    */
-  constructor({ folder, args, settings, service, name, say }) {
-    Object.assign(this, { folder, args, settings, service, name });
+  constructor({ folder, args, settings, service, name, say, stderr }) {
+    Object.assign(this, { folder, args, settings, service, name, stderr });
     this.say = name ? inLines(name, say) : say;
     this.child = undefined;
     this.url = undefined;
@@ -56,8 +59,9 @@ export class Process {
   async start() {
     needBinary();
     const settings = { ...this.settings() };
+    if (this.stderr !== undefined) this.port ??= await freePort();
     if (this.port) settings.GUILD_LISTEN = `127.0.0.1:${this.port}`;
-    const child = ofStory.add(spawn(binary, this.args, { cwd: this.folder, env: environment(settings), stdio: ['ignore', 'pipe', 'pipe'] }));
+    const child = ofStory.add(spawn(binary, this.args, { cwd: this.folder, env: environment(settings), stdio: ['ignore', 'pipe', this.stderr ?? 'pipe'] }));
     this.child = child;
     let log = '';
     let said = () => {};
@@ -69,16 +73,17 @@ export class Process {
       }
     };
     child.stdout.setEncoding('utf8').on('data', hear);
-    child.stderr.setEncoding('utf8').on('data', hear);
+    child.stderr?.setEncoding('utf8').on('data', hear);
     this.exit = new Promise((done) => {
       child.on('close', (code, signal) => done({ code, signal }));
     });
-    const address = new Promise((found) => {
+    const heard = new Promise((found) => {
       said = () => {
         const line = log.match(/listening on (http:\/\/[^\s"]*?:(\d+))/);
         if (line) found(line);
       };
     });
+    const address = this.stderr === undefined ? heard : this.#answers();
     let timer;
     const late = new Promise((done) => { timer = setTimeout(done, START_MS, 'late'); });
     const first = await Promise.race([address, this.exit, late]);
@@ -92,6 +97,13 @@ export class Process {
     this.url = first[1].replace('0.0.0.0', '127.0.0.1');
     this.port = Number(first[2]);
     return this;
+  }
+
+  /** Waits until it answers where it was told to listen. */
+  async #answers() {
+    const url = `http://127.0.0.1:${this.port}`;
+    await eventually('it answers', async () => !this.alive || (await fetch(`${url}/healthz`)).ok, START_MS);
+    return [url, url, this.port];
   }
 
   get alive() {

@@ -70,8 +70,9 @@ export class Server {
    * @param {string} [options.toml]     the text of guild.toml in the working folder
    * @param {string} [options.as]       another shape than the stories'
    * @param {Postgres} [options.postgres] a PostgreSQL server of the story's own, where the shape needs one
+   * @param {number} [options.stderr]   a file descriptor that it logs to, in a shape of one process
    */
-  constructor({ settings = {}, bare, args = [], folder = freshFolder(), toml, as = shape, postgres } = {}) {
+  constructor({ settings = {}, bare, args = [], folder = freshFolder(), toml, as = shape, postgres, stderr } = {}) {
     this.folder = folder;
     this.args = args;
     this.shape = SHAPES[as];
@@ -93,7 +94,7 @@ export class Server {
         name: `${service}${services.slice(0, n).filter((one) => one === service).length + 1}`,
         settings: () => ({ ...common(), GUILD_RUN: service, GUILD_NATS_URL: this.nats.url }),
       }))
-      : [new Process({ folder, args, say, settings: common })];
+      : [new Process({ folder, args, say, stderr, settings: common })];
   }
 
   /** The file of the database, on SQLite. */

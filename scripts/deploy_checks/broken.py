@@ -31,6 +31,8 @@ MISTAKES = [
     ("dockerfile", DOCKER, "8080/healthz", "8080/health", "a path that guild does not serve"),
     ("dockerfile+hadolint", DOCKER, "WORKDIR /data", "WORKDIR data", "hadolint"),
     ("nginx+nginx", "nginx.conf", "hash $remote_addr consistent;", "hash consistently;\n    hash;", "nginx"),
+    ("nginx", "nginx.conf", "keepalive_timeout 60s;", "keepalive_timeout 130s;", "messages keeps idle connections for 130 s, but guild closes them after 130"),
+    ("haproxy", "haproxy.cfg", "timeout http-request 10s", "timeout http-request 10s\n  timeout http-keep-alive 300s", "it keeps idle connections for longer than the 130 s"),
     ("nginx", "nginx.conf", "server chat-2:8080", "server chat-3:8080", "chat-3 is no service"),
     ("haproxy+haproxy", "haproxy.cfg", "balance source", "balance sauce", "haproxy"),
     ("haproxy", "haproxy.cfg", "server users-2 users-2:8080", "server users-2 users-4:8080", "users-4 is no service"),

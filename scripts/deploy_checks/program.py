@@ -1,4 +1,4 @@
-"""What the program itself says: the names of its settings, the paths that it serves, and how long a stop takes."""
+"""What the program itself says: the names of its settings, the paths that it serves, and how long a stop and an idle connection take."""
 
 import functools
 import re
@@ -36,6 +36,11 @@ def paths(root):
         for path in re.findall(r'(?:\bpath = |\.route\()"(/[^"]*)"', text):
             found[path] = crate
     return found
+
+
+def idle(root):
+    """Seconds after which it closes a connection that waits for its next request."""
+    return int(re.search(r"idle: Duration::from_secs\((\d+)\)", (root / "crates/edge/src/patience.rs").read_text())[1])
 
 
 def drain(environment):

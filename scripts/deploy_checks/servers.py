@@ -3,6 +3,11 @@
 import os
 import re
 
+from . import program
+
+# Seconds for which nginx keeps an idle connection to a server where it is not told.
+NGINX_KEEPS = 60
+
 
 def _text(root, name, services, report):
     """The file with every `service:8080` of the cluster made an address of this machine; names that the cluster does not have are wrong."""
@@ -27,6 +32,11 @@ def nginx(root, services, temp, report):
     # More than this shell may allow.
     text = re.sub(r"(?m)^worker_rlimit_nofile .*$", "", text)
     (folder / "nginx.conf").write_text(text)
+    idle = program.idle(root)
+    for name, block in re.findall(r"(?s)upstream (\w+) \{(.*?)\}", text):
+        told = re.search(r"keepalive_timeout (\d+)s;", block)
+        keeps = int(told[1]) if told else NGINX_KEEPS
+        report.expect("keepalive " not in block or keeps < idle, "deploy/nginx.conf", f"{name} keeps idle connections for {keeps} s, but guild closes them after {idle}")
     if command := report.tool("nginx", "apt-get install nginx"):
         report.run("deploy/nginx.conf", [command, "-t", "-q", "-p", str(folder), "-c", str(folder / "nginx.conf")])
         report.saw("nginx -t takes nginx.conf")
@@ -36,6 +46,10 @@ def haproxy(root, services, temp, report):
     # What this shell allows is not what a server allows.
     text = _text(root, "haproxy.cfg", services, report).replace("maxconn 32768", "maxconn 1000")
     (temp / "haproxy.cfg").write_text(text)
+    idle = program.idle(root)
+    # Where it is not told, it waits for the next request as long as for a head.
+    told = re.search(r"timeout http-keep-alive (\d+)s", text) or re.search(r"timeout http-request (\d+)s", text)
+    report.expect(told and int(told[1]) < idle, "deploy/haproxy.cfg", f"it keeps idle connections for longer than the {idle} s after which guild closes them")
     if command := report.tool("haproxy", "apt-get install haproxy"):
         report.run("deploy/haproxy.cfg", [command, "-c", "-q", "-f", str(temp / "haproxy.cfg")])
         report.saw("haproxy -c takes haproxy.cfg")

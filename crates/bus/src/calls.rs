@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use contract::{Answer, Call, Caller, Code, Refusal};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use serde::de::DeserializeOwned;
 use std::any::Any;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
 
 #[derive(Default)]
@@ -71,7 +72,11 @@ impl<C: Call, S: Answer<C>> Near<C> for S {
 
 async fn answer_bytes<C: Call>(near: &dyn Near<C>, request: &[u8]) -> Vec<u8> {
     let answer = match read::<(Caller, C)>(C::SUBJECT, request) {
-        Ok((who, call)) => near.answer(&who, call).await,
+        // Other calls may have come in the same request, and a panic costs its own call only.
+        Ok((who, call)) => match AssertUnwindSafe(near.answer(&who, call)).catch_unwind().await {
+            Ok(answer) => answer,
+            Err(_) => Err(broken(C::SUBJECT, "the service panicked; the line before this one says where")),
+        },
         Err(refusal) => Err(refusal),
     };
     serde_json::to_vec(&answer).unwrap_or_else(|e| {
@@ -119,6 +124,29 @@ mod tests {
             who.must_be_service()?;
             Ok(call.0 * 2)
         }
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Fall;
+    impl Call for Fall {
+        const SUBJECT: &'static str = "test.fall";
+        type Reply = ();
+    }
+
+    impl Answer<Fall> for Doubler {
+        async fn answer(&self, _: &Caller, _: Fall) -> Result<(), Refusal> {
+            panic!("mind the gap")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_the_answer_to_its_own_call() {
+        let bus = Bus::encoding();
+        bus.serve::<Fall, _>(&Arc::new(Doubler)).serve::<Double, _>(&Arc::new(Doubler));
+        let who = Caller::service("t");
+        let (fallen, doubled) = tokio::join!(bus.ask(&who, Fall), bus.ask(&who, Double(4)));
+        assert_eq!(fallen.unwrap_err().code, Code::Internal);
+        assert_eq!(doubled, Ok(8));
     }
 
     #[tokio::test]

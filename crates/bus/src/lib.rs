@@ -18,6 +18,7 @@ use contract::hint::Hint;
 use contract::{Answer, Call, Caller, Refusal};
 use nats::Nats;
 use std::sync::Arc;
+use vital::Vital;
 
 /// A handle to the bus; cheap to clone.
 #[derive(Clone)]
@@ -102,6 +103,11 @@ impl Bus {
     /// What keeps this bus from reaching others, as a sentence; `None` when nothing does.
     pub fn missing(&self) -> Option<&'static str> {
         self.0.nats.as_ref().filter(|nats| !nats.is_connected()).map(|_| "NATS cannot be reached")
+    }
+
+    /// What this bus cannot do without.
+    pub fn vital(&self) -> Vital {
+        self.0.nats.as_ref().map_or_else(Vital::new, |nats| nats.vital.clone())
     }
 
     /// Takes no more calls from other processes: those that come from now on go to others who answer them. Calls within this

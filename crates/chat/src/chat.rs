@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use vital::Vital;
 
 /// How long events that are under way may take to be answered when the server stops.
 const FINISH: Duration = Duration::from_secs(5);
@@ -38,6 +39,11 @@ impl Chat {
         let server = Server::new(transport, Arc::new(Door(Arc::clone(&gateway))));
         let tasks = Mutex::new(run(&gateway));
         Chat { gateway, server, tasks }
+    }
+
+    /// What the gateway cannot do without.
+    pub fn vital(&self) -> Vital {
+        self.gateway.vital.clone()
     }
 
     /// The routes at `/socket.io`. To be served with `into_make_service_with_connect_info::<SocketAddr>()` and inside [`edge::outer`],
@@ -98,19 +104,19 @@ impl Chat {
 
 /// Starts what runs as long as the gateway does.
 pub(crate) fn run(gateway: &Arc<Gateway>) -> Vec<JoinHandle<()>> {
-    let bus = &gateway.bus;
+    let (bus, vital) = (&gateway.bus, &gateway.vital);
     // Subscribed here and now: what is told from here on is heard.
     let (log, revoked, presence) = (bus.subscribe(), bus.subscribe(), bus.subscribe());
     let (typing, read) = (bus.subscribe(), bus.subscribe());
     let delivering = Arc::clone(gateway);
     let leasing = Arc::clone(&gateway.presence);
     vec![
-        tokio::spawn(async move { delivering.deliver.run(log).await }),
-        tokio::spawn(Arc::clone(gateway).hear_revocations(revoked)),
-        tokio::spawn(Arc::clone(gateway).hear_presence(presence)),
-        tokio::spawn(Arc::clone(gateway).hear_rooms(typing, read)),
-        tokio::spawn(async move { leasing.keep_lease(LEASE_EVERY, LEASE).await }),
-        tokio::spawn(Arc::clone(gateway).sweep()),
+        tokio::spawn(vital.keep("the delivery of live events", async move { delivering.deliver.run(log).await })),
+        tokio::spawn(vital.keep("the hearing of revoked tokens", Arc::clone(gateway).hear_revocations(revoked))),
+        tokio::spawn(vital.keep("the passing on of presence", Arc::clone(gateway).hear_presence(presence))),
+        tokio::spawn(vital.keep("the passing on of typing and read marks", Arc::clone(gateway).hear_rooms(typing, read))),
+        tokio::spawn(vital.keep("the keeping of this gateway's lease", async move { leasing.keep_lease(LEASE_EVERY, LEASE).await })),
+        tokio::spawn(vital.keep("the sweep of expired sockets", Arc::clone(gateway).sweep())),
     ]
 }
 

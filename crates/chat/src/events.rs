@@ -86,7 +86,7 @@ where
     let ack = incoming.ack;
     let answer = handler(Event { line: line.clone(), known, paid }, payload);
     start(Box::pin(async move {
-        let answer = answer.await;
+        let answer = edge::caught(answer).await;
         line.answer(ack, answer);
         if timed {
             metrics::histogram!("guild_ack_seconds").record(began.elapsed().as_secs_f64());

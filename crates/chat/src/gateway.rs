@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use vital::Vital;
 
 /// See the module.
 pub(crate) struct Gateway {
@@ -38,6 +39,7 @@ pub(crate) struct Gateway {
     pub(crate) found: FoundOut,
     /// All events that are being answered.
     pub(crate) under_way: Arc<UnderWay>,
+    pub(crate) vital: Vital,
     who: Caller,
     next_key: AtomicU64,
     draining: AtomicBool,
@@ -61,6 +63,7 @@ impl Gateway {
             throttle: Throttle::new(),
             found: FoundOut::new(),
             under_way: Arc::default(),
+            vital: Vital::new(),
             who: Caller::service("chat"),
             next_key: AtomicU64::new(1),
             draining: AtomicBool::new(false),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+use vital::Vital;
 
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
@@ -145,6 +146,14 @@ impl Db {
     /// Whether the database answers, for `/readyz`.
     pub async fn ping(&self) -> Result<(), Error> {
         self.read(|tx| Box::pin(async move { tx.row(migrations::READ_EPOCH, &[], |row| row.int(0)).await.map(|_| ()) })).await
+    }
+
+    /// What the database cannot do without, beside what it asks a server for.
+    pub fn vital(&self) -> Vital {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.vital(),
+            Backend::Postgres(postgres) => postgres.vital(),
+        }
     }
 
     /// How many statements services have run so far, each of a list counted, so that a test can tell that work costs a fixed number of

@@ -12,6 +12,7 @@ use deadpool_postgres::Object;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch as channel};
+use vital::Vital;
 
 use crate::db::{Access, SLOW_WAIT, slow_lanes, slow_lanes_full};
 use crate::error::{Error, OpenError};
@@ -48,6 +49,7 @@ pub(crate) struct Postgres {
     statements: Arc<AtomicU64>,
     foreign: channel::Sender<u64>,
     watch: Option<Watch>,
+    vital: Vital,
     /// The connection that keeps servers out, with [`Access::Alone`].
     _alone: Option<Object>,
 }
@@ -96,7 +98,8 @@ impl Postgres {
         let epoch = schema::epoch(&connection, access).await.map_err(|error| refused(error.to_string()))?;
         let epoch = Arc::new(AtomicU64::new(epoch));
         let foreign = channel::Sender::new(0);
-        let watch = (access == Access::Server).then(|| Watch::start(pools.reads.clone(), Arc::clone(&epoch), foreign.clone()));
+        let vital = Vital::new();
+        let watch = (access == Access::Server).then(|| Watch::start(&vital, pools.reads.clone(), Arc::clone(&epoch), foreign.clone()));
         let patience = pool::patience(access);
         Ok(Postgres {
             pools,
@@ -108,6 +111,7 @@ impl Postgres {
             statements: Arc::default(),
             foreign,
             watch,
+            vital,
             _alone: alone,
         })
     }
@@ -175,6 +179,10 @@ impl Postgres {
 
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn vital(&self) -> Vital {
+        self.vital.clone()
     }
 
     pub(crate) fn statements(&self) -> u64 {

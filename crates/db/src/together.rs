@@ -1,10 +1,13 @@
 //! Many small transactions of one kind as a few larger ones.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::error::Error;
+use crate::tx;
 
 /// Askings that wait before whoever asks more has to wait.
 const WAITING: usize = 4_096;
@@ -14,7 +17,7 @@ const WAITING: usize = 4_096;
 /// the database's thread are paid once for many.
 ///
 /// If the database fails the transaction of several, nothing of it has happened, and each of them is tried again alone, so that one which
-/// cannot be done does not take the others with it.
+/// cannot be done does not take the others with it. A panic counts as such a failure, and ends no lane.
 pub struct Together<A, R>(mpsc::Sender<Asking<A, R>>);
 
 type Asking<A, R> = (A, oneshot::Sender<Result<R, Error>>);
@@ -57,7 +60,7 @@ where
         }
         let (asked, answers): (Vec<A>, Vec<_>) = batch.drain(..).unzip();
         let again = if asked.len() > 1 { asked.clone() } else { Vec::new() };
-        match answers_of(run(asked).await, answers.len()) {
+        match outcome(&run, asked).await {
             // Whoever does not wait for the answer any more needs none.
             Ok(done) => answers.into_iter().zip(done).for_each(|(answer, done)| drop(answer.send(Ok(done)))),
             Err(error) if again.is_empty() || matches!(error, Error::Busy(_)) => {
@@ -66,7 +69,7 @@ where
             Err(error) => {
                 tracing::warn!(count = again.len(), %error, "a transaction of several failed; trying each alone");
                 for (asked, answer) in again.into_iter().zip(answers) {
-                    let done = answers_of(run(vec![asked]).await, 1).and_then(|mut done| done.pop().ok_or_else(unanswered));
+                    let done = outcome(&run, vec![asked]).await.and_then(|mut done| done.pop().ok_or_else(unanswered));
                     drop(answer.send(done));
                 }
             }
@@ -74,8 +77,15 @@ where
     }
 }
 
-fn answers_of<R>(done: Result<Vec<R>, Error>, count: usize) -> Result<Vec<R>, Error> {
-    done.and_then(|done| if done.len() == count { Ok(done) } else { Err(unanswered()) })
+/// Runs the transaction of these; an answer for each of them, or why there is none.
+async fn outcome<A, R, F>(run: &impl Fn(Vec<A>) -> F, asked: Vec<A>) -> Result<Vec<R>, Error>
+where
+    F: Future<Output = Result<Vec<R>, Error>>,
+{
+    let count = asked.len();
+    let done = AssertUnwindSafe(async { run(asked).await }).catch_unwind().await;
+    let done = done.unwrap_or_else(|panic| Err(tx::panicked(panic.as_ref())))?;
+    if done.len() == count { Ok(done) } else { Err(unanswered()) }
 }
 
 fn unanswered() -> Error {
@@ -91,15 +101,17 @@ mod tests {
     /// How many were asked in each transaction.
     type Sizes = Arc<Plain<Vec<usize>>>;
 
-    /// Doubles numbers, refuses batches with a 13 in them, and waits for a permit before each.
+    /// Doubles numbers, refuses batches with a 13 in them, panics over those with a 17 (and at once over a 19), and waits for a permit before each.
     fn doubling(lanes: usize) -> (Arc<Together<i64, i64>>, Arc<Semaphore>, Sizes) {
         let (gate, sizes) = (Arc::new(Semaphore::new(0)), Sizes::default());
         let (opened, noted) = (Arc::clone(&gate), Arc::clone(&sizes));
         let together = Together::start(lanes, 4, move |asked: Vec<i64>| {
             let (opened, noted) = (Arc::clone(&opened), Arc::clone(&noted));
+            assert!(!asked.contains(&19), "before anything is awaited");
             async move {
                 opened.acquire().await.unwrap().forget();
                 noted.lock().unwrap().push(asked.len());
+                assert!(!asked.contains(&17), "while it runs");
                 if asked.contains(&13) { Err(Error::Failed("unlucky".into())) } else { Ok(asked.iter().map(|n| n * 2).collect()) }
             }
         });
@@ -136,5 +148,19 @@ mod tests {
         assert_eq!(asked[0], Ok(10));
         assert_eq!(asked[1], Err(Error::Failed("unlucky".into())));
         assert_eq!(asked[2], Ok(12));
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_own_asking_and_no_lane() {
+        let (together, gate, sizes) = doubling(1);
+        gate.add_permits(100);
+        for _ in 0..3 {
+            let asked = futures_util::future::join_all([5, 17, 19, 6].map(|n| together.ask(n))).await;
+            assert_eq!((&asked[0], &asked[3]), (&Ok(10), &Ok(12)));
+            for failed in &asked[1..3] {
+                assert!(matches!(failed, Err(Error::Failed(why)) if why.contains("a panic")), "{failed:?}");
+            }
+        }
+        assert!(sizes.lock().unwrap().contains(&1), "each was tried alone");
     }
 }

@@ -1,6 +1,6 @@
 //! What every HTTP edge of the house shares: who calls (a token becomes a `Caller`), how a request is read (JSON and query strings, with
 //! the name of the field that is wrong), how a refusal is told (RFC 9457 problem+json), how often somebody may call, and the outer layer
-//! that every request passes: request id, origins and CORS, body limit, access log, metrics.
+//! that every request passes (request id, Host, origins and CORS, body limit, access log, metrics), and how long a connection may keep it waiting.
 //!
 //! Use it so: a handler takes [`Reads`], [`Changes`] or another of the extractors that say who calls and what the call costs, [`Json`] or
 //! [`Query`] and [`Path`], asks the bus, and answers `Result<axum::Json<T>, Problem>`;
@@ -15,11 +15,13 @@ mod body;
 mod buckets;
 mod document;
 mod errors_page;
+mod host;
 mod ids;
 mod incident;
 mod opens;
 mod origins;
 mod outer;
+mod patience;
 mod peer;
 mod problem;
 mod read;
@@ -31,10 +33,11 @@ pub use buckets::Buckets;
 pub use document::{Refuses, document};
 pub use errors_page::errors_page;
 pub use ids::{room_id, username};
-pub use incident::incident;
+pub use incident::{caught, incident};
 pub use opens::Opens;
 pub use origins::{AllowedOrigins, Origin};
 pub use outer::{OuterSettings, outer};
+pub use patience::{Line, Patience, Turns};
 pub use peer::{Network, Peer, TrustedProxies};
 pub use problem::{Problem, ProblemBody};
 pub use read::{Json, Path, Query, json_text, read_json, read_query, without_mark};

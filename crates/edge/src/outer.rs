@@ -1,9 +1,10 @@
-//! What every request passes before it is routed and every answer after: request id, address, origin, body limit, a net below panics,
-//! the access log and the HTTP metrics. [`pass`] reads downward.
+//! What every request passes before it is routed and every answer after: request id, address, Host, origin, body limit, a net below
+//! panics, the access log and the HTTP metrics. [`pass`] reads downward.
 
 use crate::body::{self, Bounded, TooLarge};
+use crate::host;
 use crate::origins::{self, AllowedOrigins, Verdict};
-use crate::{Peer, Problem, TrustedProxies, incident};
+use crate::{Peer, Problem, TrustedProxies, caught};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -13,7 +14,6 @@ use contract::{Code, Refusal};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use http_body::Body as _;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument;
@@ -69,13 +69,21 @@ async fn pass(State(settings): State<Arc<OuterSettings>>, request: Request, next
     // The path without its query: a query may hold what does not belong in a log.
     let span = tracing::info_span!("request", id = ?id, %method, path = parts.uri.path(), user = tracing::field::Empty);
 
+    let host = host::take(&mut parts);
     let verdict = settings.allowed_origins.judge(&parts.headers, &parts.uri);
     let answer = async {
+        if let Err(refusal) = host {
+            // Where the next request begins on this connection, two servers may see differently.
+            return ([(header::CONNECTION, "close")], Problem(refusal)).into_response();
+        }
         match &verdict {
             Verdict::Refused(refusal) => Problem(refusal.clone()).into_response(),
             Verdict::Foreign(_) if origins::is_preflight(&parts.method, &parts.headers) => origins::preflight(&parts.headers),
             Verdict::Own | Verdict::Foreign(_) => match bounded(&parts.headers, body, settings.frame_bytes).await {
-                Ok(body) => caught(next.run(Request::from_parts(parts, body))).await,
+                Ok(body) => {
+                    let answer = caught(next.run(Request::from_parts(parts, body)).map(Ok)).await;
+                    answer.unwrap_or_else(|refusal| Problem(refusal).into_response())
+                }
                 Err(refusal) => refused_body(refusal),
             },
         }
@@ -138,17 +146,6 @@ fn refused_body(refusal: Refusal) -> Response {
         response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     response
-}
-
-/// A panic costs its own request and nobody else's.
-async fn caught(answer: impl Future<Output = Response>) -> Response {
-    match AssertUnwindSafe(answer).catch_unwind().await {
-        Ok(response) => response,
-        Err(panic) => {
-            let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            Problem(incident(&format_args!("a handler panicked: {}", said.unwrap_or("it did not say why")))).into_response()
-        }
-    }
 }
 
 fn be_safe(headers: &mut HeaderMap) {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
+use vital::Vital;
 
 /// After so much silence of a partition the database is asked whether it knows more.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -46,9 +47,9 @@ impl Feed {
     }
 
     /// Begins to listen to the bus; call it within the runtime.
-    pub(crate) fn start(bus: Bus) -> Arc<Self> {
+    pub(crate) fn start(bus: Bus, vital: &Vital) -> Arc<Self> {
         let feed = Self::silent();
-        let task = tokio::spawn(run(bus.subscribe(), bus, feed.pulses.clone()));
+        let task = tokio::spawn(vital.keep("what wakes subscriptions", run(bus.subscribe(), bus, feed.pulses.clone())));
         let _ = feed.task.set(task);
         Arc::new(feed)
     }

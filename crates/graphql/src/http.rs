@@ -19,6 +19,7 @@ use edge::{Admission, Problem, Reads};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use vital::Vital;
 
 /// What an operator can set about this edge.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,7 @@ struct Inner {
     settings: Settings,
     admission: Arc<Admission>,
     sockets: Arc<Sockets>,
+    vital: Vital,
 }
 
 impl Inner {
@@ -75,9 +77,15 @@ impl FromRef<Shared> for Arc<Admission> {
 impl Graphql {
     /// Starts to listen to the bus; call it within the runtime. Services may be registered on the bus before or after.
     pub fn start(bus: Bus, settings: Settings, clock: Clock, admission: Arc<Admission>) -> Self {
-        let schema = schema(Feed::start(bus.clone()), &settings.limits);
+        let vital = Vital::new();
+        let schema = schema(Feed::start(bus.clone(), &vital), &settings.limits);
         let sockets = Sockets::new(bus.clone(), schema.clone(), settings, clock, Arc::clone(&admission));
-        Self(Arc::new(Inner { schema, bus, settings, admission, sockets }))
+        Self(Arc::new(Inner { schema, bus, settings, admission, sockets, vital }))
+    }
+
+    /// What this edge cannot do without.
+    pub fn vital(&self) -> Vital {
+        self.0.vital.clone()
     }
 
     /// Every route. To be served inside [`edge::outer()`].

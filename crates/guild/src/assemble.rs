@@ -16,6 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
 use users::Users;
 use utoipa_axum::router::OpenApiRouter;
+use vital::Vital;
 
 use crate::http::{Program, with_own_routes};
 use crate::serve::StartError;
@@ -42,6 +43,10 @@ pub struct Assembled {
     pub db: Option<Db>,
     /// What runs beside the calls; it ends with this.
     pub tasks: JoinSet<()>,
+    /// The program's own tasks that must live.
+    pub own: Vital,
+    /// Those, and the ones of every part.
+    pub vitals: Vec<Vital>,
 }
 
 /// Starts the services that the settings name.
@@ -61,7 +66,9 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
     };
     let clock = Clock::system();
     let admission = Admission::new(&settings.admission(), &clock);
-    let mut tasks = JoinSet::new();
+    let (mut tasks, own) = (JoinSet::new(), Vital::new());
+    let mut vitals = vec![own.clone(), bus.vital()];
+    vitals.extend(db.as_ref().map(Db::vital));
     let mut routes = OpenApiRouter::with_openapi(edge::document());
 
     if let Some(db) = db.clone().filter(|_| run.users) {
@@ -69,6 +76,7 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
         users.start_check().await?;
         users.serve(&bus);
         tasks = users.start();
+        vitals.push(users.vital());
         routes = routes.merge(users::http::routes(bus.clone(), Arc::clone(&admission)));
     }
     let (mut messages, mut graphql) = (None, None);
@@ -76,24 +84,28 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
         let service = Messages::new(db, bus.clone(), settings.messages(), clock.clone());
         Messages::serve(&service, &bus);
         tasks.spawn(service.keep_index());
+        vitals.push(service.vital());
         routes = routes.merge(messages::http::routes(Arc::clone(&service), bus.clone(), Arc::clone(&admission)));
         messages = Some(service);
         // Here, because nearly all that it asks is answered here.
         let edge = Graphql::start(bus.clone(), settings.graphql(), clock.clone(), Arc::clone(&admission));
         routes = routes.merge(edge.routes());
+        vitals.push(edge.vital());
         graphql = Some(edge);
     }
     let chat = run.chat.then(|| Chat::start(bus.clone(), settings.chat(), clock, admission));
+    vitals.extend(chat.as_ref().map(Chat::vital));
 
     let stopping = Arc::new(AtomicBool::new(false));
-    tasks.spawn(tidy(metrics.clone()));
-    let program = Program { db: db.clone(), bus: bus.clone(), stopping: Arc::clone(&stopping), metrics };
+    tasks.spawn(own.keep("the tidying of the metrics", tidy(metrics.clone())));
+    let program = Program { db: db.clone(), bus: bus.clone(), stopping: Arc::clone(&stopping), vitals: vitals.clone(), metrics };
     let events = chat.is_some().then(chat::document);
     let mut router = with_own_routes(routes, program, run, events.as_ref());
     if let Some(chat) = &chat {
         router = router.merge(chat.router());
     }
-    Ok(Assembled { router: edge::outer(router, settings.outer()), stopping, bus, chat, graphql, messages, db, tasks })
+    let router = edge::outer(router, settings.outer());
+    Ok(Assembled { router, stopping, bus, chat, graphql, messages, db, tasks, own, vitals })
 }
 
 /// The schemas of what these services keep: each brings its own tables, and needs nobody else's.

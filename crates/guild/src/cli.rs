@@ -84,7 +84,9 @@ Exit codes:
   0  it did what it was told; a server that was asked to stop did so in time
   1  it could not: the database or the address is in use, a check found a problem,
      a stop took more than 10 seconds or was asked for twice
-  2  a wrong setting or flag; nothing was started";
+  2  a wrong setting or flag; nothing was started
+  3  a part of the server ended by a fault of the program, which the log tells; what was
+     acknowledged is on disk: start it again";
 
 /// The whole command line.
 pub fn command() -> Command {

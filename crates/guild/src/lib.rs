@@ -5,7 +5,8 @@
 //! nothing here reads or writes a table.
 //!
 //! Reading order: [`run`] (from arguments to exit code), [`cli`] (how it is said), [`settings`] (what can be set), [`assemble`] (what is
-//! built of it), [`serve`] (from a server's start to its end), [`listen`] (its connections), [`shutdown`] (who ends it); [`http`] is what
+//! built of it), [`serve`] (from a server's start to its end), [`listen`] (its connections), [`vitals`] (what must not end before it),
+//! [`shutdown`] (who ends it); [`http`] is what
 //! the program itself answers: probes, metrics, documents and pages; [`commands`] is everything that is not a server.
 
 pub mod assemble;
@@ -20,3 +21,4 @@ pub mod run;
 pub mod serve;
 pub mod settings;
 pub mod shutdown;
+pub mod vitals;

@@ -1,7 +1,7 @@
 //! Takes connections and serves HTTP on them: HTTP/1.1 with upgrades (Socket.IO's websocket), nothing else.
 //!
 //! axum's own `serve` sets no time limit on a request's head, so that a client that sends a byte a minute holds its connection for
-//! ever; hyper can, which is why it is used here directly.
+//! ever; [`edge::Line`] does, which is why hyper is used here directly.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,16 +11,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use edge::{Line, Patience, Turns};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tower::ServiceExt;
-
-/// How long a request's head may take to arrive, and a connection may wait for its next request.
-const HEAD: Duration = Duration::from_secs(30);
+use vital::Vital;
 
 /// The most bytes of a request's head: room for a long token and cookies that are not ours.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -47,10 +46,10 @@ enum Phase {
 }
 
 /// Serves `router` to every connection, with its address as [`ConnectInfo`].
-pub fn listen(listener: TcpListener, router: Router) -> Listening {
+pub fn listen(listener: TcpListener, router: Router, vital: &Vital) -> Listening {
     let (phase, phases) = watch::channel(Phase::Open);
     let (alive, connections) = mpsc::channel(1);
-    tokio::spawn(accept(listener, router, phases, alive));
+    tokio::spawn(vital.keep("the taking of connections", accept(listener, router, phases, alive)));
     Listening { phase, connections }
 }
 
@@ -103,14 +102,19 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, mut phases: 
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "TCP_NODELAY could not be set");
     }
+    let turns = Turns::default();
+    let line = Line::new(stream, turns.clone(), Patience::default());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let turn = turns.begin();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        let answer = router.clone().oneshot(request);
+        async move { answer.await.map(|answer| turn.until_given(answer)) }
     });
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
-    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    // The line has clocks of its own.
+    server.header_read_timeout(None).max_buf_size(HEAD_BYTES);
+    let mut connection = pin!(server.serve_connection(TokioIo::new(line), service).with_upgrades());
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = reached(Phase::Closed, &mut phases) => {

@@ -47,6 +47,7 @@ fn describe() {
     counter!("guild_rate_limited_total", "Calls refused by a limit, by what was limited.");
     counter!("guild_replayed_total", "Events sent again to clients that came back with a cursor.");
     counter!("guild_resyncs_total", "Cursors that could not be taken up and were answered by resync.");
+    counter!("guild_log_lines_dropped_total", "Lines of the log that its output did not take.");
     counter!("guild_http_requests_total", "HTTP requests, by method, route and status.");
     histogram!("guild_http_seconds", "Seconds from an HTTP request's head to its answer's.");
     histogram!("guild_ack_seconds", "Seconds from a message event's arrival to its acknowledgement.");
@@ -58,9 +59,14 @@ fn describe() {
 
 /// A counter that nobody has moved yet is not printed, and a rate over what appears at 1 misses the first one.
 fn begin_at_zero() {
-    for name in
-        ["guild_messages_total", "guild_deliveries_total", "guild_slow_clients_cut_total", "guild_replayed_total", "guild_resyncs_total"]
-    {
+    for name in [
+        "guild_messages_total",
+        "guild_deliveries_total",
+        "guild_slow_clients_cut_total",
+        "guild_replayed_total",
+        "guild_resyncs_total",
+        "guild_log_lines_dropped_total",
+    ] {
         metrics::counter!(name).absolute(0);
     }
     for what in ["send", "create_room", "logins", "sockets", "events"] {

@@ -56,10 +56,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Vec<(Stri
             return code.into();
         }
     };
+    let _flushed = logging::FlushAtEnd;
     match act(action, &sources) {
         Ok(code) => code.into(),
         Err(Failure { text, code }) => {
-            eprintln!("guild: {text}");
+            logging::say(&format!("guild: {text}"));
             code.into()
         }
     }
@@ -70,7 +71,7 @@ fn act(action: Action, sources: &Sources) -> Result<u8, Failure> {
     let settings = Settings::check(&layered)?;
     match action {
         Action::Serve => {
-            logging::start(&settings.log);
+            start_logging(&settings.log)?;
             on_a_runtime(serve(&settings))
         }
         Action::Settings => print_settings(&layered),
@@ -83,8 +84,12 @@ fn act(action: Action, sources: &Sources) -> Result<u8, Failure> {
 
 /// A tool speaks for itself; the log is for what goes wrong meanwhile.
 fn as_a_tool(settings: &Settings, work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
-    logging::start(&Log { filter: "warn".to_owned(), format: settings.log.format });
+    start_logging(&Log { filter: "warn".to_owned(), format: settings.log.format })?;
     on_a_runtime(work)
+}
+
+fn start_logging(log: &Log) -> Result<(), Failure> {
+    logging::start(log).map_err(|error| Failure::new(format!("cannot log: {error}")))
 }
 
 fn on_a_runtime(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
@@ -103,11 +108,7 @@ async fn serve(settings: &Settings) -> Result<u8, Failure> {
         // Nothing has been accepted yet.
         name = signals.next() => return Err(Failure::new(format!("{name} came before it had started"))),
     };
-    let name = signals.next().await;
-    tracing::info!("{name}: stopping");
-    signals.watch(settings.limits.drain);
-    server.stop().await;
-    Ok(exit::DONE)
+    Ok(server.serve(signals, settings.limits.drain).await)
 }
 
 fn print_settings(layered: &Layered) -> Result<u8, Failure> {

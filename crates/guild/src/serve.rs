@@ -9,11 +9,14 @@ use bus::CannotConnect;
 use db::OpenError;
 use tokio::net::{TcpListener, TcpSocket};
 use users::CannotStart;
+use vital::Vital;
 
 use crate::assemble::{Assembled, assemble};
 use crate::listen::{Listening, listen};
 use crate::metering;
 use crate::settings::Settings;
+use crate::shutdown::Signals;
+use crate::{exit, vitals};
 
 /// How long events that had begun may take to be answered.
 const EVENTS: Duration = Duration::from_secs(3);
@@ -109,7 +112,7 @@ pub async fn start(settings: &Settings) -> Result<Server, StartError> {
     };
     let (listener, address) = bound.await.map_err(|error| StartError::Listen(wanted, error))?;
     let router = std::mem::take(&mut assembled.router);
-    let listening = listen(listener, router);
+    let listening = listen(listener, router, &assembled.own);
     let services = &settings.services;
     let database = services.run.keeps().then(|| services.database.to_string());
     let nats = services.nats.as_ref().map(|nats| nats.servers.to_string());
@@ -126,13 +129,43 @@ pub async fn start(settings: &Settings) -> Result<Server, StartError> {
 }
 
 impl Server {
-    /// Stops: sends the clients away in their turns, takes nothing new, tells the clients, answers what had begun, commits what was accepted, and closes the database.
+    /// What the server cannot do without, where it runs beside the services: whoever loses such a task here ends the server.
+    pub fn vital(&self) -> &Vital {
+        &self.assembled.own
+    }
+
+    /// Serves until a signal asks for an end, or a task is lost that must live; stops, and answers the exit code. `drain` is the time over
+    /// which clients are sent away. A lost task's server sends them away at once: it cannot serve them any more.
+    pub async fn serve(self, mut signals: Signals, drain: Duration) -> u8 {
+        tokio::select! {
+            name = signals.next() => {
+                tracing::info!("{name}: stopping");
+                signals.watch(drain, exit::FAILED);
+                self.stop().await;
+                exit::DONE
+            }
+            lost = vitals::until_lost(&self.assembled.vitals) => {
+                tracing::error!("{lost}, and the server cannot do without: stopping, with exit code {}, to be started again", exit::LOST);
+                signals.watch(Duration::ZERO, exit::LOST);
+                self.stop_at_once().await;
+                exit::LOST
+            }
+        }
+    }
+
+    /// Stops: sends the clients away in their turns, and does what [`Self::stop_at_once`] does.
     pub async fn stop(self) {
-        let Assembled { stopping, bus, chat, graphql, messages, db, tasks, .. } = self.assembled;
-        stopping.store(true, Ordering::Relaxed);
-        if let Some(chat) = &chat {
+        self.assembled.stopping.store(true, Ordering::Relaxed);
+        if let Some(chat) = &self.assembled.chat {
             chat.send_away().await;
         }
+        self.stop_at_once().await;
+    }
+
+    /// Stops: takes nothing new, tells the clients, answers what had begun, commits what was accepted, and closes the database.
+    pub async fn stop_at_once(self) {
+        let Assembled { stopping, bus, chat, graphql, messages, db, tasks, .. } = self.assembled;
+        stopping.store(true, Ordering::Relaxed);
         self.listening.stop_accepting();
         // What others ask from here on goes to those who stay.
         bus.stop_taking().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::exit;
+use crate::logging;
 
 /// How long a graceful stop may take once the clients have been sent away.
 const MOST: Duration = Duration::from_secs(10);
@@ -33,20 +33,24 @@ impl Signals {
         }
     }
 
-    /// From now on a second signal ends the process at once, and so does the time limit: 10 s, and what sending the clients away takes
-    /// (`limits.drain_seconds`). The watch is a thread of its own, so that it
-    /// also holds where the runtime is stuck.
-    pub fn watch(mut self, drain: Duration) {
+    /// From now on a signal ends the process at once, and so does the time limit: 10 s, and what sending the clients away takes
+    /// (`drain`). It exits with `code` then. The watch is a thread of its own, so that it also holds where the runtime is stuck.
+    pub fn watch(mut self, drain: Duration, code: u8) {
         let most = MOST + drain;
         std::thread::spawn(move || {
             std::thread::sleep(most);
             tracing::error!("stopping took more than {} seconds; ended without waiting longer", most.as_secs());
-            std::process::exit(exit::FAILED.into());
+            end(code);
         });
         tokio::spawn(async move {
             let name = self.next().await;
-            tracing::warn!("{name} again: ended at once");
-            std::process::exit(exit::FAILED.into());
+            tracing::warn!("{name} while stopping: ended at once");
+            end(code);
         });
     }
+}
+
+fn end(code: u8) -> ! {
+    logging::flush();
+    std::process::exit(code.into())
 }

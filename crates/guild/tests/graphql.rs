@@ -38,7 +38,7 @@ async fn house() -> Assembled {
 }
 
 async fn call(house: &Assembled, method: &str, path: &str, token: &str, body: Value) -> (u16, Value) {
-    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    let request = Request::builder().method(method).uri(path).header("host", "a").header("content-type", "application/json");
     let request = request.header("authorization", format!("Bearer {token}")).body(Body::from(body.to_string())).unwrap();
     let response = house.router.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();

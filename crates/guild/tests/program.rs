@@ -176,13 +176,69 @@ fn a_signal_stops_it_gracefully() {
     for signal in ["-TERM", "-INT"] {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(folder.path(), &[]);
-        // A connection that says nothing more may not hold it up.
+        // Connections that say nothing more may not hold it up: one that never did, one that waits for its next request.
         let _idle = TcpStream::connect(&server.address).unwrap();
+        let mut kept = TcpStream::connect(&server.address).unwrap();
+        assert!(ask(&mut kept, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 200"));
         let began = Instant::now();
         let (status, log) = server.stop(signal);
         assert_eq!(status.code(), Some(0), "{log}");
-        assert!(began.elapsed() < Duration::from_secs(10));
-        assert!(log.contains("stopped"), "{log}");
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}: {log}", began.elapsed());
+        assert!(log.ends_with("stopped\n"), "the last line comes out: {log}");
+    }
+}
+
+/// Sends these bytes and reads one answer, whose body is as long as its head says. Nothing where the connection was closed instead.
+fn ask(stream: &mut TcpStream, request: &str) -> String {
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    let mut left = None;
+    while left != Some(0) && stream.read(&mut byte).unwrap() > 0 {
+        answer.push(byte[0]);
+        left = left.map(|left: usize| left - 1);
+        if left.is_none() && answer.ends_with(b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&answer).to_lowercase();
+            let length = head.split_once("content-length: ").map(|(_, rest)| rest.split('\r').next().unwrap().parse().unwrap());
+            left = Some(length.unwrap_or(0));
+        }
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn a_request_has_one_host_that_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[("GUILD_AUTH_MODE", "open")]);
+    let paths = ["/healthz", "/users/me", "/rooms", "/graphql", "/nowhere", "/socket.io/?EIO=4&transport=polling"];
+    let websocket = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                     Sec-WebSocket-Protocol: graphql-transport-ws\r\n";
+    let sockets = ["/socket.io/?EIO=4&transport=websocket", "/graphql"];
+    let requests = paths.map(|path| (path, "")).into_iter().chain(sockets.map(|path| (path, websocket)));
+    for (path, more) in requests {
+        for (hosts, why) in [("", "no Host"), ("Host: a\r\nHost: a\r\n", "more than one"), ("Host: a b\r\n", "not a host")] {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            let answer = ask(&mut stream, &format!("GET {path} HTTP/1.1\r\n{hosts}{more}\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{path} with {hosts:?}: {answer}");
+            assert!(answer.contains("content-type: application/problem+json\r\n"), "{answer}");
+            assert!(answer.contains("\"code\":\"invalid_request\"") && answer.contains(why), "{answer}");
+            assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the connection is closed");
+        }
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let answer = ask(&mut stream, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{more}\r\n", server.address));
+        assert!(!answer.contains("Host header"), "{answer}");
+        assert_eq!(more.is_empty(), !answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    }
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    assert!(ask(&mut stream, "GET /healthz HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 200 "), "HTTP/1.0 knows no Host");
+
+    // A request for a whole address is about the host in it: its page's origin is the own one, whatever the header says.
+    for (origin, status) in [("http://chat.example", 200), ("http://other.example", 403)] {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let target = "http://chat.example/healthz";
+        let answer = ask(&mut stream, &format!("GET {target} HTTP/1.1\r\nHost: other.example\r\nOrigin: {origin}\r\n\r\n"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
 }
 

@@ -7,6 +7,7 @@ use crate::store::log::LogRow;
 use bus::Bus;
 use contract::log::Batch;
 use tokio::sync::mpsc;
+use vital::Vital;
 
 /// Batches that may wait. A batch holds up to some thousand rows, so this is seconds of the fullest load.
 const QUEUE: usize = 256;
@@ -16,9 +17,9 @@ const QUEUE: usize = 256;
 pub(crate) struct Publisher(mpsc::Sender<Vec<LogRow>>);
 
 impl Publisher {
-    pub(crate) fn start(part: u16, resolver: Resolver, bus: Bus) -> Self {
+    pub(crate) fn start(part: u16, resolver: Resolver, bus: Bus, vital: &Vital) -> Self {
         let (queue, committed) = mpsc::channel(QUEUE);
-        tokio::spawn(run(part, committed, resolver, bus));
+        tokio::spawn(vital.keep("a publisher of the log", run(part, committed, resolver, bus)));
         Self(queue)
     }
 

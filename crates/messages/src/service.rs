@@ -14,6 +14,7 @@ use db::Db;
 use edge::Buckets;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
+use vital::Vital;
 
 /// The messages service. Answers the calls of [`contract::calls::messages`].
 pub struct Messages {
@@ -28,6 +29,7 @@ pub struct Messages {
     pub(crate) partitions: Partitions,
     writer: Mutex<Option<Writer>>,
     writing: Mutex<JoinSet<()>>,
+    vital: Vital,
 }
 
 /// How often users may do things; shared with operations that decide in the writer.
@@ -41,7 +43,9 @@ impl Messages {
     pub fn new(db: Db, bus: Bus, settings: Settings, clock: Clock) -> Arc<Self> {
         let names = Names::new(bus.clone());
         let resolver = Resolver { db: db.clone(), names: names.clone() };
-        let (writer, writing) = Writer::start(&db, &clock, |part| Publisher::start(part, resolver.clone(), bus.clone()));
+        let vital = Vital::new();
+        let publisher = |part| Publisher::start(part, resolver.clone(), bus.clone(), &vital);
+        let (writer, writing) = Writer::start(&db, &clock, &vital, publisher);
         let partitions = Partitions::of(&db);
         let limits = Arc::new(Limits {
             sends: Buckets::new(f64::from(settings.sends_per_second), settings.sends_burst, clock.clone()),
@@ -53,7 +57,7 @@ impl Messages {
         }
         let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(writing));
         let memberships = rooms_of::start(db.clone());
-        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, partitions, writer, writing })
+        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, partitions, writer, writing, vital })
     }
 
     /// Registers what this service answers.
@@ -86,7 +90,12 @@ impl Messages {
     /// Indexes for search what is not indexed yet: after an update, a copy, or while servers of an older version write beside this one. Goes on
     /// for as long as it is polled.
     pub fn keep_index(&self) -> impl Future<Output = ()> + Send + use<> {
-        search::index::keep_catching_up(self.db.clone())
+        self.vital.keep("the indexing for search", search::index::keep_catching_up(self.db.clone()))
+    }
+
+    /// What this service cannot do without.
+    pub fn vital(&self) -> Vital {
+        self.vital.clone()
     }
 
     /// Takes nothing more to write, and waits until what was taken is on disk and answered.

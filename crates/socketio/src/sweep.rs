@@ -1,6 +1,10 @@
 //! One task for all connections' deadlines, instead of a timer each.
 
-use std::{sync::Weak, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Weak,
+    time::Duration,
+};
 
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -24,7 +28,10 @@ pub(crate) async fn run(hub: Weak<Hub>) {
         };
         let now = Instant::now();
         for link in hub.links() {
-            check(&link, now, &hub.config);
+            // A connection over which it panics is left alone; who looks after all the others must live.
+            if catch_unwind(AssertUnwindSafe(|| check(&link, now, &hub.config))).is_err() {
+                tracing::error!("a connection's deadlines could not be looked at because of a panic");
+            }
         }
     }
 }

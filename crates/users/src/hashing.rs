@@ -7,6 +7,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Versio
 use contract::Refusal;
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -97,7 +98,7 @@ impl Hashing {
             queue.work.push_back(Box::new(work));
         }
         self.waiting.more.notify_one();
-        answered.await.map_err(|_| edge::incident(&"a thread that hashes passwords has ended"))
+        answered.await.map_err(|_| edge::incident(&"a password was not hashed; the line before this one says why"))
     }
 }
 
@@ -136,7 +137,10 @@ fn work_off(waiting: &Waiting) {
         match queue.work.pop_front() {
             Some(work) => {
                 drop(queue);
-                work();
+                // Whoever waits for it hears that it failed; the thread goes on for the others.
+                if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                    tracing::error!("a password could not be hashed because of a panic");
+                }
                 queue = waiting.queue.lock().unwrap_or_else(PoisonError::into_inner);
             }
             None => queue = waiting.more.wait(queue).unwrap_or_else(PoisonError::into_inner),
@@ -190,6 +194,16 @@ mod tests {
         go.send(()).unwrap();
         blocked.await.unwrap();
         assert_eq!((first.await.unwrap(), second.await.unwrap(), pool.run(|| 4).await.unwrap()), (1, 2, 4));
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_own_password() {
+        let pool = cheap(1, 2);
+        for _ in 0..2 {
+            let fallen = pool.run(|| -> u8 { panic!("as the test wants") }).await.unwrap_err();
+            assert_eq!(fallen.code, Code::Internal);
+            assert_eq!(pool.run(|| 7).await.unwrap(), 7, "the one thread is still there");
+        }
     }
 
     #[tokio::test]

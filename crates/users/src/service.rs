@@ -17,6 +17,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use vital::Vital;
 
 /// Sessions and users that are remembered (about 3 MB each at most): every REST call authenticates, every page of messages names senders.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
@@ -46,6 +47,7 @@ pub struct Users {
     /// Users who show up for the first time, without a password.
     pub(crate) creations: Together<NewUser, bool>,
     pub(crate) presence: Presence,
+    vital: Vital,
 }
 
 /// A session that is remembered, with the hash of the text that was found valid, signature and all.
@@ -78,8 +80,8 @@ impl Users {
             let store = creating.clone();
             async move { store.create_all(new).await }
         });
-        let (sessions, known) = (Cache::new(REMEMBERED), Cache::new(REMEMBERED));
-        Ok(Arc::new(Self { store, db, bus, settings, clock, hashing, jwt, sessions, known, lookups, creations, presence }))
+        let (sessions, known, vital) = (Cache::new(REMEMBERED), Cache::new(REMEMBERED), Vital::new());
+        Ok(Arc::new(Self { store, db, bus, settings, clock, hashing, jwt, sessions, known, lookups, creations, presence, vital }))
     }
 
     /// Whether this database may be served in this mode: `open` never serves one that holds passwords, because anybody could be anybody.
@@ -129,13 +131,20 @@ impl Users {
     /// the set is dropped.
     pub fn start(self: &Arc<Self>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        tasks.spawn(watch::foreign_writes(Arc::clone(self)));
+        let vital = &self.vital;
+        tasks.spawn(vital.keep("the watch for changes of users from outside", watch::foreign_writes(Arc::clone(self))));
         // Subscribed here and now: what is told from here on is heard.
-        tasks.spawn(watch::others(Arc::clone(self), self.bus.subscribe(), self.bus.subscribe()));
-        tasks.spawn(sweep::dead_gateways(Arc::clone(self)));
-        tasks.spawn(sweep::online(Arc::clone(self)));
-        tasks.spawn(sweep::expired_tokens(Arc::clone(self)));
+        let others = watch::others(Arc::clone(self), self.bus.subscribe(), self.bus.subscribe());
+        tasks.spawn(vital.keep("the watch for changes of users by other processes", others));
+        tasks.spawn(vital.keep("the sweep of dead gateways", sweep::dead_gateways(Arc::clone(self))));
+        tasks.spawn(vital.keep("the count of who is online", sweep::online(Arc::clone(self))));
+        tasks.spawn(vital.keep("the sweep of expired tokens", sweep::expired_tokens(Arc::clone(self))));
         tasks
+    }
+
+    /// What this service cannot do without.
+    pub fn vital(&self) -> Vital {
+        self.vital.clone()
     }
 
     /// How long a token is valid that a login gives.

@@ -81,6 +81,7 @@ impl Nats {
                 }
             }
         };
+        let work = self.vital.keep("the taking of other processes' calls", work);
         self.answering.takers.lock().unwrap_or_else(PoisonError::into_inner).spawn(work);
     }
 

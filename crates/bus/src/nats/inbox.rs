@@ -89,12 +89,12 @@ impl Nats {
     pub(super) fn start_inbox(self: &Arc<Self>) {
         let subscribed = subscribe(&self.client, format!("{}.*", self.inbox.subject));
         let nats = Arc::clone(self);
-        tokio::spawn(async move {
+        tokio::spawn(self.vital.keep("the taking of other processes' answers", async move {
             let Some(mut messages) = subscribed.await else { return };
             while let Some(message) = messages.next().await {
                 nats.inbox.take(message);
             }
-        });
+        }));
     }
 }
 

@@ -96,6 +96,8 @@ impl Nats {
     /// Sends what waits in a lane, one request after the other, until nobody waits.
     async fn serve_lane(self: Arc<Self>, lane: Key) {
         let subject = lane.0;
+        // A lane that nobody serves, and that seems to be served, would keep everybody waiting.
+        let _watch = self.vital.watch("a lane of calls to other processes");
         loop {
             let waiting = self.lanes.next(lane, self.most_bytes());
             // The last one to ask waits the longest; who gives up before does so alone.

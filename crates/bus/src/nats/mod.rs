@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tell::Telling;
 use tokio::sync::watch;
+use vital::Vital;
 
 /// How long the last words may take to leave when the connection is ended.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -53,6 +54,8 @@ pub(crate) struct Nats {
     up: watch::Sender<bool>,
     /// Subjects of hints that are listened to.
     listening: Mutex<HashSet<&'static str>>,
+    /// What this process hears and says by.
+    pub(crate) vital: Vital,
 }
 
 impl Nats {
@@ -70,11 +73,12 @@ impl Nats {
             telling,
             up: watch::Sender::new(false),
             listening: Mutex::default(),
+            vital: Vital::new(),
         });
         nats.start_inbox();
-        tokio::spawn(Arc::clone(&nats).publish_queued(queue));
+        tokio::spawn(nats.vital.keep("the telling of hints to other processes", Arc::clone(&nats).publish_queued(queue)));
         let mut up = nats.up.subscribe();
-        tokio::spawn(Arc::clone(&nats).watch(events));
+        tokio::spawn(nats.vital.keep("the watch over the connection to NATS", Arc::clone(&nats).watch(events)));
         // Where it is there, nothing has to be busy first.
         if tokio::time::timeout(FIRST, up.wait_for(|up| *up)).await.is_err() {
             tracing::warn!("NATS is not connected yet; starting without it");

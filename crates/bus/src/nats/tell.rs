@@ -108,7 +108,7 @@ impl Nats {
         let name = if H::PARTS { format!("guild.{}.*", H::SUBJECT) } else { format!("guild.{}", H::SUBJECT) };
         let subscribed = subscribe(&self.client, name);
         let topics = Arc::clone(&self.hints);
-        tokio::spawn(async move {
+        tokio::spawn(self.vital.keep("the hearing of other processes' hints", async move {
             let Some(mut messages) = subscribed.await else { return };
             while let Some(message) = messages.next().await {
                 match serde_json::from_slice::<H>(&message.payload) {
@@ -116,7 +116,7 @@ impl Nats {
                     Err(error) => tracing::error!(subject = H::SUBJECT, %error, "a hint from another process cannot be read"),
                 }
             }
-        });
+        }));
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use deadpool_postgres::Object;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use vital::Vital;
 
 use super::pool::{self, Pool};
 use super::session::explain;
@@ -30,8 +31,8 @@ pub(super) struct Watch(JoinHandle<()>);
 
 impl Watch {
     /// Keeps `epoch` current, and tells `foreign` when a tool has written.
-    pub(super) fn start(reads: Pool, epoch: Arc<AtomicU64>, foreign: watch::Sender<u64>) -> Watch {
-        Watch(tokio::spawn(watch(reads, epoch, foreign)))
+    pub(super) fn start(vital: &Vital, reads: Pool, epoch: Arc<AtomicU64>, foreign: watch::Sender<u64>) -> Watch {
+        Watch(tokio::spawn(vital.keep("the watch for what other programs write", watch(reads, epoch, foreign))))
     }
 
     pub(super) fn end(&self) {

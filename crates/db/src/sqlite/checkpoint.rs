@@ -57,10 +57,13 @@ impl Told {
 
 impl Checkpointer {
     /// Starts it over a connection of its own.
-    pub(super) fn start(connection: Connection) -> io::Result<Checkpointer> {
+    pub(super) fn start(connection: Connection, watch: vital::Watch) -> io::Result<Checkpointer> {
         let told = Arc::new(Told::default());
         let listens = Arc::clone(&told);
-        let thread = thread::Builder::new().name("db-checkpoint".to_owned()).spawn(move || run(&connection, &listens))?;
+        let thread = thread::Builder::new().name("db-checkpoint".to_owned()).spawn(move || {
+            let _watch = watch;
+            run(&connection, &listens);
+        })?;
         Ok(Checkpointer { told, thread })
     }
 

@@ -11,6 +11,7 @@ mod session;
 mod transact;
 mod writer;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
+use vital::Vital;
 
 use crate::db::{Access, SLOW_WAIT, slow_lanes, slow_lanes_full};
 use crate::error::{Error, OpenError};
@@ -38,8 +40,17 @@ fn reader_count() -> usize {
     thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
 }
 
+/// Does it. A panic costs this job alone, also one that the transaction itself does not see; the next job begins by undoing what is left.
+fn carry_out(job: Job, tx: &mut Tx) {
+    if catch_unwind(AssertUnwindSafe(|| job(tx))).is_err() {
+        tracing::error!("a panic around a transaction was caught; the thread goes on");
+    }
+}
+
 /// What the writer tells the others: how often somebody else wrote, and the database's epoch.
 pub(crate) struct Shared {
+    /// The threads.
+    vital: Vital,
     foreign: watch::Sender<u64>,
     epoch: AtomicU64,
     /// Statements that services have run.
@@ -80,13 +91,15 @@ impl Sqlite {
         if access == Access::ReadOnly {
             let connection = connect::reader(&file)?;
             let epoch = migrate::read_epoch(&connection).map_err(|error| connect::refused(&file, &error))?;
-            return Sqlite::start(&file, None, epoch, None, None);
+            return Sqlite::start(&file, None, Shared::new(epoch), None, None);
         }
         let connection = connect::writer(&file)?;
         migrate::run(&connection, &wanted)?;
         let epoch = migrate::epoch(&connection).map_err(|cause| connect::refused_text(&file, cause))?;
-        let checkpointer = Checkpointer::start(connect::checkpointer(&file)?).map_err(|e| no_thread(&file, &e))?;
-        Sqlite::start(&file, Some(connection), epoch, Some(checkpointer), lock)
+        let shared = Shared::new(epoch);
+        let watch = shared.vital.watch("the checkpoints of the database");
+        let checkpointer = Checkpointer::start(connect::checkpointer(&file)?, watch).map_err(|e| no_thread(&file, &e))?;
+        Sqlite::start(&file, Some(connection), shared, Some(checkpointer), lock)
     }
 
     /// Opens an empty database in memory.
@@ -105,11 +118,10 @@ impl Sqlite {
     fn start(
         file: &Path,
         connection: Option<rusqlite::Connection>,
-        epoch: u64,
+        shared: Arc<Shared>,
         checkpointer: Option<Checkpointer>,
         lock: Option<ServerLock>,
     ) -> Result<Sqlite, OpenError> {
-        let shared = Shared::new(epoch);
         let readers = Arc::new(Queue::new("guild_reader_queue"));
         let slow = Arc::new(Queue::new("guild_slow_reader_queue"));
         let mut sqlite = Sqlite {
@@ -174,6 +186,10 @@ impl Sqlite {
         wait.await.unwrap_or_else(|_| Err(closed()))
     }
 
+    pub(crate) fn vital(&self) -> Vital {
+        self.shared.vital.clone()
+    }
+
     pub(crate) fn statements(&self) -> u64 {
         self.shared.statements.load(Ordering::Relaxed)
     }
@@ -230,7 +246,8 @@ impl Drop for Sqlite {
 
 impl Shared {
     fn new(epoch: u64) -> Arc<Shared> {
-        Arc::new(Shared { foreign: watch::Sender::new(0), epoch: AtomicU64::new(epoch), statements: AtomicU64::new(0) })
+        let (foreign, epoch, statements) = (watch::Sender::new(0), AtomicU64::new(epoch), AtomicU64::new(0));
+        Arc::new(Shared { vital: Vital::new(), foreign, epoch, statements })
     }
 }
 

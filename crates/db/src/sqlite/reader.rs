@@ -7,16 +7,18 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 
 use super::queue::{Queue, Taken};
-use super::{Session, Shared};
+use super::{Session, Shared, carry_out};
 use crate::tx::{self, Tx};
 
 /// Starts it; it ends once the queue is closed and empty.
 pub(super) fn start(name: String, connection: Connection, queue: Arc<Queue>, shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
+    let watch = shared.vital.watch("a reader of the database");
     thread::Builder::new().name(name).spawn(move || {
+        let _watch = watch;
         let mut tx = Tx::new(tx::Session::Sqlite(Session::new(connection, shared)));
         loop {
             match queue.take(None) {
-                Taken::Job(job) => job(&mut tx),
+                Taken::Job(job) => carry_out(job, &mut tx),
                 Taken::Idle => {}
                 Taken::Closed => return,
             }

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::checkpoint::Checkpointer;
 use super::lock::ServerLock;
 use super::queue::{Queue, Taken};
-use super::{Session, Shared, transact};
+use super::{Session, Shared, carry_out, transact};
 use crate::tx::{self, Tx};
 
 /// How soon another process's write is noticed while there is nothing to do. (Every transaction looks for itself.)
@@ -31,7 +31,9 @@ pub(super) fn start(
     checkpointer: Option<Checkpointer>,
     lock: Option<ServerLock>,
 ) -> io::Result<JoinHandle<()>> {
+    let watch = shared.vital.watch("the database's writer");
     thread::Builder::new().name("db-writer".to_owned()).spawn(move || {
+        let _watch = watch;
         // Takes the place of SQLite's own checkpoint inside a commit.
         connection.wal_hook(Some(|_, pages| {
             LOG_PAGES.set(u32::try_from(pages).unwrap_or(0));
@@ -52,7 +54,7 @@ fn serve(tx: &mut Tx, queue: &Queue, checkpointer: Option<&Checkpointer>) {
     loop {
         match queue.take(Some(POLL)) {
             Taken::Job(job) => {
-                job(tx);
+                carry_out(job, tx);
                 let pages = LOG_PAGES.take();
                 if pages > 0
                     && let Some(checkpointer) = checkpointer

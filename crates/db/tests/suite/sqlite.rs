@@ -225,6 +225,42 @@ async fn waiting_inside_a_transaction_is_an_error() {
     assert_eq!(count(&db).await, 0);
 }
 
+/// An answer that nobody takes any more, and that panics when it is thrown away: outside its transaction, on the database's thread.
+struct Falls;
+
+impl Drop for Falls {
+    fn drop(&mut self) {
+        panic!("as the test wants");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_around_a_transaction_ends_no_thread() {
+    let place = Place::file();
+    let db = place.open(&[SCHEMA]).await;
+    let vital = db.vital();
+    // More often than there are threads.
+    for round in 0..6 {
+        let (gone, wait) = std::sync::mpsc::channel::<()>();
+        let work = move || {
+            // Until nobody waits for the answer.
+            let _ = wait.recv();
+            Ok(Falls)
+        };
+        if round % 2 == 0 {
+            let mut asked = Box::pin(db.write(move |_| Box::pin(async move { work() })));
+            assert!(futures_util::poll!(asked.as_mut()).is_pending());
+        } else {
+            let mut asked = Box::pin(db.read(move |_| Box::pin(async move { work() })));
+            assert!(futures_util::poll!(asked.as_mut()).is_pending());
+        }
+        drop(gone);
+    }
+    add(&db, "still there".to_owned()).await.unwrap();
+    assert_eq!(count(&db).await, 1);
+    assert_eq!(vital.lost(), None);
+}
+
 #[tokio::test]
 async fn a_newer_database_is_refused_untouched() {
     const NEWER: Migrations = Migrations {

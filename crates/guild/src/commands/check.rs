@@ -3,6 +3,7 @@
 use db::{Access, Db};
 use messages::Report;
 
+use super::print;
 use crate::assemble::MIGRATIONS;
 use crate::exit;
 use crate::run::Failure;
@@ -18,7 +19,7 @@ pub async fn check(settings: &Settings) -> Result<u8, Failure> {
     let report = messages::check(&db).await;
     db.close().await;
     let report = report.map_err(Failure::new)?;
-    println!("{}", told(&url.to_string(), &report));
+    print(told(&url.to_string(), &report))?;
     Ok(if broken(&report) == 0 { exit::DONE } else { exit::FAILED })
 }
 

@@ -5,6 +5,7 @@ use db::{Access, DatabaseUrl, Db};
 
 use super::check::{broken, told};
 use super::copy_progress::Progress;
+use super::{note, print};
 use crate::assemble::MIGRATIONS;
 use crate::exit;
 use crate::run::Failure;
@@ -40,7 +41,7 @@ fn address(flag: &str, text: &str) -> Result<DatabaseUrl, Failure> {
 }
 
 async fn between(from: &Db, to: &Db, (here, there): (&DatabaseUrl, &DatabaseUrl)) -> Result<u8, Failure> {
-    eprintln!("copying {here} to {there}");
+    note(format_args!("copying {here} to {there}"));
     let mut totals = users::copy::counts(from).await.map_err(Failure::new)?;
     totals.extend(messages::copy::counts(from).await.map_err(Failure::new)?);
     let mut progress = Progress::new(totals);
@@ -49,21 +50,21 @@ async fn between(from: &Db, to: &Db, (here, there): (&DatabaseUrl, &DatabaseUrl)
     users::copy::copy(&mut copy).await.map_err(Failure::new)?;
     messages::copy::copy(&mut copy).await.map_err(Failure::new)?;
 
-    eprintln!("checking both");
+    note("checking both");
     let mut breaches = 0;
     for (db, url) in [(from, here), (to, there)] {
         let report = messages::check(db).await.map_err(Failure::new)?;
         breaches += broken(&report);
-        println!("{}", told(&url.to_string(), &report));
+        print(told(&url.to_string(), &report))?;
     }
     if breaches > 0 {
         return Err(Failure::new("the copy is not usable: a promise is not kept (see above). Nothing of the source was changed"));
     }
     let keeps = messages::copy::keeps_positions(from, to);
     copy.finish(keeps).await.map_err(Failure::new)?;
-    println!(
+    print(format_args!(
         "{there} is a whole copy: set database.url to it. {}",
         if keeps { "Cursors go on as before" } else { "Positions were counted anew, so clients that come back are told to resync once" }
-    );
+    ))?;
     Ok(exit::DONE)
 }

@@ -2,6 +2,7 @@
 
 use db::{Access, Db};
 
+use super::print;
 use crate::assemble::MIGRATIONS;
 use crate::exit;
 use crate::run::Failure;
@@ -18,6 +19,6 @@ pub async fn new_epoch(settings: &Settings) -> Result<u8, Failure> {
     let epoch = db.new_epoch().await;
     db.close().await;
     let epoch = epoch.map_err(Failure::new)?;
-    println!("{url}: epoch {epoch:x} has begun; every cursor from before is answered by resync");
+    print(format_args!("{url}: epoch {epoch:x} has begun; every cursor from before is answered by resync"))?;
     Ok(exit::DONE)
 }

@@ -6,6 +6,7 @@ use contract::{Clock, DisplayName, Password, Username};
 use db::{Access, Db};
 use users::admin::{self, Account};
 
+use super::{note, print};
 use crate::assemble::MIGRATIONS;
 use crate::cli::UserAction;
 use crate::exit;
@@ -62,19 +63,19 @@ impl Wish {
         match self {
             Self::Add(name, password, display_name) => {
                 admin::add(db, name.clone(), password, display_name, now).await.map_err(Failure::new)?;
-                println!("{name} can log in");
+                print(format_args!("{name} can log in"))?;
             }
             Self::Password(name, password) => {
                 admin::set_password(db, &name, password).await.map_err(Failure::new)?;
-                println!("{name} has a new password, and has to log in again everywhere");
+                print(format_args!("{name} has a new password, and has to log in again everywhere"))?;
             }
             Self::Disable(name) => {
                 admin::disable(db, &name, now).await.map_err(Failure::new)?;
-                println!("{name} is locked out");
+                print(format_args!("{name} is locked out"))?;
             }
             Self::Enable(name) => {
                 admin::enable(db, &name).await.map_err(Failure::new)?;
-                println!("{name} can log in again");
+                print(format_args!("{name} can log in again"))?;
             }
             Self::List => list(db).await?,
         }
@@ -88,7 +89,7 @@ async fn list(db: &Db) -> Result<(), Failure> {
     loop {
         let page = admin::list(db, &after, PAGE).await.map_err(Failure::new)?;
         for account in &page {
-            println!("{}", line(account));
+            print(line(account))?;
             count += 1;
         }
         match page.last() {
@@ -96,7 +97,7 @@ async fn list(db: &Db) -> Result<(), Failure> {
             _ => break,
         }
     }
-    eprintln!("{count} users");
+    note(format_args!("{count} users"));
     Ok(())
 }
 

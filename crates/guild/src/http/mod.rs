@@ -15,6 +15,7 @@ use db::Db;
 use metrics_exporter_prometheus::PrometheusHandle;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use vital::Vital;
 
 use crate::settings::Run;
 use documents::Documents;
@@ -28,6 +29,8 @@ pub struct Program {
     pub bus: Bus,
     /// Set when the server has been told to stop.
     pub stopping: Arc<AtomicBool>,
+    /// The tasks that must live for `/readyz`.
+    pub vitals: Vec<Vital>,
     /// Prints the metrics.
     pub metrics: PrometheusHandle,
 }

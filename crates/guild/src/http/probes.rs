@@ -13,6 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Own;
+use crate::vitals;
 
 /// How long the database may take to answer before the server counts as not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -39,8 +40,8 @@ pub async fn alive() -> Json<Health> {
 
 /// Whether the server can serve
 ///
-/// It can when the database answers and NATS is connected (where it has them), and it has not been told to stop. Send no traffic here
-/// while this fails.
+/// It can when the database answers and NATS is connected (where it has them), all of its parts work, and it has not been told to stop. Send
+/// no traffic here while this fails.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "getReadiness", responses(
     (status = 200, description = "It can.", body = Health),
     (status = 503, description = "`busy`: not now; `detail` says why.", body = ProblemBody, content_type = "application/problem+json"),
@@ -48,6 +49,9 @@ pub async fn alive() -> Json<Health> {
 pub async fn ready(State(own): State<Own>) -> Result<Json<Health>, Problem> {
     if own.program.stopping.load(Ordering::Relaxed) {
         return Err(Refusal::busy("the server is stopping").into());
+    }
+    if let Some(lost) = vitals::lost(&own.program.vitals) {
+        return Err(Refusal::busy(format!("{lost}, and the server ends; the log says more")).into());
     }
     if let Some(why) = own.program.bus.missing() {
         return Err(Refusal::busy(format!("{why}; the log says more")).into());

@@ -14,6 +14,7 @@ use contract::log;
 use contract::{Clock, Code, MessageId, Refusal, RoomId, Time};
 use db::{Access, Db, values};
 use futures_util::future::join_all;
+use vital::Vital;
 
 /// Appends a message, and then goes wrong in one way or in none.
 struct Write {
@@ -64,8 +65,8 @@ impl Operation for Write {
 async fn written(house: &House, room: RoomId, all: &[Then]) -> Vec<Result<i64, Refusal>> {
     let names = Names::new(house.bus.clone());
     let resolver = Resolver { db: house.db.clone(), names };
-    let publisher = |part| Publisher::start(part, resolver.clone(), house.bus.clone());
-    let (writer, running) = Writer::start(&house.db, &Clock::from_fn(|| Time(2_000_000_000_000)), publisher);
+    let publisher = |part| Publisher::start(part, resolver.clone(), house.bus.clone(), &Vital::new());
+    let (writer, running) = Writer::start(&house.db, &Clock::from_fn(|| Time(2_000_000_000_000)), &Vital::new(), publisher);
     let outcomes = join_all(all.iter().map(|then| writer.write(Write { room, then: *then }))).await;
     drop(writer);
     running.join_all().await;

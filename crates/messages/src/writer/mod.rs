@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use vital::Vital;
 
 /// Operations in one commit at the most: by then the cost of the sync is spread thin, and the first of them has waited long enough.
 const MOST: usize = 1_024;
@@ -47,13 +48,13 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the writers' tasks, each with the publisher that `publisher` makes for its partition. They end, having committed all that
     /// they were given, when the last handle is gone.
-    pub(crate) fn start(db: &Db, clock: &Clock, publisher: impl Fn(u16) -> Publisher) -> (Self, JoinSet<()>) {
+    pub(crate) fn start(db: &Db, clock: &Clock, vital: &Vital, publisher: impl Fn(u16) -> Publisher) -> (Self, JoinSet<()>) {
         let partitions = Partitions::of(db);
         let mut tasks = JoinSet::new();
         let queues = partitions.all().map(|part| {
             let (queue, operations) = mpsc::channel(QUEUE);
             let committer = Committer { part, db: db.clone(), clock: clock.clone(), publisher: publisher(part) };
-            tasks.spawn(run(operations, committer));
+            tasks.spawn(vital.keep("a writer of the log", run(operations, committer)));
             queue
         });
         let queues = queues.collect();

@@ -26,7 +26,7 @@ impl Client {
     }
 
     async fn send(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Response<Body> {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method).uri(path).header("host", "a");
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
         }
