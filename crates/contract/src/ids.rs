@@ -1,5 +1,6 @@
 //! Ids. Users, rooms, messages and gateways are UUIDv7 (RFC 9562), so they sort by the time of their making; on the wire they are
-//! the usual 36 characters, in a database 16 bytes.
+//! the usual 36 characters, in a database 16 bytes. RFC 9562 (section 4) writes them in lower case and reads them in either, and so does
+//! this: some platforms (Swift) write them in upper case.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -29,11 +30,11 @@ macro_rules! id {
                 Self(Uuid::from_bytes(bytes))
             }
 
-            /// Reads the 36-character form in lower case; `None` for anything else, which Uuid's own parser also takes: one id has one
-            /// spelling here.
+            /// Reads the 36-character form, in either case; `None` for the other forms that Uuid's own parser takes (braces, `urn:uuid:`,
+            /// without hyphens), which nobody writes into a path.
             pub fn parse(text: &str) -> Option<Self> {
                 let id = Uuid::try_parse(text).ok()?;
-                (id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text).then_some(Self(id))
+                id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).eq_ignore_ascii_case(text).then_some(Self(id))
             }
         }
 
@@ -90,12 +91,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_has_one_spelling() {
+    fn an_id_is_read_in_either_case_and_written_in_lower() {
+        let id = RoomId::parse("0199F3C1-02d5-7B60-8f6e-3C9A7e5d1f2A").unwrap();
+        assert_eq!(id.to_string(), "0199f3c1-02d5-7b60-8f6e-3c9a7e5d1f2a");
+        assert_eq!(RoomId::parse(&id.to_string().to_uppercase()), Some(id));
+        assert_eq!(serde_json::to_value(id).unwrap(), "0199f3c1-02d5-7b60-8f6e-3c9a7e5d1f2a");
+    }
+
+    #[test]
+    fn an_id_has_no_other_spelling() {
         let id = RoomId::new();
-        assert_eq!(RoomId::parse(&id.to_string()), Some(id));
-        for wrong in
-            ["", "7", &id.0.simple().to_string(), &format!("{{{id}}}"), &format!("urn:uuid:{id}"), "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz"]
-        {
+        for wrong in [
+            "",
+            "7",
+            &id.0.simple().to_string(),
+            &format!("{{{id}}}"),
+            &format!("urn:uuid:{id}"),
+            "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz",
+            &format!("{id} "),
+        ] {
             assert_eq!(RoomId::parse(wrong), None, "{wrong}");
         }
     }
