@@ -1,6 +1,7 @@
 //! What every HTTP edge of the house shares: who calls (a token becomes a `Caller`), how a request is read (JSON and query strings, with
 //! the name of the field that is wrong), how a refusal is told (RFC 9457 problem+json), how often somebody may call, and the outer layer
-//! that every request passes (request id, Host, origins and CORS, body limit, access log, metrics), and how long a connection may keep it waiting.
+//! that every request passes (request id, Host, origins and CORS, body limit, access log, metrics), and how long a connection may keep it
+//! waiting. [`fetch`] is the way out: calls to addresses that somebody has named.
 //!
 //! Use it so: a handler takes [`Reads`], [`Changes`] or another of the extractors that say who calls and what the call costs, [`Json`] or
 //! [`Query`] and [`Path`], asks the bus, and answers `Result<axum::Json<T>, Problem>`;
@@ -15,6 +16,7 @@ mod body;
 mod buckets;
 mod document;
 mod errors_page;
+pub mod fetch;
 mod host;
 mod ids;
 mod incident;
