@@ -65,6 +65,19 @@ story('accounts', {}, (it) => {
     assert.equal(missing.field, 'username');
   });
 
+  it('usernames that are words of addresses are reserved, in any case', async ({ nobody, people }) => {
+    for (const username of ['me', 'online', 'login', 'logout', 'password', 'rooms', 'Me', 'ONLINE']) {
+      const problem = await nobody.refused('invalid_request', 'POST', '/users/login', { username, password: PASSWORD });
+      assert.equal(problem.field, 'username');
+      assert.match(problem.detail, /reserved/);
+    }
+    const [alice] = await people('alice');
+    await alice.api.ok(200, 'GET', '/users/online');
+    const { items } = await alice.api.ok(200, 'GET', '/users?prefix=me&limit=100');
+    assert.ok(items.every(({ username }) => username !== 'me'));
+    await nobody.ok(201, 'POST', '/users/login', { username: 'me.too', password: PASSWORD });
+  });
+
   it('passwords are 8-128 characters', async ({ nobody }) => {
     for (const password of ['', '1234567', 'x'.repeat(129), 12345678, null]) {
       const problem = await nobody.refused('invalid_request', 'POST', '/users/login', { username: 'short', password });
@@ -121,6 +134,23 @@ story('accounts', {}, (it) => {
       assert.equal(problem.field, 'display_name', JSON.stringify(display_name));
     }
     assert.equal((await alice.api.ok(200, 'GET', '/users/me')).display_name, '😀'.repeat(64));
+  });
+
+  it('a display name shows, in one line and one direction; emoji may be what they are made of', async ({ people }) => {
+    const [alice] = await people('alice');
+    const wrong = ['\u200b', '\u2800', '\u00ad', '\ufeff', '\u3164', '\u200d', '\ufe0f', '\u0301', 'a\nb', 'a\rb', 'a\tb', 'a\u0007b', 'a\u0085b', 'a\u2028b',
+      '\u202eecila', 'a\u2066b', 'a\u200fb', 'a\u200bb', 'a\u200db', 'a\ue000b', '\u{e0041}'];
+    for (const display_name of wrong) {
+      const problem = await alice.api.refused('invalid_request', 'PATCH', '/users/me', { display_name });
+      assert.equal(problem.field, 'display_name', JSON.stringify(display_name));
+    }
+    const right = ['❤️', '👩‍🚀', '👩🏽‍❤️‍💋‍👨🏿', '1️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', 'Zoë', 'أحمد', 'می‌خواهم', 'ශ්‍රී', '葛󠄀', '™ ①'];
+    for (const display_name of right) {
+      assert.equal((await alice.api.ok(200, 'PATCH', '/users/me', { display_name })).display_name, display_name);
+      assert.equal((await alice.api.ok(200, 'GET', `/users/${alice.username}`)).display_name, display_name);
+    }
+    const { display_name } = await alice.api.ok(200, 'PATCH', '/users/me', { display_name: '\u00a0 Alice \u3000 of\u2003Wonderland ' });
+    assert.equal(display_name, 'Alice of Wonderland', 'spaces are plain, single, and inside');
   });
 
   it('the directory lists users by prefix, in pages', async ({ nobody, people }) => {

@@ -342,6 +342,23 @@ story('graphql', {}, (it) => {
     await one.dispose();
   }, { timeout: 90_000 });
 
+  it('a room\'s id may be in upper case, in queries and in subscriptions', async ({ people }) => {
+    const [ann, bob] = await people('ann', 'bob');
+    const room = await ann.room([bob], { kind: 'group', name: 'upper' });
+    await bob.says(room, 'a needle');
+    const upper = room.id.toUpperCase();
+    const query = 'query ($room: ID!) { room(id: $room) { id } search(q: "needle", room: $room) { nodes { message { room { id } } } } }';
+    const { data, errors } = (await ann.api.post('/graphql', { query, variables: { room: upper } })).body;
+    assert.equal(errors, undefined);
+    assert.equal(data.room.id, room.id);
+    assert.equal(data.search.nodes[0].message.room.id, room.id);
+    const one = client(ann);
+    const sub = await begun(one, ann, bob, room, { room: upper });
+    await bob.says(room, 'heard');
+    await eventually('it is heard', () => sub.messages().some(({ body, room: { id } }) => body === 'heard' && id === room.id));
+    await one.dispose();
+  });
+
   it('newMessage of a room ends with the membership, and needs one', async ({ people }) => {
     const [ann, bob, eve] = await people('ann', 'bob', 'eve');
     const room = await ann.room([bob], { kind: 'group' });

@@ -370,10 +370,16 @@ story('tools', { server: false, timeout: 180_000 }, (it) => {
     assert.notEqual(server.run(['user', 'add', 'carol', '--password-stdin'], { input: `${PASSWORD}\n` }).code, 0, 'a name that is taken');
     assert.notEqual(server.run(['user', 'add', 'not a name', '--password-stdin'], { input: `${PASSWORD}\n` }).code, 0);
     assert.notEqual(server.run(['user', 'add', 'dave', '--password-stdin'], { input: 'short\n' }).code, 0);
+    const reserved = server.run(['user', 'add', 'Online', '--password-stdin'], { input: `${PASSWORD}\n` });
+    assert.notEqual(reserved.code, 0);
+    assert.match(reserved.text, /online is reserved/);
+    const turned = server.run(['user', 'add', 'erin', '--display-name', '\u202enire', '--password-stdin'], { input: `${PASSWORD}\n` });
+    assert.notEqual(turned.code, 0);
+    assert.match(turned.text, /U\+202E/);
     const list = server.run(['user', 'list']);
     assert.equal(list.code, 0);
     assert.match(list.stdout, /carol/);
-    assert.doesNotMatch(list.stdout, /dave/);
+    assert.doesNotMatch(list.stdout, /dave|online |erin/);
     const changed = server.run(['user', 'password', 'carol', '--password-stdin'], { input: 'another good password\n' });
     assert.equal(changed.code, 0, changed.text);
     await nobody.refused('invalid_credentials', 'POST', '/users/login', { username: 'carol', password: PASSWORD });

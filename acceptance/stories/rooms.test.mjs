@@ -362,6 +362,65 @@ story('rooms', {}, (it) => {
     assert.deepEqual(await everything(bob.api, '/users/me/rooms'), [], 'a refused room has not begun');
   });
 
+  it('a room\'s name shows, in one line and one direction', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const wire = await alice.connect();
+    const room = await alice.room([bob], { name: 'the plan' });
+    for (const name of ['\u200b', '\u2800', 'a\nb', 'a\u202eb', '\u2067', 'a\u0000b', '\ufe0f', 'a\u200db']) {
+      const problem = await alice.api.refused('invalid_request', 'POST', '/rooms', { usernames: [bob.username], name });
+      assert.equal(problem.field, 'name', JSON.stringify(name));
+      assert.equal((await alice.api.refused('invalid_request', 'PATCH', `/rooms/${room.id}`, { name })).field, 'name');
+      assert.equal((await wire.refused('invalid_request', 'create room', { usernames: [bob.username], name })).field, 'name');
+    }
+    for (const name of ['❤️ 👩‍🚀', 'می‌خواهم', '部屋']) {
+      assert.equal((await alice.api.ok(201, 'POST', '/rooms', { usernames: [bob.username], name })).name, name);
+      assert.equal((await wire.must('create room', { usernames: [bob.username], name })).room.name, name);
+      assert.equal((await alice.api.ok(200, 'PATCH', `/rooms/${room.id}`, { name })).name, name);
+    }
+    const spaced = { usernames: [bob.username], name: ' the \u00a0 plan ', nonce: 'spaced' };
+    const { room: made } = await wire.must('create room', spaced);
+    assert.equal(made.name, 'the plan');
+    assert.equal((await wire.must('create room', spaced)).room.id, made.id, 'the same request again is the same room');
+    assert.equal((await wire.must('create room', { ...spaced, name: 'the plan' })).room.id, made.id);
+  });
+
+  it('an id in upper case is the same id, on every edge, and is told in lower case', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const [mine, theirs] = [await alice.connect(), await bob.connect()];
+    const room = await alice.room([bob], { name: 'upper' });
+    const channel = await alice.room([], { kind: 'channel', name: 'upper too' });
+    const mixed = (id) => [...id].map((c, n) => (n % 2 ? c.toUpperCase() : c)).join('');
+    for (const upper of [room.id.toUpperCase(), mixed(room.id)]) {
+      assert.equal((await alice.api.ok(200, 'GET', `/rooms/${upper}`)).id, room.id);
+      assert.equal((await alice.api.ok(201, 'POST', `/rooms/${upper}/messages`, { body: `needle ${upper}` })).room, room.id);
+      assert.ok((await alice.api.ok(200, 'GET', `/rooms/${upper}/messages`)).items.every((one) => one.room === room.id));
+      const members = await alice.api.ok(200, 'GET', `/rooms/${upper}/members?limit=1`);
+      const rest = await alice.api.ok(200, 'GET', `/rooms/${upper}/members?limit=1&after=${members.next.toUpperCase()}`);
+      assert.equal(rest.items[0].username, bob.username);
+      await alice.api.ok(200, 'PUT', `/rooms/${upper}/read`, { seq: 1 });
+      assert.equal((await alice.api.ok(200, 'PATCH', `/rooms/${upper}`, { name: `named by ${upper.slice(0, 8)}` })).id, room.id);
+      await alice.api.ok(204, 'PUT', `/rooms/${upper}/members/${bob.username}`);
+      assert.ok((await alice.api.ok(200, 'GET', `/messages/search?q=needle&room=${upper}`)).items.length > 0);
+      assert.equal((await mine.must('message', { room: upper, body: 'over a socket' })).message.room, room.id);
+      await mine.must('read', { room: upper, seq: 1 });
+      await mine.must('typing', { room: upper, typing: true });
+      await mine.must('typing', { room: upper, typing: false });
+      const heard = await theirs.until('new message', (one) => one.body === 'over a socket' && one.room === room.id);
+      assert.equal(heard.room, room.id);
+    }
+    const upper = channel.id.toUpperCase();
+    assert.equal((await theirs.must('join room', { room: upper })).room.id, channel.id);
+    assert.equal((await theirs.must('leave room', { room: upper })).room.id, channel.id);
+    await bob.api.ok(204, 'PUT', `/rooms/${upper}/members/${bob.username}`);
+    await bob.api.ok(204, 'DELETE', `/rooms/${upper}/members/${bob.username}`);
+    const page = await bob.api.ok(200, 'GET', '/rooms?limit=1');
+    if (page.next) assert.deepEqual(await bob.api.ok(200, 'GET', `/rooms?limit=1&after=${page.next.toUpperCase()}`), await bob.api.ok(200, 'GET', `/rooms?limit=1&after=${page.next}`));
+    for (const id of [room.id.replaceAll('-', ''), `{${room.id}}`, `urn:uuid:${room.id}`, `${room.id} `]) {
+      await alice.api.refused('not_found', 'GET', `/rooms/${encodeURIComponent(id)}`);
+      await mine.refused('not_found', 'message', { room: id, body: 'x' });
+    }
+  });
+
   it('malformed ids and unknown rooms are not_found', async ({ people }) => {
     const [alice] = await people('alice');
     const wire = await alice.connect();

@@ -1,6 +1,11 @@
 //! Texts with rules. A value of one of these types has passed its rules, wherever it came from: reading one from JSON checks it.
 //! The error's text says what is allowed; the edge adds the field's name.
+//!
+//! Names that people see have two types. [`NewDisplayName`] and [`NewRoomName`] are what somebody asks for, and have today's rules;
+//! [`DisplayName`] and [`RoomName`] are what is kept, sent and told, and have the rules that hold for every name that was ever taken. So a
+//! name from before a rule is read, from a database and from a process of another age, and cannot be set again.
 
+use crate::nickname::{self, Wrong};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -66,16 +71,32 @@ text!(
     username
 );
 text!(
-    /// 1-64 characters, not blank.
+    /// A user's name for people, as it is kept: 1-64 characters, not blank.
     #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[^\\u0000]*$", example = "Alice")]
     DisplayName,
     display_name
 );
 text!(
-    /// 1-100 characters, not blank.
+    /// A user's name for people, as somebody asks for it: 1-64 characters of which one shows, without control characters, line breaks,
+    /// and what is invisible or turns the direction of writing; emoji may have all that they are made of. Spaces at the ends go, several
+    /// become one.
+    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Alice")]
+    NewDisplayName,
+    new_display_name
+);
+text!(
+    /// A room's name, as it is kept: 1-100 characters, not blank.
     #[schema(value_type = String, min_length = 1, max_length = 100, pattern = "^[^\\u0000]*$", example = "general")]
     RoomName,
     room_name
+);
+text!(
+    /// A room's name, as somebody asks for it: 1-100 characters with the rules of [`NewDisplayName`].
+    #[schema(value_type = String, min_length = 1, max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "general")]
+    NewRoomName,
+    new_room_name
 );
 text!(
     /// A message's text: at least one character that is not white space, no NUL, kept exactly as sent. How long it may be is a
@@ -96,7 +117,7 @@ text!(
     Password,
     password
 );
-shown!(Username, DisplayName, RoomName, Body, Nonce);
+shown!(Username, DisplayName, NewDisplayName, RoomName, NewRoomName, Body, Nonce);
 
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -108,6 +129,18 @@ impl From<&Username> for DisplayName {
     /// A display name is at first the username, whose rules are the stricter ones.
     fn from(username: &Username) -> Self {
         Self(username.0.clone())
+    }
+}
+
+impl From<NewDisplayName> for DisplayName {
+    fn from(new: NewDisplayName) -> Self {
+        Self(new.0)
+    }
+}
+
+impl From<NewRoomName> for RoomName {
+    fn from(new: NewRoomName) -> Self {
+        Self(new.0)
     }
 }
 
@@ -123,12 +156,34 @@ fn username(text: String) -> Result<String, String> {
     }
 }
 
+const DISPLAY_NAME_CHARS: usize = 64;
+const ROOM_NAME_CHARS: usize = 100;
+
 fn display_name(text: String) -> Result<String, String> {
-    named(text, 64, "a display name")
+    named(text, DISPLAY_NAME_CHARS, "a display name")
+}
+
+fn new_display_name(text: String) -> Result<String, String> {
+    new_name(&text, DISPLAY_NAME_CHARS, "a display name")
 }
 
 fn room_name(text: String) -> Result<String, String> {
-    named(text, 100, "a room's name")
+    named(text, ROOM_NAME_CHARS, "a room's name")
+}
+
+fn new_room_name(text: String) -> Result<String, String> {
+    new_name(&text, ROOM_NAME_CHARS, "a room's name")
+}
+
+fn new_name(text: &str, most: usize, what: &str) -> Result<String, String> {
+    nickname::kept(text, most).map_err(|wrong| match wrong {
+        Wrong::Blank | Wrong::Long => format!("{what} is 1-{most} characters and not blank"),
+        Wrong::Holds(c) => format!(
+            "{what} may not hold control characters, line breaks, or what is invisible or turns the direction of writing; \
+             U+{:04X} stands in this one",
+            u32::from(c)
+        ),
+    })
 }
 
 fn named(text: String, most: usize, what: &str) -> Result<String, String> {
@@ -190,6 +245,18 @@ mod tests {
         assert!(RoomName::try_from("x".repeat(101)).is_err());
         assert!(Nonce::try_from("").is_err());
         assert!(Password::try_from("1234567").is_err());
+    }
+
+    #[test]
+    fn a_name_from_before_a_rule_is_read_and_cannot_be_set_again() {
+        let old = "\u{202e}ecilA\n ";
+        assert_eq!(serde_json::from_value::<DisplayName>(old.into()).unwrap().as_str(), old);
+        assert_eq!(serde_json::from_value::<RoomName>(old.into()).unwrap().as_str(), old);
+        let refused = serde_json::from_value::<NewRoomName>(old.into()).unwrap_err().to_string();
+        assert!(refused.contains("U+202E"), "{refused}");
+        assert!(NewDisplayName::try_from(old).unwrap_err().starts_with("a display name may not hold"));
+        assert_eq!(NewDisplayName::try_from("\u{2800} ").unwrap_err(), "a display name is 1-64 characters and not blank");
+        assert_eq!(NewRoomName::try_from("  the  plan ").map(RoomName::from), RoomName::try_from("the plan"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! is refused.
 
 use crate::calls::messages::RoomHead;
-use crate::{Body, Code, Message, Nonce, Refusal, Room, RoomId, RoomKind, RoomName, User, Username};
+use crate::{Body, Code, Message, NewRoomName, Nonce, Refusal, Room, RoomId, RoomKind, RoomName, User, Username};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -60,7 +60,7 @@ pub struct CreateRoom {
     pub usernames: Vec<Username>,
     /// A channel needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<RoomName>,
+    pub name: Option<NewRoomName>,
     /// When absent: two people and no name are `direct`, all else is `group`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<RoomKind>,

@@ -8,8 +8,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, ContentBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
-/// Statuses that any call with a token may answer; 409 where a signed token's username belongs to somebody else.
-const ALWAYS: [u16; 6] = [401, 403, 409, 429, 500, 503];
+/// Statuses that any call with a token may answer; 400 where a signed token's username is reserved, 409 where it belongs to somebody else.
+const ALWAYS: [u16; 7] = [400, 401, 403, 409, 429, 500, 503];
 
 /// The document that services put their routes into (`OpenApiRouter::with_openapi`): the schema `Problem`, the security scheme `token`.
 pub fn document() -> OpenApi {
@@ -25,7 +25,7 @@ pub fn document() -> OpenApi {
 }
 
 /// The problems that a call may answer, for `responses(…)` of `#[utoipa::path]`: these statuses, and those that any call may answer
-/// (401, 403, 409, 429, 500, 503). 0 stands for none: `Refuses<400, 404>`.
+/// (400, 401, 403, 409, 429, 500, 503). 0 stands for none: `Refuses<404, 413>`.
 pub struct Refuses<const A: u16 = 0, const B: u16 = 0, const C: u16 = 0, const D: u16 = 0, const E: u16 = 0>;
 
 impl<const A: u16, const B: u16, const C: u16, const D: u16, const E: u16> IntoResponses for Refuses<A, B, C, D, E> {
@@ -59,6 +59,6 @@ mod tests {
         assert!(schemas["Code"]["enum"].as_array().unwrap().len() == Code::ALL.len());
         assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
         let responses = Refuses::<404>::responses();
-        assert_eq!(responses.keys().map(String::as_str).collect::<Vec<_>>(), ["401", "403", "404", "409", "429", "500", "503"]);
+        assert_eq!(responses.keys().map(String::as_str).collect::<Vec<_>>(), ["400", "401", "403", "404", "409", "429", "500", "503"]);
     }
 }

@@ -43,4 +43,4 @@ pub use patience::{Line, Patience, Turns};
 pub use peer::{Network, Peer, TrustedProxies};
 pub use problem::{Problem, ProblemBody};
 pub use read::{Json, Path, Query, json_text, read_json, read_query, without_mark};
-pub use who::{Changes, Logins, Looks, Passwords, Reads, Sends};
+pub use who::{Changes, Logins, Looks, Passwords, Reads, Sends, Token};

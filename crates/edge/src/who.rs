@@ -6,7 +6,7 @@ use crate::{Admission, Paid, Peer, Price, Problem};
 use axum::extract::{FromRef, FromRequestParts};
 use bus::Bus;
 use contract::{Caller, Refusal, UserCaller};
-use http::{header, request::Parts};
+use http::{HeaderMap, header, request::Parts};
 use std::sync::Arc;
 
 /// Whoever calls a verb that reads a bounded amount.
@@ -40,8 +40,8 @@ where
 {
     let admission = Arc::<Admission>::from_ref(state);
     let address = Peer::of(parts).key();
-    let token = match bearer(parts) {
-        Ok(token) => token,
+    let token = match Token::of(&parts.headers) {
+        Ok(Token(token)) => token,
         Err(refusal) => return Ok(admission.nobody(address, refusal)?),
     };
     let session = admission.authenticate(&Bus::from_ref(state), address, token).await?;
@@ -102,8 +102,28 @@ where
     }
 }
 
-fn bearer(parts: &Parts) -> Result<String, Refusal> {
-    let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(Refusal::unauthenticated)?;
+/// The token that a request shows, whoever's it is.
+#[derive(Clone)]
+pub struct Token(pub String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Token {
+    /// Reads it from the header `authorization`.
+    ///
+    /// # Errors
+    /// `unauthenticated`: there is none.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        bearer(headers).map(Self)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<String, Refusal> {
+    let header = headers.get(header::AUTHORIZATION).ok_or_else(Refusal::unauthenticated)?;
     let wrong = || Refusal::new(contract::Code::Unauthenticated, "the Authorization header must be: Bearer, a space, the token");
     let (scheme, token) = header.to_str().map_err(|_| wrong())?.trim().split_once(' ').ok_or_else(wrong)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim().to_owned()) } else { Err(wrong()) }
@@ -116,12 +136,12 @@ mod tests {
 
     #[test]
     fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
-        let parts = |value: &str| Request::builder().header("authorization", value).body(()).unwrap().into_parts().0;
+        let parts = |value: &str| Request::builder().header("authorization", value).body(()).unwrap().headers().clone();
         assert_eq!(bearer(&parts("Bearer abc")).unwrap(), "abc");
         assert_eq!(bearer(&parts("bEARER  abc ")).unwrap(), "abc");
         for wrong in ["abc", "Basic abc", "Bearer", ""] {
             assert_eq!(bearer(&parts(wrong)).unwrap_err().code, contract::Code::Unauthenticated, "{wrong}");
         }
-        assert!(bearer(&Request::new(()).into_parts().0).is_err());
+        assert!(bearer(&HeaderMap::new()).is_err());
     }
 }

@@ -33,6 +33,8 @@ pub struct Assembled {
     pub stopping: Arc<AtomicBool>,
     /// How the services reach each other, and those in other processes.
     pub bus: Bus,
+    /// Accounts, where they are in this process.
+    pub users: Option<Arc<Users>>,
     /// Live connections, where they are in this process.
     pub chat: Option<Chat>,
     /// GraphQL, where rooms and the log are in this process.
@@ -71,13 +73,15 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
     vitals.extend(db.as_ref().map(Db::vital));
     let mut routes = OpenApiRouter::with_openapi(edge::document());
 
+    let mut users = None;
     if let Some(db) = db.clone().filter(|_| run.users) {
-        let users = Users::new(db, bus.clone(), settings.users(), clock.clone())?;
-        users.start_check().await?;
-        users.serve(&bus);
-        tasks = users.start();
-        vitals.push(users.vital());
+        let service = Users::new(db, bus.clone(), settings.users(), clock.clone())?;
+        service.start_check().await?;
+        service.serve(&bus);
+        tasks = service.start();
+        vitals.push(service.vital());
         routes = routes.merge(users::http::routes(bus.clone(), Arc::clone(&admission)));
+        users = Some(service);
     }
     let (mut messages, mut graphql) = (None, None);
     if let Some(db) = db.clone().filter(|_| run.messages) {
@@ -105,7 +109,7 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
         router = router.merge(chat.router());
     }
     let router = edge::outer(router, settings.outer());
-    Ok(Assembled { router, stopping, bus, chat, graphql, messages, db, tasks, own, vitals })
+    Ok(Assembled { router, stopping, bus, users, chat, graphql, messages, db, tasks, own, vitals })
 }
 
 /// The schemas of what these services keep: each brings its own tables, and needs nobody else's.

@@ -106,7 +106,7 @@ async fn serve(settings: &Settings) -> Result<u8, Failure> {
     let server = tokio::select! {
         server = serve::start(settings) => server?,
         // Nothing has been accepted yet.
-        name = signals.next() => return Err(Failure::new(format!("{name} came before it had started"))),
+        name = signals.stop() => return Err(Failure::new(format!("{name} came before it had started"))),
     };
     Ok(server.serve(signals, settings.limits.drain).await)
 }

@@ -15,7 +15,7 @@ use crate::assemble::{Assembled, assemble};
 use crate::listen::{Listening, listen};
 use crate::metering;
 use crate::settings::Settings;
-use crate::shutdown::Signals;
+use crate::shutdown::{Asked, Signals};
 use crate::{exit, vitals};
 
 /// How long events that had begun may take to be answered.
@@ -134,11 +134,30 @@ impl Server {
         &self.assembled.own
     }
 
+    /// Reads again what may change while the server runs: the keys of `auth.jwt.…`. It does not wait for it.
+    pub fn reload(&self) {
+        let users = self.assembled.users.clone();
+        tracing::info!("SIGHUP: the keys of auth.jwt that are in files or at an address are read again");
+        tokio::spawn(async move {
+            if let Some(users) = users {
+                users.reload_keys().await;
+            }
+        });
+    }
+
     /// Serves until a signal asks for an end, or a task is lost that must live; stops, and answers the exit code. `drain` is the time over
     /// which clients are sent away. A lost task's server sends them away at once: it cannot serve them any more.
     pub async fn serve(self, mut signals: Signals, drain: Duration) -> u8 {
+        let told_to_stop = async {
+            loop {
+                match signals.next().await {
+                    Asked::Stop(name) => return name,
+                    Asked::Reload => self.reload(),
+                }
+            }
+        };
         tokio::select! {
-            name = signals.next() => {
+            name = told_to_stop => {
                 tracing::info!("{name}: stopping");
                 signals.watch(drain, exit::FAILED);
                 self.stop().await;

@@ -1,4 +1,4 @@
-//! The end of a server: who asks for it, and what happens when it takes too long.
+//! The end of a server: who asks for it, and what happens when it takes too long. Also what else a signal asks for.
 
 use std::io;
 use std::time::Duration;
@@ -10,10 +10,20 @@ use crate::logging;
 /// How long a graceful stop may take once the clients have been sent away.
 const MOST: Duration = Duration::from_secs(10);
 
-/// Hears the signals that ask for an end: SIGTERM and SIGINT.
+/// Hears the signals that ask for an end, SIGTERM and SIGINT, and the one that asks for keys to be read again, SIGHUP.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// To stop; by this signal.
+    Stop(&'static str),
+    /// To read again what may change while the server runs.
+    Reload,
 }
 
 impl Signals {
@@ -22,14 +32,26 @@ impl Signals {
     /// # Errors
     /// The system lets nobody listen.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let [terminate, interrupt, hangup] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        // Without somebody who hears it a SIGHUP ends the process.
+        Ok(Self { terminate: terminate?, interrupt: interrupt?, hangup: hangup? })
     }
 
-    /// Waits for one; says which it was.
-    pub async fn next(&mut self) -> &'static str {
+    /// Waits for one that asks for an end; says which it was. What else comes meanwhile is passed over.
+    pub async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Asked::Stop(name) = self.next().await {
+                return name;
+            }
+        }
+    }
+
+    /// Waits for one.
+    pub async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            _ = self.hangup.recv() => Asked::Reload,
         }
     }
 
@@ -43,7 +65,7 @@ impl Signals {
             end(code);
         });
         tokio::spawn(async move {
-            let name = self.next().await;
+            let name = self.stop().await;
             tracing::warn!("{name} while stopping: ended at once");
             end(code);
         });

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::{Json as Answered, extract::FromRef};
 use bus::Bus;
 use contract::calls::messages as calls;
-use contract::{Answer, Body, Limit, Message, Nonce, Page, Room, RoomId, RoomName, User, Username, wire};
+use contract::{Answer, Body, Limit, Message, NewRoomName, Nonce, Page, Room, RoomId, User, Username, wire};
 use edge::{Admission, Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, room_id, username};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ async fn create_room(
     Json(body): Json<wire::CreateRoom>,
 ) -> Result<(StatusCode, Answered<Room>), Problem> {
     claims(&who, body.sender.as_deref(), body.username.as_deref())?;
-    let call = calls::CreateRoom { usernames: body.usernames, name: body.name, kind: body.kind, nonce: body.nonce };
+    let call = calls::CreateRoom { usernames: body.usernames, name: body.name.map(Into::into), kind: body.kind, nonce: body.nonce };
     let created = s.messages.answer(&who, call).await?;
     let status = if created.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Answered(created.room)))
@@ -110,7 +110,7 @@ async fn get_room(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<Str
 /// A room's new name.
 #[derive(Deserialize, ToSchema)]
 struct NewName {
-    name: RoomName,
+    name: NewRoomName,
     /// Not needed; if it is there, it has to be your own username.
     sender: Option<String>,
     /// Not needed; if it is there, it has to be your own username.
@@ -125,7 +125,7 @@ struct NewName {
     responses((status = 200, body = Room, description = "The room as it is now."), Refuses<400, 404, 413, 415>))]
 async fn rename_room(State(s): State<Shared>, Changes(who): Changes, Path(id): Path<String>, Json(body): Json<NewName>) -> Reply<Room> {
     claims(&who, body.sender.as_deref(), body.username.as_deref())?;
-    Ok(Answered(s.messages.answer(&who, calls::RenameRoom { room: room_id(&id)?, name: body.name }).await?))
+    Ok(Answered(s.messages.answer(&who, calls::RenameRoom { room: room_id(&id)?, name: body.name.into() }).await?))
 }
 
 /// A room's members

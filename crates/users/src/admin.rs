@@ -4,7 +4,7 @@
 use crate::hashing::hash_here;
 use crate::settings::HashingSettings;
 use crate::store::{self, NewUser, Store};
-use contract::{DisplayName, Password, Time, Username};
+use contract::{DisplayName, NewDisplayName, Password, Time, Username};
 use db::Db;
 use std::fmt;
 
@@ -46,10 +46,13 @@ impl From<db::Error> for Error {
 /// Creates a user with a password. The display name is the username unless one is given.
 ///
 /// # Errors
-/// The name is taken, or the database says no.
-pub async fn add(db: &Db, username: Username, password: Password, display_name: Option<DisplayName>, now: Time) -> Result<(), Error> {
-    let password = Some(hashed(password).await?);
-    let new = NewUser { password, display_name, ..NewUser::new(username.clone(), now) };
+/// The name is taken or reserved, or the database says no.
+pub async fn add(db: &Db, username: Username, password: Password, display_name: Option<NewDisplayName>, now: Time) -> Result<(), Error> {
+    let new = NewUser {
+        display_name: display_name.map(Into::into),
+        ..NewUser::new(username.clone(), now).map_err(|refusal| Error(refusal.detail))?
+    };
+    let new = NewUser { password: Some(hashed(password).await?), ..new };
     if Store::new(db.clone()).create(new, None).await? { Ok(()) } else { Err(Error(format!("there is a user {username} already"))) }
 }
 

@@ -1,5 +1,6 @@
 //! `Authenticate`: whose token is this? Every REST call and every socket asks, so good answers are remembered.
 
+use crate::jwt::Jwt;
 use crate::service::Known;
 use crate::store::{NewUser, Seen, Shown};
 use crate::token::{self, Hash};
@@ -14,12 +15,15 @@ impl Answer<Authenticate> for Users {
         let now = self.clock.now();
         // Cut off from other processes, this one does not hear that a token has ended there.
         let remembered = if self.bus.missing().is_none() { self.sessions.get(&name) } else { None };
-        if let Some(known) = remembered.filter(|known| known.whole == whole && known.session.expires_at > now) {
+        // Nor does a token count any longer whose key was taken away.
+        let keys = self.jwt.as_ref().filter(|_| token::is_jwt(&call.token)).map(Jwt::generation);
+        let holds = |known: &Known| known.whole == whole && known.keys == keys && known.session.expires_at > now;
+        if let Some(known) = remembered.filter(holds) {
             return Ok(known.session);
         }
         let ticket = self.sessions.ticket();
         let session = if token::is_jwt(&call.token) { self.by_jwt(&call.token, &hash).await } else { self.by_token(&hash).await }?;
-        self.sessions.insert(ticket, name, Known { whole, session: session.clone() });
+        self.sessions.insert(ticket, name, Known { whole, session: session.clone(), keys });
         Ok(session)
     }
 }
@@ -45,14 +49,14 @@ impl Users {
     /// A token of the host application; its user appears on first sight.
     async fn by_jwt(&self, text: &str, hash: &Hash) -> Result<Session, Refusal> {
         let jwt = self.jwt.as_ref().ok_or_else(not_valid)?;
-        let bearer = jwt.bearer(text, self.clock.now())?;
+        let bearer = jwt.bearer(text, self.clock.now()).await?;
         let name = token::name(hash);
         let user = match self.lookups.ask(Shown::Foreign { token: name, origin: bearer.origin.clone() }).await? {
             Seen::Denied => return Err(not_valid()),
             Seen::Account(account) if account.disabled => return Err(not_valid()),
             Seen::Account(account) => account.user,
             Seen::Holder(_) | Seen::Nobody => {
-                let new = NewUser { origin: Some(bearer.origin.clone()), ..NewUser::new(bearer.username.clone(), self.clock.now()) };
+                let new = NewUser { origin: Some(bearer.origin.clone()), ..NewUser::new(bearer.username.clone(), self.clock.now())? };
                 self.first_seen(new, name, bearer.origin).await?
             }
         };

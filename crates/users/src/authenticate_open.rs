@@ -17,7 +17,7 @@ impl Answer<AuthenticateOpen> for Users {
             Seen::Account(account) => account.user,
             _ if !self.may_register() => return Err(not_valid()),
             _ => {
-                let new = NewUser::new(call.username.clone(), now);
+                let new = NewUser::new(call.username.clone(), now)?;
                 let user = User::from(&new);
                 if self.creations.ask(new).await? {
                     user

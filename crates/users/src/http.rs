@@ -2,13 +2,13 @@
 //! made of what stands here.
 
 use axum::extract::{FromRef, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bus::Bus;
 use contract::calls::messages::MyRooms;
 use contract::calls::users::{ChangeDisplayName, ChangePassword, GetUser, ListOnline, ListUsers, Login, LoginAnswer, Logout, Me};
-use contract::{Caller, DisplayName, Limit, Page, Password, Refusal, Room, User, Username};
-use edge::{Admission, Changes, Json, Logins, Passwords, Path, Problem, Query, Reads, Refuses};
+use contract::{Caller, Limit, NewDisplayName, Page, Password, Refusal, Room, User, Username};
+use edge::{Admission, Changes, Json, Logins, Passwords, Path, Problem, Query, Reads, Refuses, Token};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -83,8 +83,9 @@ async fn log_in(State(edge): State<Edge>, _: Logins, Json(body): Json<LoginBody>
     responses((status = 204, description = "The token is revoked."), Refuses),
     security(("token" = [])),
 )]
-async fn log_out(State(edge): State<Edge>, Changes(who): Changes) -> Result<StatusCode, Problem> {
-    edge.bus.ask(&who, Logout {}).await?;
+async fn log_out(State(edge): State<Edge>, Changes(who): Changes, headers: HeaderMap) -> Result<StatusCode, Problem> {
+    let Token(token) = Token::of(&headers)?;
+    edge.bus.ask(&who, Logout { token: Some(token) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -101,7 +102,7 @@ async fn me(State(edge): State<Edge>, Reads(who): Reads) -> Result<axum::Json<Us
 /// What changes.
 #[derive(Deserialize, ToSchema)]
 struct ChangeDisplayNameBody {
-    display_name: DisplayName,
+    display_name: NewDisplayName,
     /// Not needed; if it is there, it has to be your own username, which never changes.
     username: Option<String>,
 }
@@ -118,7 +119,7 @@ async fn change_display_name(
     Json(body): Json<ChangeDisplayNameBody>,
 ) -> Result<axum::Json<User>, Problem> {
     who.user()?.must_be(None, body.username.as_deref())?;
-    Ok(axum::Json(edge.bus.ask(&who, ChangeDisplayName { display_name: body.display_name }).await?))
+    Ok(axum::Json(edge.bus.ask(&who, ChangeDisplayName { display_name: body.display_name.into() }).await?))
 }
 
 /// Change your password

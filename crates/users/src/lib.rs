@@ -2,7 +2,7 @@
 //!
 //! [`Users`] answers the calls of `contract::calls::users` (one file an operation), [`http::routes`] is the REST edge over them, and
 //! [`admin`] is what `guild user …` does. What is stored is in `store/`; passwords are hashed in `hashing`; tokens of a host
-//! application are read in `jwt/`.
+//! application are read in `jwt/`, whose keys may come from an address that is fetched.
 //!
 //! It may know contract, the bus, edge and db. It may not know what a room or a message is: whoever asks for a user's rooms is sent
 //! on to the messages service by a call. Authorization is decided here, in the calls, not in the edge.

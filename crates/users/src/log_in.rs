@@ -64,9 +64,9 @@ impl Users {
     }
 
     async fn register(&self, username: Username, password: String) -> Result<LoggedIn, Refusal> {
-        let hashed = self.hashing.hash(password.clone()).await?;
         let now = self.clock.now();
-        let new = NewUser { password: Some(hashed), ..NewUser::new(username.clone(), now) };
+        let new = NewUser::new(username.clone(), now)?;
+        let new = NewUser { password: Some(self.hashing.hash(password.clone()).await?), ..new };
         let (user, minted) = (User::from(&new), self.mint(now)?);
         if self.store.create(new, Some(minted.stored)).await? {
             return Ok(minted.of(user, true));
@@ -87,7 +87,7 @@ impl Users {
         if !self.may_register() {
             return Err(invalid_credentials());
         }
-        let new = NewUser::new(username.clone(), now);
+        let new = NewUser::new(username.clone(), now)?;
         let user = User::from(&new);
         if self.store.create(new, Some(minted.stored)).await? {
             return Ok(minted.of(user, true));

@@ -1,26 +1,43 @@
 //! `Logout`: revokes the token that it comes with.
 
-use crate::Users;
+use crate::jwt::Jwt;
+use crate::{Users, token};
 use contract::calls::users::Logout;
 use contract::hint::Revoked;
-use contract::{Answer, Caller, Refusal};
+use contract::{Answer, Caller, Refusal, Time, UserCaller};
 use std::time::Duration;
 
-/// How long a host application's token is denied whose `exp` is not known any more: longer than any token should live.
+/// How long a host application's token is denied whose `exp` nobody says: longer than any token should live. Only a process of another age
+/// logs out without showing the token.
 const LONG: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 impl Answer<Logout> for Users {
-    async fn answer(&self, who: &Caller, _call: Logout) -> Result<(), Refusal> {
+    async fn answer(&self, who: &Caller, call: Logout) -> Result<(), Refusal> {
         let user = who.user()?;
-        let session = self.sessions.get(&user.token);
         let ours = self.store.remove_token(user.token).await?;
-        if !ours && self.settings.mode.takes_jwt() {
-            let expires_at = session.map_or_else(|| self.clock.now().plus(LONG), |known| known.session.expires_at);
+        if let Some(jwt) = self.jwt.as_ref().filter(|_| !ours)
+            && let Some(expires_at) = self.denied_until(jwt, user, call.token.as_deref()).await?
+        {
             self.store.deny_jwt(user.token, expires_at).await?;
         }
         self.sessions.forget(&user.token);
         self.bus.publish(Revoked::Tokens(vec![user.token]));
         tracing::info!(user = %user.username, "logged out");
         Ok(())
+    }
+}
+
+impl Users {
+    /// Until when a token that is not stored here is to be denied: a host application's, until its own `exp`. What is remembered may be another
+    /// process's, or gone, so the token itself is asked. `None` for one of ours that was revoked in the meantime.
+    async fn denied_until(&self, jwt: &Jwt, user: &UserCaller, shown: Option<&str>) -> Result<Option<Time>, Refusal> {
+        if let Some(known) = self.sessions.get(&user.token) {
+            return Ok(known.keys.map(|_| known.session.expires_at));
+        }
+        match shown.filter(|shown| token::name(&token::hash(shown)) == user.token) {
+            Some(shown) if token::is_jwt(shown) => Ok(Some(jwt.bearer(shown, self.clock.now()).await?.expires_at)),
+            Some(_) => Ok(None),
+            None => Ok(Some(self.clock.now().plus(LONG))),
+        }
     }
 }

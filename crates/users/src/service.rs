@@ -55,6 +55,8 @@ pub struct Users {
 pub(crate) struct Known {
     pub(crate) whole: Hash,
     pub(crate) session: Session,
+    /// Of a host application's token: the set of keys by which its signature was found good ([`Jwt::generation`]).
+    pub(crate) keys: Option<u64>,
 }
 
 impl Users {
@@ -139,12 +141,22 @@ impl Users {
         tasks.spawn(vital.keep("the sweep of dead gateways", sweep::dead_gateways(Arc::clone(self))));
         tasks.spawn(vital.keep("the count of who is online", sweep::online(Arc::clone(self))));
         tasks.spawn(vital.keep("the sweep of expired tokens", sweep::expired_tokens(Arc::clone(self))));
+        if self.jwt.as_ref().is_some_and(Jwt::has_sources) {
+            tasks.spawn(vital.keep("the refresh of the keys of auth.jwt", watch::keys(Arc::clone(self))));
+        }
         tasks
     }
 
     /// What this service cannot do without.
     pub fn vital(&self) -> Vital {
         self.vital.clone()
+    }
+
+    /// Reads the keys of `auth.jwt.…` again, from their files and their address, without waiting for the next time.
+    pub async fn reload_keys(&self) {
+        if let Some(jwt) = &self.jwt {
+            jwt.reload().await;
+        }
     }
 
     /// How long a token is valid that a login gives.

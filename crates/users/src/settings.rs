@@ -1,5 +1,6 @@
 //! What an operator may set about accounts. Every value has been read already; what must go together is checked in [`crate::Users::new`].
 
+use edge::fetch::{FetchRules, FetchUrl};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -114,9 +115,8 @@ impl FromStr for Registration {
     }
 }
 
-/// `auth.jwt.…`. At least one of the three kinds of key is needed in the modes that take such tokens.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// `auth.jwt.…`. At least one of the four places of keys is needed in the modes that take such tokens.
+#[derive(Clone, PartialEq, Eq)]
 pub struct JwtSettings {
     /// The shared secret of HS256; RFC 7518 wants at least 32 bytes of it, and a shorter one is warned about.
     pub secret: Option<String>,
@@ -124,10 +124,31 @@ pub struct JwtSettings {
     pub public_key: Option<PathBuf>,
     /// A JWKS file (RFC 7517) with public keys of these kinds, told apart by `kid`.
     pub jwks: Option<PathBuf>,
+    /// Where such a JWKS is fetched.
+    pub jwks_url: Option<FetchUrl>,
+    /// Whom that fetch may call: `auth.jwt.jwks_allow` and `auth.jwt.jwks_insecure`.
+    pub jwks_rules: FetchRules,
     /// What `aud` must contain, where set.
     pub audience: Option<String>,
     /// What `iss` must be, where set.
     pub issuer: Option<String>,
+    /// How far `nbf` and `iat` may lie in the future, because the issuer's clock is ahead of ours.
+    pub leeway_seconds: u32,
+}
+
+impl Default for JwtSettings {
+    fn default() -> Self {
+        Self {
+            secret: None,
+            public_key: None,
+            jwks: None,
+            jwks_url: None,
+            jwks_rules: FetchRules::default(),
+            audience: None,
+            issuer: None,
+            leeway_seconds: 60,
+        }
+    }
 }
 
 impl JwtSettings {
@@ -146,8 +167,11 @@ impl fmt::Debug for JwtSettings {
             .field("secret", &self.secret.as_ref().map(|_| "…"))
             .field("public_key", &self.public_key)
             .field("jwks", &self.jwks)
+            .field("jwks_url", &self.jwks_url)
+            .field("jwks_rules", &self.jwks_rules)
             .field("audience", &self.audience)
             .field("issuer", &self.issuer)
+            .field("leeway_seconds", &self.leeway_seconds)
             .finish()
     }
 }

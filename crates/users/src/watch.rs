@@ -16,6 +16,13 @@ pub(crate) async fn foreign_writes(users: Arc<Users>) {
     std::future::pending().await
 }
 
+/// Keeps the keys fresh by which a host application signs.
+pub(crate) async fn keys(users: Arc<Users>) {
+    if let Some(jwt) = &users.jwt {
+        jwt.keep_fresh().await;
+    }
+}
+
 /// Forgets what has changed at other processes. One's own changes come along too, which costs a look-up more.
 pub(crate) async fn others(users: Arc<Users>, mut revoked: Subscription<Revoked>, mut changed: Subscription<UserChanged>) {
     loop {

@@ -38,7 +38,12 @@ pub struct LoginAnswer {
 
 /// Revokes the caller's own token, and tells gateways to cut its sockets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Logout {}
+pub struct Logout {
+    /// The token itself, which says until when it is to be denied where a host application has signed it. (A process of before this field
+    /// says nothing.)
+    #[serde(default)]
+    pub token: Option<String>,
+}
 call!(Logout => (), "users.logout");
 
 /// Finds out who shows this token. Refused with `unauthenticated` when it is not valid. In `jwt` mode the user appears on first sight.

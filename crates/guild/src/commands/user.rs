@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Read};
 
-use contract::{Clock, DisplayName, Password, Username};
+use contract::{Clock, NewDisplayName, Password, Username};
 use db::{Access, Db};
 use users::admin::{self, Account};
 
@@ -31,7 +31,7 @@ pub async fn user(settings: &Settings, action: UserAction) -> Result<u8, Failure
 
 /// What is to be done, with everything in it checked.
 enum Wish {
-    Add(Username, Password, Option<DisplayName>),
+    Add(Username, Password, Option<NewDisplayName>),
     Password(Username, Password),
     Disable(Username),
     Enable(Username),
@@ -43,7 +43,7 @@ impl Wish {
         Ok(match action {
             UserAction::Add { name, display_name, password_stdin } => {
                 let name = username(name)?;
-                let display_name = display_name.map(DisplayName::try_from).transpose().map_err(Failure::wrong)?;
+                let display_name = display_name.map(NewDisplayName::try_from).transpose().map_err(Failure::wrong)?;
                 let password = password(&name, password_stdin)?;
                 Self::Add(name, password, display_name)
             }
@@ -109,7 +109,10 @@ fn line(account: &Account) -> String {
         (_, _, true) => "password",
         _ => "open",
     };
-    format!("{:<32}  {way:<8}  {}  {}", account.username.as_str(), account.created_at, account.display_name)
+    // A name from before there were rules for it could say something to the terminal.
+    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let shown: String = account.display_name.as_str().chars().map(plain).collect();
+    format!("{:<32}  {way:<8}  {}  {shown}", account.username.as_str(), account.created_at)
 }
 
 fn username(name: String) -> Result<Username, Failure> {

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use edge::Network;
+use edge::fetch::{FetchRules, FetchUrl};
 use users::{JwtSettings, Mode, Registration};
 
 use super::reader::Reader;
@@ -47,14 +49,43 @@ fn jwt(reader: &mut Reader<'_>, needed: bool) -> Option<JwtSettings> {
     let secret = reader.optional("auth.jwt.secret");
     let public_key = key_file(reader, "auth.jwt.public_key", needed, |file| JwtSettings { public_key: Some(file), ..Default::default() });
     let jwks = key_file(reader, "auth.jwt.jwks", needed, |file| JwtSettings { jwks: Some(file), ..Default::default() });
+    let jwks_url = jwks_url(reader, needed);
     let audience = reader.optional("auth.jwt.audience");
     let issuer = reader.optional("auth.jwt.issuer");
-    let jwt = JwtSettings { secret: secret?, public_key: public_key?, jwks: jwks?, audience: audience?, issuer: issuer? };
-    if needed && jwt.secret.is_none() && jwt.public_key.is_none() && jwt.jwks.is_none() {
-        let why = "mode jwt needs something to check signatures with: set auth.jwt.secret, auth.jwt.public_key or auth.jwt.jwks";
+    let leeway_seconds = reader.number("auth.jwt.leeway_seconds", 0..=600);
+    let (jwks_url, jwks_rules) = jwks_url?;
+    let jwt = JwtSettings {
+        secret: secret?,
+        public_key: public_key?,
+        jwks: jwks?,
+        jwks_url,
+        jwks_rules,
+        audience: audience?,
+        issuer: issuer?,
+        leeway_seconds: leeway_seconds?,
+    };
+    if needed && jwt.secret.is_none() && jwt.public_key.is_none() && jwt.jwks.is_none() && jwt.jwks_url.is_none() {
+        let why = "mode jwt needs something to check signatures with: set auth.jwt.secret, auth.jwt.public_key, auth.jwt.jwks or \
+                   auth.jwt.jwks_url";
         return reader.refuse("auth.mode", why);
     }
     Some(jwt)
+}
+
+/// An address with keys, and whom fetching them may call.
+fn jwks_url(reader: &mut Reader<'_>, needed: bool) -> Option<(Option<FetchUrl>, FetchRules)> {
+    let allow = reader.list("auth.jwt.jwks_allow", |texts| texts.iter().map(|text| text.parse::<Network>()).collect());
+    let insecure = reader.flag("auth.jwt.jwks_insecure");
+    let url = reader.optional("auth.jwt.jwks_url");
+    let rules = FetchRules { allow: allow?, insecure: insecure? };
+    let Some(url) = url? else { return Some((None, rules)) };
+    match url.parse::<FetchUrl>().and_then(|url| if needed { url.fits(&rules).map(|()| url) } else { Ok(url) }) {
+        Ok(url) => Some((Some(url), rules)),
+        Err(why) => {
+            let hint = "auth.jwt.jwks_allow names networks that are no public ones, auth.jwt.jwks_insecure allows http";
+            reader.refuse("auth.jwt.jwks_url", format!("{why} ({hint})"))
+        }
+    }
 }
 
 /// A file with keys. What a usable key is, the users service knows.

@@ -49,6 +49,8 @@ scenarios![
     rooms::the_longest_standing_member_inherits,
     rooms::everybody_sees_the_room_with_their_own_marks,
     rooms::lists_are_paged,
+    rooms::a_place_in_a_list_may_be_in_upper_case,
+    rooms::a_name_from_before_its_rules_is_told_as_it_is,
     rooms::recent_messages_are_those_of_others,
     several::they_are_seen_as_one_by_one,
     several::stretches_are_what_history_tells,

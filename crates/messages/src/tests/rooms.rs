@@ -212,6 +212,39 @@ pub async fn lists_are_paged(house: House) {
     assert_eq!((wrong.code, wrong.field.as_deref()), (Code::InvalidRequest, Some("after")));
 }
 
+pub async fn a_place_in_a_list_may_be_in_upper_case(house: House) {
+    let room = house.room(1, Channel, Some("c"), &[2, 3]).await.id;
+    for _ in 0..2 {
+        house.room(1, Channel, Some("c"), &[]).await;
+    }
+    let one = Limit::try_from(1).unwrap();
+    let upper = |next: Option<String>| next.map(|next| next.to_uppercase());
+    let rooms = async |after| house.ask(&caller(1), calls::MyRooms { after, limit: one }).await.unwrap();
+    let next = rooms(None).await.next;
+    assert_eq!(rooms(upper(next.clone())).await, rooms(next).await);
+    let channels = async |after| house.ask(&caller(1), calls::ListChannels { after, limit: one }).await.unwrap();
+    let next = channels(None).await.next;
+    assert_eq!(channels(upper(next.clone())).await, channels(next).await);
+    let members = async |after| house.ask(&caller(1), calls::ListMembers { room, after, limit: one }).await.unwrap();
+    let next = members(None).await.next;
+    assert_eq!(members(upper(next.clone())).await, members(next).await);
+}
+
+pub async fn a_name_from_before_its_rules_is_told_as_it_is(house: House) {
+    let old = "\u{202e}nalp eht\n\u{200b}";
+    let room = house.room(1, Group, Some(old), &[2]).await;
+    assert_eq!(house.see(2, room.id).await.unwrap().name.unwrap().as_str(), old);
+    let renamed = calls::RenameRoom { room: room.id, name: format!("{old}!").try_into().unwrap() };
+    house.ask(&caller(1), renamed).await.unwrap();
+    let entries = house.ask(&service(), calls::ReadLog { partition: house.part(room.id), after: 0, limit: 1000 }).await.unwrap();
+    let told = entries.into_iter().find_map(|entry| match entry.event {
+        contract::log::Event::RoomUpdated { name, .. } => Some(name),
+        _ => None,
+    });
+    assert_eq!(told.unwrap().as_str(), format!("{old}!"));
+    house.must_be_sound().await;
+}
+
 pub async fn recent_messages_are_those_of_others(house: House) {
     let direct = house.room(1, Direct, None, &[2]).await.id;
     let group = house.room(2, Group, Some("g"), &[3]).await.id;

@@ -1,17 +1,17 @@
 //! The keys that a host application signs with. Each has one algorithm, fixed by what it is and never by what a token claims: so a public
 //! key is never taken for a secret, and `none` is nobody's algorithm.
 
-use crate::settings::{CannotStart, JwtSettings};
+use crate::settings::JwtSettings;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
-use std::path::Path;
 
 /// What RFC 7518 (section 3.2) wants of an HS256 secret, in bytes.
 const SECRET_BYTES: usize = 32;
 
 /// One key and its algorithm.
+#[derive(Clone)]
 pub(super) struct Key {
     kid: Option<String>,
     pub(super) algorithm: Algorithm,
@@ -25,43 +25,17 @@ impl Key {
     }
 }
 
-/// Every key that the settings name.
-pub(super) fn read(settings: &JwtSettings) -> Result<Vec<Key>, CannotStart> {
-    let mut keys = Vec::new();
-    if let Some(secret) = settings.secret.as_ref().filter(|secret| !secret.is_empty()) {
-        if secret.len() < SECRET_BYTES {
-            tracing::warn!(
-                bytes = secret.len(),
-                "auth.jwt.secret is shorter than the 32 bytes that HS256 needs to be safe: take a longer one"
-            );
-        }
-        keys.push(Key { kid: None, algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret.as_bytes()) });
+/// `auth.jwt.secret`, where it is set.
+pub(super) fn secret(settings: &JwtSettings) -> Vec<Key> {
+    let Some(secret) = settings.secret.as_ref().filter(|secret| !secret.is_empty()) else { return Vec::new() };
+    if secret.len() < SECRET_BYTES {
+        tracing::warn!(bytes = secret.len(), "auth.jwt.secret is shorter than the 32 bytes that HS256 needs to be safe: take a longer one");
     }
-    if let Some(file) = settings.public_key.as_ref().filter(|file| !file.as_os_str().is_empty()) {
-        keys.push(pem(&text(file, "auth.jwt.public_key")?).map_err(|why| wrong("auth.jwt.public_key", file, &why))?);
-    }
-    if let Some(file) = settings.jwks.as_ref().filter(|file| !file.as_os_str().is_empty()) {
-        keys.extend(jwks(&text(file, "auth.jwt.jwks")?).map_err(|why| wrong("auth.jwt.jwks", file, &why))?);
-    }
-    if keys.is_empty() {
-        return Err(CannotStart(
-            "auth.mode takes tokens of a host application, and nothing says how they are signed: set auth.jwt.secret (HS256), \
-             auth.jwt.public_key (a PEM file) or auth.jwt.jwks (a JWKS file)"
-                .into(),
-        ));
-    }
-    Ok(keys)
+    vec![Key { kid: None, algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret.as_bytes()) }]
 }
 
-fn text(file: &Path, setting: &str) -> Result<String, CannotStart> {
-    std::fs::read_to_string(file).map_err(|error| wrong(setting, file, &format!("it cannot be read: {error}")))
-}
-
-fn wrong(setting: &str, file: &Path, why: &str) -> CannotStart {
-    CannotStart(format!("{setting} is {}: {why}", file.display()))
-}
-
-fn pem(text: &str) -> Result<Key, String> {
+/// The public key in a PEM file.
+pub(super) fn pem(text: &str) -> Result<Key, String> {
     if text.contains("PRIVATE KEY") {
         return Err("it holds a private key; this server needs only the public one (openssl pkey -pubout) and should have no other".into());
     }
@@ -80,7 +54,8 @@ struct Set {
     keys: Vec<serde_json::Value>,
 }
 
-fn jwks(text: &str) -> Result<Vec<Key>, String> {
+/// The public keys of a JWKS (RFC 7517), which came from this setting.
+pub(super) fn jwks(text: &str, setting: &str) -> Result<Vec<Key>, String> {
     let set: Set = serde_json::from_str(text).map_err(|error| format!("it is no JWKS: {error}"))?;
     let all = set.keys.len();
     // Sets of identity providers hold keys for other uses too; those are none of ours.
@@ -89,7 +64,7 @@ fn jwks(text: &str) -> Result<Vec<Key>, String> {
         return Err(format!("none of its {all} keys is a public signature key of a kind that is taken: RSA, EC P-256 or Ed25519"));
     }
     if keys.len() < all {
-        tracing::info!(used = keys.len(), ignored = all - keys.len(), "some keys of auth.jwt.jwks are of no use here");
+        tracing::info!(used = keys.len(), ignored = all - keys.len(), "some keys of {setting} are of no use here");
     }
     Ok(keys)
 }

@@ -1,12 +1,12 @@
 use super::*;
-use jsonwebtoken::{EncodingKey, Header, encode};
+use jsonwebtoken::{EncodingKey, encode};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-const NOW: Time = Time(1_800_000_000_500);
+pub(super) const NOW: Time = Time(1_800_000_000_500);
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn file(name: &str) -> PathBuf {
+pub(super) fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/keys").join(name)
 }
 
@@ -26,7 +26,7 @@ fn hs256(claims: &Value) -> String {
     encode(&Header::default(), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
 }
 
-fn signed(algorithm: Algorithm, kid: Option<&str>, claims: &Value) -> String {
+pub(super) fn signed(algorithm: Algorithm, kid: Option<&str>, claims: &Value) -> String {
     let key = match algorithm {
         Algorithm::RS256 | Algorithm::RS512 | Algorithm::PS256 => EncodingKey::from_rsa_pem(&read("rsa.private.pem")),
         Algorithm::ES256 => EncodingKey::from_ec_pem(&read("p256.private.pem")),
@@ -35,12 +35,16 @@ fn signed(algorithm: Algorithm, kid: Option<&str>, claims: &Value) -> String {
     encode(&Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) }, claims, &key.unwrap()).unwrap()
 }
 
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     json!({"sub": "alice", "exp": 1_800_000_001})
 }
 
+fn bearer(jwt: &Jwt, token: &str) -> Result<Bearer, Refusal> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(jwt.bearer(token, NOW))
+}
+
 fn refused(jwt: &Jwt, token: &str) -> String {
-    let refusal = jwt.bearer(token, NOW).unwrap_err();
+    let refusal = bearer(jwt, token).unwrap_err();
     assert_eq!(refusal.code, Code::Unauthenticated);
     refusal.detail
 }
@@ -48,7 +52,7 @@ fn refused(jwt: &Jwt, token: &str) -> String {
 #[test]
 fn who_it_is_stands_in_sub_and_iss_exactly() {
     let jwt = with_secret();
-    let bearer = |claims: Value| jwt.bearer(&hs256(&claims), NOW).unwrap();
+    let bearer = |claims: Value| bearer(&jwt, &hs256(&claims)).unwrap();
     let alice = bearer(json!({"sub": "Alice", "iss": "https://host/", "exp": 1_800_000_001}));
     assert_eq!(alice.origin, r#"["https://host/","Alice"]"#);
     assert_eq!(alice.username.as_str(), "alice");
@@ -69,7 +73,14 @@ fn a_claim_that_is_wrong_refuses_the_token() {
         (json!({"sub": "alice", "exp": null}), "exp"),
         (json!({"sub": "alice", "exp": 1_800_000_000}), "expired"),
         (json!({"sub": "alice", "exp": -5}), "expired"),
-        (json!({"sub": "alice", "exp": 1_800_000_009, "nbf": 1_800_000_001}), "not valid yet"),
+        (json!({"sub": "alice", "exp": 1_800_000_009, "nbf": 1_800_000_061}), "not valid yet"),
+        (json!({"sub": "alice", "exp": 1_800_000_009, "iat": 1_800_000_061}), "issued in the future"),
+        (json!({"sub": "alice", "exp": 1_800_000_009, "iat": "1800000000"}), "iat"),
+        (json!({"sub": "alice", "exp": 1_800_000_001_000_i64}), "exp is in milliseconds"),
+        (json!({"sub": "alice", "exp": 100_000_000_000_i64}), "exp is in milliseconds"),
+        (json!({"sub": "alice", "exp": 1e300}), "exp is in milliseconds"),
+        (json!({"sub": "alice", "exp": 1_800_000_009, "nbf": 1_800_000_000_000_i64}), "nbf is in milliseconds"),
+        (json!({"sub": "alice", "exp": 1_800_000_009, "iat": 1_800_000_000_000_i64}), "iat is in milliseconds"),
         (json!({"exp": 1_800_000_001}), "sub"),
         (json!({"sub": "", "exp": 1_800_000_001}), "an empty one"),
         (json!({"sub": 7, "exp": 1_800_000_001}), "sub"),
@@ -81,8 +92,20 @@ fn a_claim_that_is_wrong_refuses_the_token() {
         let said = refused(&jwt, &hs256(&claims));
         assert!(said.contains(why), "{claims}: {said}");
     }
-    assert!(jwt.bearer(&hs256(&json!({"sub": "alice", "exp": 1_800_000_001, "nbf": 1_800_000_000})), NOW).is_ok());
-    assert!(jwt.bearer(&hs256(&json!({"sub": "alice", "exp": 1e300, "aud": "anybody"})), NOW).is_ok());
+    assert!(bearer(&jwt, &hs256(&json!({"sub": "alice", "exp": 1_800_000_001, "nbf": 1_800_000_060, "iat": 1_800_000_060}))).is_ok());
+    assert!(bearer(&jwt, &hs256(&json!({"sub": "alice", "exp": 99_999_999_999_i64, "aud": "anybody"}))).is_ok());
+}
+
+#[test]
+fn how_far_clocks_may_be_apart_is_a_setting() {
+    let with = |leeway_seconds| Jwt::new(&JwtSettings { secret: Some(SECRET.into()), leeway_seconds, ..JwtSettings::default() }).unwrap();
+    for claim in ["nbf", "iat"] {
+        let ahead = |seconds: i64| hs256(&json!({"sub": "alice", "exp": 1_800_009_999, claim: 1_800_000_000 + seconds}));
+        assert!(bearer(&with(0), &ahead(0)).is_ok() && bearer(&with(0), &ahead(1)).is_err(), "{claim}");
+        assert!(bearer(&with(600), &ahead(600)).is_ok() && bearer(&with(600), &ahead(601)).is_err(), "{claim}");
+    }
+    // A socket is cut at exp, so nothing is taken after it.
+    assert!(bearer(&with(600), &hs256(&json!({"sub": "alice", "exp": 1_800_000_000}))).is_err());
 }
 
 #[test]
@@ -91,8 +114,8 @@ fn audience_and_issuer_are_checked_where_set() {
         JwtSettings { audience: Some("chat".into()), issuer: Some("host".into()), secret: Some(SECRET.into()), ..JwtSettings::default() };
     let jwt = Jwt::new(&settings).unwrap();
     let with = |aud: Value, iss: Value| hs256(&json!({"sub": "alice", "exp": 1_800_000_001, "aud": aud, "iss": iss}));
-    assert!(jwt.bearer(&with(json!("chat"), json!("host")), NOW).is_ok());
-    assert!(jwt.bearer(&with(json!(["shop", "chat"]), json!("host")), NOW).is_ok());
+    assert!(bearer(&jwt, &with(json!("chat"), json!("host"))).is_ok());
+    assert!(bearer(&jwt, &with(json!(["shop", "chat"]), json!("host"))).is_ok());
     for (aud, iss, why) in [
         (json!("shop"), json!("host"), "aud"),
         (json!(["shop"]), json!("host"), "aud"),
@@ -108,7 +131,7 @@ fn audience_and_issuer_are_checked_where_set() {
 fn each_kind_of_key_has_one_algorithm() {
     for (key, algorithm) in [("rsa", Algorithm::RS256), ("p256", Algorithm::ES256), ("ed25519", Algorithm::EdDSA)] {
         let jwt = with_key(&format!("{key}.public.pem"));
-        assert!(jwt.bearer(&signed(algorithm, None, &claims()), NOW).is_ok(), "{key}");
+        assert!(bearer(&jwt, &signed(algorithm, None, &claims())).is_ok(), "{key}");
         for other in [Algorithm::RS256, Algorithm::RS512, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA] {
             if other != algorithm {
                 refused(&jwt, &signed(other, None, &claims()));
@@ -145,7 +168,7 @@ fn a_token_that_nobody_signed_is_refused() {
     refused(&jwt, &encode(&critical, &claims(), &EncodingKey::from_secret(SECRET.as_bytes())).unwrap());
 }
 
-fn jwk(name: &str, algorithm: Algorithm, kid: Option<&str>) -> Value {
+pub(super) fn jwk(name: &str, algorithm: Algorithm, kid: Option<&str>) -> Value {
     let key = match name {
         "rsa" => EncodingKey::from_rsa_pem(&read("rsa.private.pem")),
         "p256" => EncodingKey::from_ec_pem(&read("p256.private.pem")),
@@ -177,16 +200,16 @@ fn a_jwks_is_searched_by_kid() {
         jwk("p256", Algorithm::ES256, Some("p")),
     ];
     let jwt = with_jwks(&keys).unwrap();
-    assert!(jwt.bearer(&signed(Algorithm::RS256, Some("r"), &claims()), NOW).is_ok());
-    assert!(jwt.bearer(&signed(Algorithm::ES256, Some("p"), &claims()), NOW).is_ok());
-    assert!(jwt.bearer(&signed(Algorithm::ES256, None, &claims()), NOW).is_ok(), "without a kid all are tried");
+    assert!(bearer(&jwt, &signed(Algorithm::RS256, Some("r"), &claims())).is_ok());
+    assert!(bearer(&jwt, &signed(Algorithm::ES256, Some("p"), &claims())).is_ok());
+    assert!(bearer(&jwt, &signed(Algorithm::ES256, None, &claims())).is_ok(), "without a kid all are tried");
     for (algorithm, kid) in [(Algorithm::RS256, "p"), (Algorithm::RS256, "enc"), (Algorithm::EdDSA, "r")] {
         assert!(refused(&jwt, &signed(algorithm, Some(kid), &claims())).contains("no key"));
     }
     let hmac = encode(&Header { kid: Some("s".into()), ..Header::default() }, &claims(), &EncodingKey::from_secret(b"secret")).unwrap();
     refused(&jwt, &hmac);
     assert!(
-        with_jwks(&[jwk("ed25519", Algorithm::EdDSA, None)]).unwrap().bearer(&signed(Algorithm::EdDSA, Some("x"), &claims()), NOW).is_ok()
+        bearer(&with_jwks(&[jwk("ed25519", Algorithm::EdDSA, None)]).unwrap(), &signed(Algorithm::EdDSA, Some("x"), &claims())).is_ok()
     );
     assert!(with_jwks(&[for_encryption, secret]).err().unwrap().0.contains("none of its 2 keys"));
 }

@@ -79,7 +79,7 @@ async fn two_servers(one: &Store, other: &Store) {
 }
 
 fn new(username: &str) -> NewUser {
-    NewUser::new(Username::try_from(username).unwrap(), NOW)
+    NewUser::new(Username::try_from(username).unwrap(), NOW).unwrap()
 }
 
 fn minted(text: &str) -> NewToken {

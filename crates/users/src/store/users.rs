@@ -2,7 +2,7 @@
 
 use super::tokens::{NewToken, forget_tokens, insert_token};
 use super::{Store, online, user, user_columns, user_with_online};
-use contract::{DisplayName, Time, TokenId, User, UserId, Username};
+use contract::{DisplayName, Refusal, Time, TokenId, User, UserId, Username};
 use db::{Error, Row, Tx, values};
 
 /// A user and what only this service knows of them.
@@ -29,8 +29,12 @@ pub(crate) struct NewUser {
 
 impl NewUser {
     /// With a new id.
-    pub(crate) fn new(username: Username, created_at: Time) -> Self {
-        Self { id: UserId::new(), username, display_name: None, password: None, origin: None, created_at }
+    ///
+    /// # Errors
+    /// `invalid_request` for a name that nobody can take ([`contract::RESERVED_USERNAMES`]).
+    pub(crate) fn new(username: Username, created_at: Time) -> Result<Self, Refusal> {
+        username.must_be_free_to_take()?;
+        Ok(Self { id: UserId::new(), username, display_name: None, password: None, origin: None, created_at })
     }
 
     fn shown(&self) -> DisplayName {

@@ -4,7 +4,7 @@ use crate::admin;
 pub(super) async fn an_administrator_adds_lists_disables_and_enables() {
     let house = House::new(settings(Mode::Password)).await;
     let password = || Password::try_from("correct horse").unwrap();
-    let shown = contract::DisplayName::try_from("Al").unwrap();
+    let shown = contract::NewDisplayName::try_from("Al").unwrap();
     admin::add(&house.db, name("alice"), password(), Some(shown), house.hand.now()).await.unwrap();
     let taken = admin::add(&house.db, name("alice"), password(), None, house.hand.now()).await.unwrap_err();
     assert_eq!(taken.to_string(), "there is a user alice already");
@@ -32,8 +32,10 @@ pub(super) async fn a_password_gives_an_open_user_a_login_but_not_a_hosts() {
     let house = House::over(open.db, settings(Mode::Password));
     assert!(!house.log_in("alice", "correct horse").await.unwrap().created);
 
-    let host =
-        crate::store::NewUser { origin: Some("[\"host\",\"7\"]".into()), ..crate::store::NewUser::new(name("bob"), house.hand.now()) };
+    let host = crate::store::NewUser {
+        origin: Some("[\"host\",\"7\"]".into()),
+        ..crate::store::NewUser::new(name("bob"), house.hand.now()).unwrap()
+    };
     assert!(house.users.store.create(host, None).await.unwrap());
     let refused = admin::set_password(&house.db, &name("bob"), Password::try_from("correct horse").unwrap()).await.unwrap_err();
     assert!(refused.to_string().contains("host application"));

@@ -170,3 +170,36 @@ pub(super) async fn the_document_says_everything() {
     let limit = &document["paths"]["/users"]["get"]["parameters"][2];
     assert_eq!((&limit["name"], &limit["required"], &limit["schema"]["maximum"]), (&json!("limit"), &json!(false), &json!(100)));
 }
+
+pub(super) async fn no_path_under_users_can_be_a_username() {
+    let document = Client::new(settings(Mode::Password)).await.document;
+    let mut words = 0;
+    for path in document["paths"].as_object().unwrap().keys().filter_map(|path| path.strip_prefix("/users/")) {
+        for word in path.split('/').filter(|word| !word.starts_with('{')) {
+            assert!(contract::RESERVED_USERNAMES.contains(&word), "/users/{path}: put {word:?} into contract::RESERVED_USERNAMES");
+            words += 1;
+        }
+    }
+    assert!(words >= 5, "the paths are there: {words}");
+}
+
+pub(super) async fn names_that_hide_or_turn_are_refused_and_old_ones_are_shown() {
+    let client = Client::new(settings(Mode::Password)).await;
+    let token = client.log_in("alice").await;
+    for wrong in ["\u{200b}", "\u{2800}", "a\u{202e}b", "a\nb", "a\u{7}b", "\u{fe0f}"] {
+        let (status, problem) = client.call("PATCH", "/users/me", &token, Some(json!({ "display_name": wrong }))).await;
+        assert_eq!((status, &problem["code"], &problem["field"]), (400, &json!("invalid_request"), &json!("display_name")), "{wrong:?}");
+    }
+    for (sent, kept) in [("❤️ 👩‍🚀", "❤️ 👩‍🚀"), ("  Al\u{a0} ice ", "Al ice")] {
+        let (status, me) = client.call("PATCH", "/users/me", &token, Some(json!({ "display_name": sent }))).await;
+        assert_eq!((status, &me["display_name"]), (200, &json!(kept)));
+    }
+    let old = contract::DisplayName::try_from("\u{202e}ecilA\n").unwrap();
+    let id = client.house.session(&token).await.unwrap().user.id;
+    client.house.users.store.set_display_name(id, &old, client.house.hand.now()).await.unwrap();
+    client.house.users.look_again();
+    for path in ["/users/me", "/users/alice"] {
+        assert_eq!(client.call("GET", path, &token, None).await.1["display_name"], old.as_str(), "{path}");
+    }
+    assert_eq!(client.house.session(&token).await.unwrap().user.display_name, old);
+}

@@ -62,7 +62,7 @@ pub(super) async fn a_logout_lasts_until_the_token_expires_in_every_spelling() {
     let who = house.caller(&text).await;
     let mut revoked = house.bus.subscribe::<Revoked>();
     assert!(house.bus.ask(&who, Me {}).await.is_ok());
-    house.bus.ask(&who, Logout {}).await.unwrap();
+    house.bus.ask(&who, Logout { token: Some(text.clone()) }).await.unwrap();
     let user = who.user().unwrap();
     assert_eq!(heard(&mut revoked).await, Revoked::Tokens(vec![user.token]));
     assert_eq!(code(house.session(&text).await), Code::Unauthenticated);
@@ -72,6 +72,57 @@ pub(super) async fn a_logout_lasts_until_the_token_expires_in_every_spelling() {
     assert_eq!(house.bus.ask(&service(), sessions).await.unwrap(), [user.token]);
     assert_eq!(house.users.store.remove_expired(Time(exp() * 1_000 - 1)).await.unwrap(), 0);
     assert_eq!(house.users.store.remove_expired(Time(exp() * 1_000)).await.unwrap(), 1);
+}
+
+pub(super) async fn a_logout_of_a_token_that_is_not_remembered_lasts_until_the_token_expires_too() {
+    let house = House::new(with_secret(Mode::PasswordAndJwt)).await;
+    let text = token(json!({"sub": "alice", "exp": exp()}));
+    let who = house.caller(&text).await;
+    house.users.look_again();
+    house.bus.ask(&who, Logout { token: Some(text.clone()) }).await.unwrap();
+    assert_eq!(code(house.session(&text).await), Code::Unauthenticated);
+    assert_eq!(house.users.store.remove_expired(Time(exp() * 1_000 - 1)).await.unwrap(), 0);
+    assert_eq!(house.users.store.remove_expired(Time(exp() * 1_000)).await.unwrap(), 1);
+
+    // Another one's token says nothing about this one.
+    let other = token(json!({"sub": "alice", "exp": exp() + 60}));
+    let who = house.caller(&token(json!({"sub": "alice", "exp": exp() + 1}))).await;
+    house.users.look_again();
+    house.bus.ask(&who, Logout { token: Some(other) }).await.unwrap();
+    assert_eq!(house.users.store.remove_expired(Time((exp() + 60) * 1_000)).await.unwrap(), 0);
+
+    // One of ours that is logged out twice at once was revoked, and is not denied besides.
+    let ours = house.log_in("bob", "correct horse").await.unwrap().login.token;
+    let who = house.caller(&ours).await;
+    for _ in 0..2 {
+        house.bus.ask(&who, Logout { token: Some(ours.clone()) }).await.unwrap();
+    }
+    assert_eq!(house.users.store.standings(vec![(who.user().unwrap().token, who.user().unwrap().id)]).await.unwrap()[0].denied, false);
+}
+
+pub(super) async fn a_remembered_token_does_not_outlive_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    let key = |name: &str| std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/keys").join(name);
+    std::fs::copy(key("p256.public.pem"), &path).unwrap();
+    let jwt = JwtSettings { public_key: Some(path.clone()), ..JwtSettings::default() };
+    let house = House::new(Settings { jwt, ..settings(Mode::Jwt) }).await;
+    let signing = EncodingKey::from_ec_pem(&std::fs::read(key("p256.private.pem")).unwrap()).unwrap();
+    let header = Header::new(jsonwebtoken::Algorithm::ES256);
+    let text = encode(&header, &json!({"sub": "alice", "exp": exp()}), &signing).unwrap();
+    assert!(house.session(&text).await.is_ok());
+    std::fs::copy(key("rsa.public.pem"), &path).unwrap();
+    house.users.reload_keys().await;
+    assert_eq!(code(house.session(&text).await), Code::Unauthenticated);
+}
+
+pub(super) async fn a_reserved_name_is_taken_by_no_token() {
+    let house = House::new(with_secret(Mode::Jwt)).await;
+    for claims in [json!({"sub": "7", "username": "Me", "exp": exp()}), json!({"sub": "online", "exp": exp()})] {
+        let refused = house.session(&token(claims)).await.unwrap_err();
+        assert_eq!((refused.code, refused.field.as_deref()), (Code::InvalidRequest, Some("username")));
+        assert!(refused.detail.contains("reserved"), "{refused}");
+    }
 }
 
 pub(super) async fn time_ends_it_though_it_is_remembered() {

@@ -20,7 +20,7 @@ pub(super) async fn a_username_is_enough() {
     let user = who.user().unwrap();
     let sessions = || WhichEnded { sessions: vec![(bob.token, bob.user.id), (user.token, user.id)] };
     assert_eq!(house.bus.ask(&service(), sessions()).await.unwrap(), []);
-    house.bus.ask(&who, Logout {}).await.unwrap();
+    house.bus.ask(&who, Logout { token: None }).await.unwrap();
     assert_eq!(house.bus.ask(&service(), sessions()).await.unwrap(), [user.token]);
 }
 
@@ -49,4 +49,12 @@ pub(super) async fn its_tokens_prove_nothing_where_passwords_are_asked_for() {
     let token = open.log_in("alice", "").await.unwrap().login.token;
     let house = House::over(open.db, settings(Mode::Password));
     assert_eq!(code(house.session(&token).await), Code::Unauthenticated);
+}
+
+pub(super) async fn a_reserved_name_is_taken_by_nobody() {
+    let house = House::new(settings(Mode::Open)).await;
+    let refused = house.log_in("Online", "").await.unwrap_err();
+    assert_eq!((refused.code, refused.field.as_deref()), (Code::InvalidRequest, Some("username")));
+    let on_a_socket = house.bus.ask(&Caller::Anonymous, AuthenticateOpen { username: name("me") }).await.unwrap_err();
+    assert_eq!((on_a_socket.code, on_a_socket.field.as_deref()), (Code::InvalidRequest, Some("username")));
 }

@@ -108,3 +108,26 @@ pub(super) async fn only_users_are_somebody() {
     assert_eq!(code(house.bus.ask(&Caller::Anonymous, Me {}).await), Code::Unauthenticated);
     assert_eq!(code(house.bus.ask(&service(), Me {}).await), Code::Forbidden);
 }
+
+pub(super) async fn a_reserved_name_is_taken_by_nobody_and_kept_by_who_has_it() {
+    let house = House::new(settings(Mode::Password)).await;
+    for reserved in contract::RESERVED_USERNAMES {
+        let refused = house.log_in(&reserved.to_uppercase(), "correct horse").await.unwrap_err();
+        assert_eq!((refused.code, refused.field.as_deref()), (Code::InvalidRequest, Some("username")), "{reserved}");
+        assert!(refused.detail.contains("reserved"), "{refused}");
+    }
+    let password = Password::try_from("correct horse").unwrap();
+    let refused = crate::admin::add(&house.db, name("me"), password.clone(), None, house.hand.now()).await.unwrap_err();
+    assert!(refused.to_string().contains("reserved"), "{refused}");
+    assert!(house.users.store.account_by_name(&name("me")).await.unwrap().is_none());
+
+    // Somebody who had the name before it was reserved.
+    let new = crate::store::NewUser { username: name("me"), ..crate::store::NewUser::new(name("me1"), house.hand.now()).unwrap() };
+    assert!(house.users.store.create(new, None).await.unwrap());
+    crate::admin::set_password(&house.db, &name("me"), password).await.unwrap();
+    let me = house.log_in("me", "correct horse").await.unwrap();
+    assert!(!me.created);
+    assert_eq!(house.session(&me.login.token).await.unwrap().user.username, name("me"));
+    let wrong = house.log_in("me", "wrong horse").await.unwrap_err();
+    assert_eq!(wrong.code, Code::InvalidCredentials);
+}

@@ -11,7 +11,7 @@ pub(super) async fn a_token_ends_with_its_logout_and_its_time() {
     let stays = house.log_in("alice", RIGHT).await.unwrap().login.token;
     let who = house.caller(&gone).await;
     let mut revoked = house.bus.subscribe::<Revoked>();
-    house.bus.ask(&who, Logout {}).await.unwrap();
+    house.bus.ask(&who, Logout { token: None }).await.unwrap();
     assert_eq!(heard(&mut revoked).await, Revoked::Tokens(vec![who.user().unwrap().token]));
     assert_eq!(code(house.session(&gone).await), Code::Unauthenticated);
     assert!(house.session(&stays).await.is_ok());
@@ -91,7 +91,7 @@ pub(super) async fn several_instances_forget_what_changes_at_one_of_them() {
     house.bus.ask(&who, ChangeDisplayName { display_name: DisplayName::try_from("Al").unwrap() }).await.unwrap();
     at_last(async || shown().await, |name| name == "Al").await;
     at_last(async || authenticate(&stays.login.token).await, |held| held.as_ref().unwrap().user.display_name.to_string() == "Al").await;
-    house.bus.ask(&who, Logout {}).await.unwrap();
+    house.bus.ask(&who, Logout { token: None }).await.unwrap();
     at_last(async || authenticate(&gone.login.token).await, Result::is_err).await;
     assert!(authenticate(&stays.login.token).await.is_ok());
 }
