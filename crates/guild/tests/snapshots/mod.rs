@@ -40,6 +40,22 @@ async fn asyncapi_is_the_one_in_docs() {
     document("/asyncapi.json", "asyncapi.json").await;
 }
 
+/// A word that stands where a path has a username, or behind one, is nobody's name: else a new path would take somebody's page away.
+#[tokio::test]
+async fn no_word_of_a_path_under_users_can_be_a_username() {
+    let (_, served) = call(&house().await, "GET", "/openapi.json", "", Value::Null).await;
+    let paths = served["paths"].as_object().unwrap().keys().filter_map(|path| path.strip_prefix("/users/"));
+    let words: Vec<&str> = paths.flat_map(|path| path.split('/')).filter(|word| !word.starts_with('{')).collect();
+    assert!(words.len() >= 5, "the paths are there: {words:?}");
+    for word in words {
+        assert!(contract::RESERVED_USERNAMES.contains(&word), "put {word:?} into contract::RESERVED_USERNAMES, and into docs/rest.md");
+    }
+    let page = std::fs::read_to_string(format!("{}/../../docs/rest.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for word in contract::RESERVED_USERNAMES {
+        assert!(page.contains(&format!("`{word}`")), "docs/rest.md does not say that {word} is reserved");
+    }
+}
+
 /// As everything in one process serves it.
 async fn document(path: &str, file: &str) {
     let (status, mut served) = call(&house().await, "GET", path, "", Value::Null).await;

@@ -171,18 +171,6 @@ pub(super) async fn the_document_says_everything() {
     assert_eq!((&limit["name"], &limit["required"], &limit["schema"]["maximum"]), (&json!("limit"), &json!(false), &json!(100)));
 }
 
-pub(super) async fn no_path_under_users_can_be_a_username() {
-    let document = Client::new(settings(Mode::Password)).await.document;
-    let mut words = 0;
-    for path in document["paths"].as_object().unwrap().keys().filter_map(|path| path.strip_prefix("/users/")) {
-        for word in path.split('/').filter(|word| !word.starts_with('{')) {
-            assert!(contract::RESERVED_USERNAMES.contains(&word), "/users/{path}: put {word:?} into contract::RESERVED_USERNAMES");
-            words += 1;
-        }
-    }
-    assert!(words >= 5, "the paths are there: {words}");
-}
-
 pub(super) async fn names_that_hide_or_turn_are_refused_and_old_ones_are_shown() {
     let client = Client::new(settings(Mode::Password)).await;
     let token = client.log_in("alice").await;

@@ -158,7 +158,6 @@ scenarios![
     http::logins_are_limited_by_address,
     http::rooms_are_asked_of_the_messages_service,
     http::the_document_says_everything,
-    http::no_path_under_users_can_be_a_username,
     http::names_that_hide_or_turn_are_refused_and_old_ones_are_shown,
     jwt_mode::a_user_appears_on_first_sight_and_is_known_by_sub_and_iss,
     jwt_mode::the_same_first_sight_twice_at_once_is_one_user,
