@@ -183,7 +183,8 @@ story('sockets', {}, (it) => {
 
   it('a WebSocket handshake of another version is told version 13, and a key is 16 bytes', async ({ server }) => {
     const handshake = (path, headers) => new Promise((done, fail) => {
-      const request = ask(`${server.url}${path}`, { headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-protocol': 'graphql-transport-ws', ...headers } });
+      // a line of its own: one that has asked for a WebSocket stays with whom it was joined to
+      const request = ask(`${server.url}${path}`, { agent: false, headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-protocol': 'graphql-transport-ws', ...headers } });
       request.on('response', (answer) => {
         answer.resume();
         done(answer);

@@ -276,7 +276,8 @@ mod tests {
         let looks = |pulses: &mut broadcast::Receiver<Pulse>| {
             std::iter::from_fn(|| pulses.try_recv().ok()).filter(|pulse| matches!(pulse, Pulse::Look)).count()
         };
-        tokio::time::sleep(SILENCE * 2).await;
+        // Never at the moment of a look: what is committed just then is seen before it is heard of.
+        tokio::time::sleep(SILENCE * 2 + Duration::from_millis(100)).await;
         looks(&mut pulses);
         let noise = async |count| {
             for _ in 0..count {
@@ -286,7 +287,7 @@ mod tests {
                     positions[0]
                 };
                 bus.publish(Batch { partition: 0, first: position, last: position, entries: Vec::new() });
-                tokio::time::sleep(SILENCE / 4).await;
+                tokio::time::sleep(SILENCE / 4 + Duration::from_millis(7)).await;
             }
         };
         noise(12).await;
