@@ -29,7 +29,7 @@ export const shapes = Object.keys(SHAPES);
 export const shape = process.env.ACCEPTANCE_SHAPE ?? 'near';
 if (!(shape in SHAPES)) throw new Error(`ACCEPTANCE_SHAPE=${shape} is unknown; allowed: ${shapes.join(', ')}`);
 
-/** Whether the log is one sequence over all rooms; PostgreSQL's has partitions, which keep no order among each other. */
+/** Whether the log is one sequence over all rooms; PostgreSQL's has partitions, whose live events keep no order among each other. */
 export const oneSequence = !SHAPES[shape].postgres;
 
 /** Limits that would only get in the way of stories that are not about limits. */

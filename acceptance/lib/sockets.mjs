@@ -207,8 +207,8 @@ export class Wire {
 }
 
 /**
- * Durable events in an order that can be compared: as they came where the log is one sequence; else room by room, because the
- * partitions of a log keep no order among each other.
+ * Durable events in an order that can be compared with what came live: as they came where the log is one sequence; else room by
+ * room, because what happens in two partitions of a log reaches each socket as it comes. (A replay is in the order of commits.)
  */
 export function comparable(events) {
   if (oneSequence) return events;
@@ -218,6 +218,12 @@ export function comparable(events) {
     rooms.set(room, [...(rooms.get(room) ?? []), event]);
   }
   return [...rooms].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, own]) => own);
+}
+
+/** Fails unless messages come in the order of their times, whatever their rooms: a replay does. */
+export function assertInTimeOrder(events) {
+  const times = events.filter(({ name }) => name === 'new message').map(({ data }) => data.created_at);
+  times.forEach((time, n) => assert.ok(n === 0 || times[n - 1] <= time, `message ${n} of ${times[n - 1]} came before one of ${time}`));
 }
 
 /** Fails unless the seqs of each room come without a gap, a double or a step back. */

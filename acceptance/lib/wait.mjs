@@ -34,6 +34,12 @@ export async function eventually(what, look, ms = SOON_MS, pause = 20) {
   }
 }
 
+/** The clock shows a later millisecond than now, so that what is committed after this has a later time than what was. */
+export async function laterMillisecond() {
+  const now = Date.now();
+  while (Date.now() <= now) await sleep(1);
+}
+
 /** Does `count` things, at most 50 of them at a time: a client that pipelines, and still waits for its acknowledgements. */
 export async function pipelined(count, one, atATime = 50) {
   const answers = new Array(count);

@@ -2,9 +2,9 @@
 // and nothing twice. What cannot be replayed is said by `resync`, never by silence.
 
 import assert from 'node:assert/strict';
-import { assertInOrder, comparable, DURABLE } from '../lib/sockets.mjs';
+import { assertInOrder, assertInTimeOrder, comparable, DURABLE } from '../lib/sockets.mjs';
 import { story } from '../lib/story.mjs';
-import { pipelined } from '../lib/wait.mjs';
+import { laterMillisecond, pipelined } from '../lib/wait.mjs';
 
 /** An event without its cursor and without what depends on the moment. */
 const told = ({ name, data }) => (name === 'room created' ? `room created ${data.room.id}` : `${name} ${data.room} ${data.seq}`);
@@ -22,13 +22,14 @@ story('resume', { timeout: 180_000 }, (it) => {
     await first.drop();
     for (let n = 11; n <= 20; n += 1) await sender.must('message', { room: room.id, body: String(n) });
     await alice.api.ok(200, 'PATCH', `/rooms/${room.id}`, { name: 'renamed' });
+    await laterMillisecond();
     const other = await alice.room([bob], { name: 'made meanwhile' });
     await sender.must('message', { room: other.id, body: 'there' });
     for (const transport of ['websocket', 'polling', 'upgrade']) {
       const second = await bob.connect({ cursor: first.cursor, transport });
       assert.equal(second.all('ready')[0].resumed, true);
       const missed = replay(second);
-      assert.deepEqual(comparable(missed).map(({ name, data }) => [name, data.seq ?? data.room.name]), [
+      assert.deepEqual(missed.map(({ name, data }) => [name, data.seq ?? data.room.name]), [
         ...Array.from({ length: 10 }, (_, n) => ['new message', n + 11]),
         ['room updated', 21], ['room created', 'made meanwhile'], ['new message', 1],
       ]);
@@ -78,9 +79,61 @@ story('resume', { timeout: 180_000 }, (it) => {
     await Promise.all(places.map(async (place) => {
       const again = await bob.connect({ cursor: cursors[place] });
       assert.deepEqual(comparable(replay(again)).map(told), comparable(stream.slice(place)).map(told), `resumed after ${place} events`);
+      assertInTimeOrder(replay(again));
       assert.equal(again.all('ready')[0].resumed, true);
       again.close();
     }));
+  });
+
+  it('a replay over many rooms comes in the order of commits', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const first = await bob.connect();
+    const { cursor } = first.all('ready')[0];
+    await first.drop();
+    const expected = [];
+    const rooms = [];
+    // enough for every partition that there may be
+    for (let n = 0; n < 8; n += 1) {
+      await laterMillisecond();
+      rooms.push(await alice.room([bob], { name: String(n) }));
+      expected.push(`room created ${rooms.at(-1).id}`);
+    }
+    const sender = await alice.connect();
+    const seqs = rooms.map(() => 0);
+    for (let n = 0; n < 60; n += 1) {
+      const at = (n * 5 + Math.floor(n / 8)) % rooms.length;
+      await laterMillisecond();
+      await sender.must('message', { room: rooms[at].id, body: String(n) });
+      seqs[at] += 1;
+      expected.push(`new message ${rooms[at].id} ${seqs[at]}`);
+    }
+    await Promise.all(['websocket', 'polling'].map(async (transport) => {
+      const again = await bob.connect({ cursor, transport });
+      assert.deepEqual(replay(again).map(told), expected);
+    }));
+  });
+
+  it('every cursor of a replay over many rooms is a place to resume from', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const first = await bob.connect();
+    const { cursor } = first.all('ready')[0];
+    await first.drop();
+    const rooms = [];
+    for (let n = 0; n < 8; n += 1) rooms.push(await alice.room([bob], { name: String(n) }));
+    const sender = await alice.connect({ checked: false });
+    // several pages of the log, and many of the same millisecond
+    await pipelined(700, (n) => sender.must('message', { room: rooms[(n * 7 + Math.floor(n / 3)) % rooms.length].id, body: String(n) }, 30_000));
+    const whole = replay(await bob.connect({ cursor, checked: false }));
+    assert.equal(whole.length, 708);
+    assertInTimeOrder(whole);
+    assertInOrder(whole, Object.fromEntries(rooms.map(({ id }) => [id, 0])));
+    const places = [1, 2, 3, 5, 8, 9, 50, 121, 198, 199, 200, 201, 202, 333, 399, 400, 401, 555, 599, 600, 601, 706, 707, 708];
+    await pipelined(places.length, async (n) => {
+      const again = await bob.connect({ cursor: whole[places[n] - 1].data.cursor, checked: false });
+      assert.equal(again.all('ready')[0].resumed, true);
+      assert.deepEqual(replay(again).map(told), whole.slice(places[n]).map(told), `resumed after ${places[n]} events`);
+      again.close();
+    }, 6);
   });
 
   it("one's own leaving is in the replay, and nothing after it", async ({ people }) => {

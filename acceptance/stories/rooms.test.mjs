@@ -327,6 +327,35 @@ story('rooms', {}, (it) => {
     assert.equal(wire.count('room created', (one) => one.room.id === first.room.id), 1);
   });
 
+  it('the nonce of a room that one has left says no more of it than anybody is told', async ({ people }) => {
+    const [alice, bob, carol] = await people('alice', 'bob', 'carol');
+    const wire = await alice.connect();
+    for (const kind of ['group', 'channel']) {
+      const request = { usernames: [bob.username, carol.username], name: 'then', kind, nonce: `left-${kind}` };
+      const { room } = await wire.must('create room', request);
+      await wire.must('message', { room: room.id, body: 'mine', nonce: 'n' });
+      const left = await wire.must('leave room', { room: room.id });
+      assert.deepEqual([left.room.name, left.room.member_count, [...left.room.usernames].sort()], ['then', 2, [bob.username, carol.username].sort()]);
+      await bob.api.ok(200, 'PATCH', `/rooms/${room.id}`, { name: 'what it has become' });
+      await bob.says(room, 'for members');
+      if (kind === 'group') {
+        assert.equal((await wire.refused('not_found', 'create room', request)).field, 'nonce');
+        assert.equal((await alice.api.refused('not_found', 'POST', '/rooms', request)).field, 'nonce');
+        await wire.refused('not_found', 'message', { room: room.id, body: 'mine', nonce: 'n' });
+        await bob.api.ok(204, 'PUT', `/rooms/${room.id}/members/${alice.username}`);
+        const again = await wire.must('create room', request);
+        assert.deepEqual([again.created, again.room.id, again.room.name], [false, room.id, 'what it has become'], 'who is in it again finds it again');
+      } else {
+        const seen = await alice.sees(room);
+        assert.deepEqual([seen.read, seen.unread, seen.last_message], [0, 0, null]);
+        assert.deepEqual(await wire.must('create room', request), { ok: true, room: seen, created: false });
+        const answer = await alice.api.post('/rooms', request);
+        assert.deepEqual([answer.status, answer.body], [200, seen]);
+        await wire.refused('forbidden', 'message', { room: room.id, body: 'mine', nonce: 'n' });
+      }
+    }
+  });
+
   it('create room says nothing about members that it does not add', async ({ people }) => {
     const [alice, bob] = await people('alice', 'bob');
     await alice.api.refused('not_found', 'POST', '/rooms', { usernames: [bob.username, 'nobody-at-all'], name: 'half' });

@@ -137,7 +137,7 @@ impl Resume {
         let mut here = Cursor::parse(from).unwrap_or_else(|| cursor.clone());
         let count = entries.len();
         for entry in &entries {
-            // The page goes through one partition after the other, so this is exactly what the client has got.
+            // The partitions come merged, each ascending: with each one's last sent entry in its place this is exactly what the client has got.
             if let Some(position) = here.positions.get_mut(usize::from(entry.partition)) {
                 *position = entry.position;
             }

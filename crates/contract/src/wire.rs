@@ -64,7 +64,7 @@ pub struct CreateRoom {
     /// When absent: two people and no name are `direct`, all else is `group`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<RoomKind>,
-    /// Makes a retry return the first room.
+    /// Makes a retry return the first room; `not_found` if you have left it since and it is no channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<Nonce>,
     /// Not needed; if it is there, it has to be your own username.

@@ -2,6 +2,7 @@
 
 use crate::service::{Limits, Messages};
 use crate::store::rooms::{self, NewRoom, RoomRow, pair};
+use crate::token::Token;
 use crate::writer::{Batch, Denied, Operation};
 use contract::calls::messages::{CreateRoom, Created};
 use contract::calls::users::UsersByName;
@@ -36,9 +37,18 @@ impl Answer<CreateRoom> for Messages {
             name: call.name.map(String::from),
             nonce: call.nonce.map(String::from),
             limits: Arc::clone(&self.limits),
+            token: Token::default(),
         };
         let (room, created) = self.writer()?.write(operation).await?;
-        Ok(Created { room: self.room_for(who, room).await?, created })
+        match self.room_for(who, room).await {
+            Ok(room) => Ok(Created { room, created }),
+            // Who has left it is told no more of it than anybody else who is not in it.
+            Err(refusal) if refusal.code == Code::NotFound => {
+                let detail = "this nonce created a room that you are not in any more; use a new one for a new room";
+                Err(Refusal::not_found(detail).about("nonce"))
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 }
 
@@ -100,6 +110,7 @@ struct Create {
     nonce: Option<String>,
     request: Vec<u8>,
     limits: Arc<Limits>,
+    token: Token,
 }
 
 impl Operation for Create {
@@ -111,25 +122,14 @@ impl Operation for Create {
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
-        if let Some(nonce) = &self.nonce
-            && let Some((room, request)) = rooms::find_nonce(batch.tx().await?, self.creator, nonce).await?
-        {
-            if request == self.request {
-                return Ok((room, false));
-            }
-            let detail = "this nonce created another room; use a new one for a new room";
-            return Err(Refusal::new(Code::NonceConflict, detail).about("nonce").into());
-        }
         let pair = match (self.kind, self.others.first()) {
             (RoomKind::Direct, Some(other)) => Some(pair(self.creator, *other)),
             _ => None,
         };
-        if let Some(pair) = &pair
-            && let Some(room) = rooms::find_pair(batch.tx().await?, pair).await?
-        {
+        if let Some(room) = self.earlier(batch, pair.as_deref()).await? {
             return Ok((room, false));
         }
-        if let Err(wait) = self.limits.rooms.take(&self.creator) {
+        if let Err(wait) = self.token.take(&self.limits.rooms, self.creator) {
             metrics::counter!("guild_rate_limited_total", "what" => "create_room").increment(1);
             return Err(Refusal::rate_limited("you create rooms too fast; wait a little", wait).into());
         }
@@ -148,6 +148,33 @@ impl Operation for Create {
         }
         batch.save(self.id).await?;
         Ok((self.id, true))
+    }
+}
+
+impl Create {
+    /// The room that is there already: of an earlier call with this nonce, refused if that asked for something else, or the pair's.
+    async fn earlier(&self, batch: &mut Batch<'_>, pair: Option<&[u8]>) -> Result<Option<RoomId>, Denied> {
+        if let Some(nonce) = &self.nonce
+            && let Some((room, request)) = rooms::find_nonce(batch.tx().await?, self.creator, nonce).await?
+        {
+            self.found();
+            if request == self.request {
+                return Ok(Some(room));
+            }
+            let detail = "this nonce created another room; use a new one for a new room";
+            return Err(Refusal::new(Code::NonceConflict, detail).about("nonce").into());
+        }
+        let Some(pair) = pair else { return Ok(None) };
+        let room = rooms::find_pair(batch.tx().await?, pair).await?;
+        if room.is_some() {
+            self.found();
+        }
+        Ok(room)
+    }
+
+    /// An earlier attempt may have taken a token for what another server has created since.
+    fn found(&self) {
+        self.token.give_back(&self.limits.rooms, self.creator);
     }
 }
 

@@ -79,7 +79,8 @@ async fn list_channels(State(s): State<Shared>, Reads(who): Reads, Query(page): 
 /// Create a room, or find a pair's direct room
 ///
 /// Two people and no name are a `direct` room, of which there is one for each pair: a second call finds it (200). A `nonce` makes a retry
-/// return the first room. An unknown user is `not_found`, field `usernames`.
+/// return the first room; if you have left that since, it is `not_found`, field `nonce`, or the channel as anybody sees it. An unknown user is
+/// `not_found`, field `usernames`.
 #[utoipa::path(post, path = "/rooms", operation_id = "createRoom", tag = "rooms", request_body = wire::CreateRoom,
     security(("token" = [])),
     responses((status = 201, body = Room, description = "Created."), (status = 200, body = Room, description = "It was there before."),

@@ -4,6 +4,7 @@
 use crate::access;
 use crate::service::Messages;
 use crate::store::members;
+use crate::view::{self, Parting};
 use crate::writer::{Batch, Denied, Operation};
 use contract::calls::messages::RemoveMember;
 use contract::{Answer, Caller, Refusal, Room, RoomId, UserId};
@@ -13,8 +14,13 @@ impl Answer<RemoveMember> for Messages {
         let who = who.user()?;
         self.names.learn(who.id, &who.username);
         let subject = if call.username == who.username { Some(who.id) } else { self.user(&call.username).await?.map(|user| user.id) };
-        self.writer()?.write(Leave { room: call.room, actor: who.id, subject }).await?;
-        self.room_for(who, call.room).await
+        let parting = self.writer()?.write(Leave { room: call.room, actor: who.id, subject }).await?;
+        if subject != Some(who.id) {
+            return self.room_for(who, call.room).await;
+        }
+        let (room, reader) = (call.room, who.id);
+        let raw = self.db.read(move |tx| Box::pin(async move { view::when_left(tx, room, reader, parting).await })).await?;
+        self.resolver.rooms(raw.into_iter().collect()).await?.pop().ok_or_else(Refusal::no_room)
     }
 }
 
@@ -26,13 +32,14 @@ struct Leave {
 }
 
 impl Operation for Leave {
-    type Done = ();
+    /// What the room was then, without who left.
+    type Done = Parting;
 
     fn room(&self) -> RoomId {
         self.room
     }
 
-    async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
+    async fn decide(&self, batch: &mut Batch<'_>) -> Result<Parting, Denied> {
         let (kind, owner) = batch.room(self.room).await?.map(|room| (room.kind, room.owner)).ok_or_else(Refusal::no_room)?;
         let is_member = batch.member(self.room, self.actor).await?.is_some_and(|member| member.active);
         access::remove(kind, is_member, self.subject == Some(self.actor), owner == self.actor)?;
@@ -41,7 +48,7 @@ impl Operation for Leave {
         if !batch.member(self.room, subject).await?.is_some_and(|member| member.active) {
             return Err(nobody().into());
         }
-        batch.leave(self.room, self.actor, subject).await?;
+        let left = batch.leave(self.room, self.actor, subject).await?;
         if subject == owner
             && let Some(heir) = members::oldest(batch.tx().await?, self.room).await?
             && let Some(room) = batch.room(self.room).await?
@@ -49,6 +56,7 @@ impl Operation for Leave {
             room.owner = heir;
         }
         batch.save(self.room).await?;
-        Ok(())
+        let (name, owner) = batch.room(self.room).await?.map(|room| (room.name.clone(), room.owner)).ok_or_else(Refusal::no_room)?;
+        Ok(Parting { position: left.position, head: left.seq.unwrap_or(0), name, owner, member_count: left.member_count })
     }
 }

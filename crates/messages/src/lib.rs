@@ -24,6 +24,7 @@ mod list_channels;
 mod list_members;
 mod mark_read;
 mod members_of;
+mod merge;
 mod my_rooms;
 mod names;
 mod partitions;
@@ -40,6 +41,7 @@ mod send;
 mod service;
 mod settings;
 mod store;
+mod token;
 mod view;
 mod writer;
 

@@ -3,7 +3,10 @@
 //! Who presents the cursor decides what is found: the rows of rooms while that user was a member (joins and leaves are in the log too,
 //! and `stays` says from where to where), and the rows addressed to that user alone. Within a room, seqs are gapless and rise with
 //! positions, so how much was missed is a subtraction, and where it begins is a search by halves; nothing that was not missed is read.
+//!
+//! The partitions come as one stream, in the order in which things were committed (`merge`).
 
+use crate::merge::{Page, Source};
 use crate::partitions::Partitions;
 use crate::service::Messages;
 use crate::store::{log, members};
@@ -14,10 +17,6 @@ use db::{Error, Tx};
 
 /// How far back a cursor may reach, in the user's own events (api.md). Past it a client does better to fetch what it shows.
 const MOST: i64 = 5_000;
-
-/// A page ends after so many bytes of bodies, whatever its limit: a gateway keeps it until a slow client has taken it, and there may be
-/// hundreds of those. 256 KiB, which is 8 of the largest messages.
-const PAGE_BYTES: usize = 256 * 1024;
 
 impl Answer<ReadMissed> for Messages {
     async fn answer(&self, who: &Caller, call: ReadMissed) -> Result<Missed, Refusal> {
@@ -30,14 +29,19 @@ impl Answer<ReadMissed> for Messages {
             return Ok(too_far("it is of a database with other partitions"));
         }
         let until = call.until.map(|until| until.positions);
-        let most = if call.going_on { i64::MAX } else { MOST };
-        let reading = Reading { user: call.user.id, partitions: self.partitions, after: cursor.positions, until };
-        let limit = usize::from(call.limit.max(1));
+        let reading = Reading {
+            user: call.user.id,
+            partitions: self.partitions,
+            after: cursor.positions,
+            until,
+            limit: usize::from(call.limit.max(1)),
+            going_on: call.going_on,
+        };
         let user = reading.user;
-        let read = self.db.read(move |tx| Box::pin(async move { page(tx, &reading, limit, most).await })).await?;
+        let read = self.db.read(move |tx| Box::pin(async move { page(tx, &reading).await })).await?;
         match read {
             Read::TooFar(why) => Ok(too_far(why)),
-            Read::Page { rows, positions, more } => {
+            Read::Page(Page { rows, positions, more }) => {
                 let mut entries = self.resolver.entries(rows).await?;
                 for entry in &mut entries {
                     if let Event::NewMessage { sender, message } = &mut entry.event
@@ -58,7 +62,7 @@ fn too_far(why: &str) -> Missed {
 
 enum Read {
     TooFar(&'static str),
-    Page { rows: Vec<log::LogRow>, positions: Vec<i64>, more: bool },
+    Page(Page),
 }
 
 /// What is asked for. There is a position for each partition.
@@ -67,12 +71,15 @@ struct Reading {
     partitions: Partitions,
     after: Vec<i64>,
     until: Option<Vec<i64>>,
+    /// How many rows a page has at the most.
+    limit: usize,
+    /// Whether the cursor may reach back as far as it likes.
+    going_on: bool,
 }
 
 /// One partition's part of it.
 struct Part {
     number: u16,
-    after: i64,
     until: i64,
     /// Of what is for this user alone.
     to_one: Vec<i64>,
@@ -86,7 +93,10 @@ struct Stretch {
     to: i64,
 }
 
-async fn page(tx: &mut Tx, reading: &Reading, limit: usize, most: i64) -> Result<Read, Error> {
+async fn page(tx: &mut Tx, reading: &Reading) -> Result<Read, Error> {
+    let limit = i64::try_from(reading.limit).unwrap_or(i64::MAX);
+    // One more than matters tells that there are more.
+    let to_one = if reading.going_on { limit } else { MOST }.saturating_add(1);
     let mut parts = Vec::new();
     let mut missed = 0;
     for (number, after) in reading.partitions.all().zip(reading.after.iter().copied()) {
@@ -95,59 +105,34 @@ async fn page(tx: &mut Tx, reading: &Reading, limit: usize, most: i64) -> Result
             return Ok(Read::TooFar("it lies past the log's end, so it is not of this database"));
         }
         let until = reading.until.as_ref().and_then(|until| until.get(usize::from(number)).copied()).unwrap_or(end).min(end);
-        let to_one = log::positions_to_one(tx, reading.user, number, after, most.saturating_add(1)).await?;
+        let to_one = log::positions_to_one(tx, reading.user, number, after, to_one).await?;
         let stretches = unseen(tx, reading.user, number, after).await?;
         missed += stretches.iter().map(|stretch| stretch.to - stretch.from + 1).sum::<i64>() + to_one.len() as i64;
-        parts.push(Part { number, after, until: until.max(after), to_one, stretches });
+        parts.push(Part { number, until: until.max(after), to_one, stretches });
     }
-    if missed > most {
+    if missed > MOST && !reading.going_on {
         return Ok(Read::TooFar("it is further back than is replayed"));
     }
-    let mut page = Page { rows: Vec::new(), bytes: 0, limit };
-    let mut positions = reading.after.clone();
+    let mut sources = Vec::with_capacity(parts.len());
     for part in parts {
-        let (to, more) = page.take(tx, &part).await?;
-        if let Some(position) = positions.get_mut(usize::from(part.number)) {
-            *position = to;
-        }
-        if more {
-            return Ok(Read::Page { rows: page.rows, positions, more });
-        }
+        sources.push(part.source(tx, limit).await?);
     }
-    Ok(Read::Page { rows: page.rows, positions, more: false })
+    Ok(Read::Page(Page::of(tx, sources, reading.limit).await?))
 }
 
-/// A page that is being filled.
-struct Page {
-    rows: Vec<log::LogRow>,
-    bytes: usize,
-    limit: usize,
-}
-
-impl Page {
-    /// Takes what there is room for of one partition, ascending. Up to where that has been covered, and whether there is more.
-    async fn take(&mut self, tx: &mut Tx, part: &Part) -> Result<(i64, bool), Error> {
-        let room = self.limit - self.rows.len();
-        let mut positions = part.to_one.clone();
-        for stretch in &part.stretches {
-            // The page holds the first of them all, so no room can give more than a page.
-            let to = stretch.to.min(stretch.from.saturating_add(room as i64));
+impl Part {
+    /// The places of its first rows, one more than a page can take. They are read from indexes alone.
+    async fn source(self, tx: &mut Tx, limit: i64) -> Result<Source, Error> {
+        let mut positions = self.to_one;
+        for stretch in &self.stretches {
+            // A room by itself may have them all.
+            let to = stretch.to.min(stretch.from.saturating_add(limit));
             positions.extend(log::positions(tx, stretch.room, stretch.from, to).await?);
         }
-        positions.retain(|position| *position <= part.until);
+        positions.retain(|position| *position <= self.until);
         positions.sort_unstable();
-        let mut covered = part.after;
-        for (taken, next) in positions.into_iter().enumerate() {
-            if taken == room || self.bytes >= PAGE_BYTES {
-                return Ok((covered, true));
-            }
-            if let Some(row) = log::at(tx, part.number, next).await? {
-                self.bytes += row.payload.as_ref().map_or(0, String::len);
-                self.rows.push(row);
-            }
-            covered = next;
-        }
-        Ok((part.until, false))
+        positions.truncate(usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1));
+        Ok(Source::new(self.number, positions, self.until))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::access;
 use crate::resolve;
 use crate::service::{Limits, Messages};
 use crate::store::log::{Kind, LogRow};
+use crate::token::Token;
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::{Send, Sent};
 use contract::{Answer, Caller, Code, MessageId, Refusal, RoomId, UserId};
@@ -24,6 +25,7 @@ impl Answer<Send> for Messages {
             body: call.body.into(),
             nonce: call.nonce.map(String::from),
             limits: Arc::clone(&self.limits),
+            token: Token::default(),
         };
         self.names.learn(who.id, &who.username);
         let (row, created) = self.writer()?.write(operation).await?;
@@ -38,6 +40,7 @@ struct SendMessage {
     body: String,
     nonce: Option<String>,
     limits: Arc<Limits>,
+    token: Token,
 }
 
 impl Operation for SendMessage {
@@ -56,7 +59,7 @@ impl Operation for SendMessage {
         let (kind, head) = batch.room(self.room).await?.map(|room| (room.kind, room.head)).ok_or_else(Refusal::no_room)?;
         let member = batch.member(self.room, self.sender).await?.filter(|member| member.active);
         access::member_only(kind, member.is_some())?;
-        if let Err(wait) = self.limits.sends.take(&self.sender) {
+        if let Err(wait) = self.token.take(&self.limits.sends, self.sender) {
             // The same send again does not count, so it is found even by who may not send now.
             if let Some(row) = self.earlier(batch).await? {
                 return Ok((row, false));
@@ -79,7 +82,7 @@ impl Operation for SendMessage {
                 Ok((row, true))
             }
             None => {
-                self.limits.sends.give_back(&self.sender);
+                self.token.give_back(&self.limits.sends, self.sender);
                 let row = self.earlier(batch).await?.ok_or_else(|| db::Error::Failed("a nonce was there and is gone".into()))?;
                 Ok((row, false))
             }

@@ -6,7 +6,7 @@ use crate::publish::Publisher;
 use crate::resolve::Resolver;
 use crate::rooms_of::{self, Memberships};
 use crate::writer::Writer;
-use crate::{Settings, search, view};
+use crate::{Settings, access, search, view};
 use bus::Bus;
 use contract::calls::messages as calls;
 use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
@@ -106,10 +106,11 @@ impl Messages {
         writer.ok_or_else(|| Refusal::busy("the server is stopping; try again when it is back"))
     }
 
-    /// A room as the caller sees it, after something was done to it.
+    /// A room as the caller sees it. Whoever is not in it, or not any more, sees channels alone.
     pub(crate) async fn room_for(&self, who: &UserCaller, room: RoomId) -> Result<Room, Refusal> {
         let reader = who.id;
         let raw = self.db.read(move |tx| Box::pin(view::one(tx, room, reader))).await?.ok_or_else(Refusal::no_room)?;
+        access::look(raw.row.kind, raw.is_member)?;
         self.resolver.rooms(vec![raw]).await?.pop().ok_or_else(Refusal::no_room)
     }
 }

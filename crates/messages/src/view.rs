@@ -52,6 +52,29 @@ pub(crate) async fn one(tx: &mut Tx, id: RoomId, reader: UserId) -> Result<Optio
     }
 }
 
+/// What a room was when somebody left it, without who left.
+#[derive(Clone, Debug)]
+pub(crate) struct Parting {
+    /// The position and the seq of the leaving.
+    pub position: i64,
+    pub head: i64,
+    pub name: Option<String>,
+    pub owner: UserId,
+    pub member_count: i64,
+}
+
+/// The room for who has just left it: as it was then, and nothing of what it has become since. A channel anybody may look at.
+pub(crate) async fn when_left(tx: &mut Tx, id: RoomId, reader: UserId, parting: Parting) -> Result<Option<RawRoom>, Error> {
+    let Some(mut view) = one(tx, id, reader).await? else { return Ok(None) };
+    if !view.is_member && view.row.kind != RoomKind::Channel {
+        let Parting { position, head, name, owner, member_count } = parting;
+        (view.row.name, view.row.owner, view.row.member_count, view.head) = (name, owner, member_count, head);
+        let members = members::by_age(tx, id, None, LISTED_MEMBERS as i64).await?;
+        view.members = members.into_iter().filter(|(since, _)| *since < position).map(|(_, member)| member).collect();
+    }
+    Ok(Some(view))
+}
+
 /// How many rooms are read by one set of statements: a longer list costs more to take apart than the statements that it saves.
 const AT_ONCE: usize = 256;
 

@@ -144,10 +144,8 @@ impl Sim {
             for (count, (_, cursor)) in (1..).zip(&account.got) {
                 // Each cursor stands for exactly what has come with and before it.
                 let expected: Vec<_> = heard.iter().filter(|place| is_within(place, cursor)).copied().collect();
-                let mut got: Vec<_> = account.got.iter().take(count).map(|(place, _)| *place).collect();
-                // Partitions have no order among each other; within each, the order is the log's.
-                got.sort_by_key(|(part, _)| *part);
-                assert_eq!(got, expected, "after {count} events, at {cursor:?}");
+                let got: Vec<_> = account.got.iter().take(count).map(|(place, _)| *place).collect();
+                assert_eq!(by_partition(got), by_partition(expected), "after {count} events, at {cursor:?}");
             }
         } else {
             assert!(account.got.is_empty(), "nothing comes before ready without a cursor");
@@ -177,9 +175,19 @@ impl Sim {
         assert!(self.task.is_finished() && !self.queue.failed.load(Ordering::SeqCst), "it became live");
         let account = self.account(world);
         let from = self.started(&account).0.expect("it is ready");
-        let mut got: Vec<_> = account.got.into_iter().map(|(place, _)| place).collect();
-        got.sort_by_key(|(part, _)| *part);
-        assert_eq!(got, world.lock().unwrap().heard_by(self.user.id, &from));
+        let got: Vec<_> = account.got.into_iter().map(|(place, _)| place).collect();
+        assert_eq!(by_partition(got), by_partition(world.lock().unwrap().heard_by(self.user.id, &from)));
+    }
+
+    /// What came before `ready`, to a client that came when all was quiet, came in the order of commits over all partitions. How often it went
+    /// from one partition to another; none for who was not served from a cursor of its own.
+    pub(super) fn must_be_in_order(&self, world: &Shared) -> Option<usize> {
+        let account = self.account(world);
+        let (from, true) = self.started(&account) else { return None };
+        let (before, _, _) = account.ready?;
+        let got: Vec<_> = account.got.iter().take(before).map(|(place, _)| *place).collect();
+        assert_eq!(got, world.lock().unwrap().heard_by(self.user.id, &from?));
+        Some(got.windows(2).filter(|two| two[0].0 != two[1].0).count())
     }
 
     /// After which positions it is to hear everything, and whether its own cursor was taken up.
@@ -221,6 +229,12 @@ impl Sim {
         }
         account
     }
+}
+
+/// One partition after the other, each in its own order: live events of several partitions have no order among each other.
+fn by_partition(mut places: Vec<Place>) -> Vec<Place> {
+    places.sort_by_key(|(part, _)| *part);
+    places
 }
 
 /// Whether a cursor of these positions covers a place.

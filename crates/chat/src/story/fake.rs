@@ -29,6 +29,8 @@ pub(super) struct World {
     rooms: BTreeMap<RoomId, FakeRoom>,
     /// Each partition's entries, and who hears each.
     log: Vec<Vec<(Entry, BTreeSet<UserId>)>>,
+    /// The places of all entries, in the order in which they were committed.
+    order: Vec<Place>,
     online: BTreeSet<Username>,
     /// Of whom a gateway was not told that its word was taken, or not: it may say it again.
     doubtful: BTreeSet<Username>,
@@ -107,11 +109,13 @@ impl World {
         self.unsure = unsure;
     }
 
-    /// The places after `after` that this user is to hear, one partition after the other.
+    /// The places after `after` that this user is to hear, in the order in which they were committed.
     pub(super) fn heard_by(&self, user: UserId, after: &[i64]) -> Vec<Place> {
-        let parts = self.log.iter().zip(after);
-        let all = parts.flat_map(|(log, after)| log.iter().filter(|(entry, hears)| entry.position > *after && hears.contains(&user)));
-        all.map(|(entry, _)| (entry.partition, entry.position)).collect()
+        let is_heard = |(part, position): &&Place| {
+            let part = usize::from(*part);
+            *position > after[part] && self.log[part][*position as usize - 1].1.contains(&user)
+        };
+        self.order.iter().filter(is_heard).copied().collect()
     }
 
     /// Where in the log an event stands that this reader has got, and who sent it if it is a message.
@@ -143,6 +147,7 @@ impl World {
         let part = self.part(event.room());
         let position = self.log[part].len() as i64 + 1;
         self.log[part].push((Entry { partition: part as u16, position, event }, hears));
+        self.order.push((part as u16, position));
     }
 
     fn room_for(&self, id: RoomId, room: &FakeRoom, owner: UserId) -> Box<Room> {
@@ -354,16 +359,11 @@ impl Answer<ReadMissed> for Fake {
             }
             let mut places: Vec<_> = all.into_iter().filter(|(part, position)| *position <= until[usize::from(*part)]).collect();
             let page = usize::from(call.limit).min(5);
-            let more = places.len() > page;
-            places.truncate(page);
-            // Partitions that the page has gone through, the one in which it ends, and those that it has not come to.
-            let last = places.last().copied().filter(|_| more);
-            let covered = (0..).zip(until.iter().zip(&after)).map(|(part, (until, after))| match last {
-                Some((ends_in, position)) if ends_in == part => position,
-                Some((ends_in, _)) if ends_in < part => *after,
-                _ => *until,
-            });
-            let cursor = covered.collect();
+            let rest = places.split_off(page.min(places.len()));
+            let more = !rest.is_empty();
+            // Each partition is covered up to what the next page tells of it.
+            let next = |part| rest.iter().find(|(of, _)| *of == part).map(|(_, position)| position - 1);
+            let cursor = (0..).zip(&until).map(|(part, until)| next(part).unwrap_or(*until)).collect();
             let entry = |(part, position): &Place| world.log[usize::from(*part)][*position as usize - 1].0.clone();
             let mut entries: Vec<_> = places.iter().map(entry).collect();
             for entry in &mut entries {

@@ -58,6 +58,9 @@ struct Tally {
     /// Cut, or could not be served.
     cut: usize,
     complete: usize,
+    /// Replays of a quiet log, and how often these went from one partition to another.
+    ordered: usize,
+    turns: usize,
 }
 
 async fn one_life(seed: u64, tally: &mut Tally) {
@@ -111,6 +114,17 @@ async fn one_life(seed: u64, tally: &mut Tally) {
         sims.iter().for_each(|sim| sim.take(&mut random));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    // Now that nothing happens any more, a replay is the log's order.
+    for (who, cursors) in last_cursors.iter().enumerate().filter(|(_, cursors)| !cursors.is_empty()) {
+        let cursor = cursors[random.below(cursors.len())].clone();
+        let sim = Sim::connect(&gateway, world.lock().unwrap().user(who), Some(cursor), false);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        if let Some(turns) = sim.must_be_in_order(&world) {
+            tally.ordered += 1;
+            tally.turns += turns;
+        }
+        sims.push(sim);
+    }
     for sim in sims {
         if !sim.is_over() {
             sim.must_be_complete(&world);
@@ -130,8 +144,9 @@ async fn whatever_happens_each_connection_sees_what_is_its_own_once_and_in_order
     for seed in 0..150 {
         one_life(seed, &mut tally).await;
     }
-    let Tally { resumed, fresh, resynced, cut, complete } = tally;
+    let Tally { resumed, fresh, resynced, cut, complete, ordered, turns } = tally;
     assert!(resumed > 500 && fresh > 300 && resynced > 300 && cut > 200 && complete > 500, "{tally:?}");
+    assert!(ordered > 300 && turns > 1_000, "{tally:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,8 @@ pub struct CreateRoom {
     pub name: Option<RoomName>,
     /// When absent: two people and no name are `direct`, all else is `group`.
     pub kind: Option<RoomKind>,
-    /// Makes a retry return the first room; with another request it is `nonce_conflict`.
+    /// Makes a retry return the first room; with another request it is `nonce_conflict`. Of a room that the caller is not in any more it is
+    /// `not_found`, unless anybody may look at it.
     pub nonce: Option<Nonce>,
 }
 call!(CreateRoom => Created, "messages.create_room");
@@ -131,7 +132,7 @@ pub struct AddMember {
 }
 call!(AddMember => Room, "messages.add_member");
 
-/// Ends a membership: one's own, or as the owner anybody's. Answers the room as it is without that member.
+/// Ends a membership: one's own, or as the owner anybody's. Answers the room as it is without that member; to who has left, as it was then.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RemoveMember {
     /// Where.
@@ -351,9 +352,8 @@ pub struct ReadLog {
 }
 call!(ReadLog => Vec<Entry>, "messages.read_log");
 
-/// What a user has missed since a cursor: one page of the entries that were for this user, one partition after the other, each ascending.
-/// Services only: a gateway asks
-/// for the user whom it has authenticated.
+/// What a user has missed since a cursor: one page of the entries that were for this user, in the order in which they were committed, each
+/// partition's own ascending. Services only: a gateway asks for the user whom it has authenticated.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReadMissed {
     /// Who.
@@ -373,7 +373,8 @@ call!(ReadMissed => Missed, "messages.read_missed");
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missed {
-    /// These entries, in order.
+    /// These entries, in order. Whoever has sent some of them has sent everything up to the cursor that was asked from, with the position of
+    /// each partition's last sent entry put in its place.
     Entries {
         /// Only what is this user's: rooms as the user sees them now, nonces only of own messages.
         entries: Vec<Entry>,

@@ -184,9 +184,10 @@ pub(crate) async fn after(tx: &mut Tx, part: u16, position: i64, limit: i64) -> 
     tx.rows(sql, &values![i64::from(part), position, limit], log_row).await
 }
 
-/// The row at a position.
-pub(crate) async fn at(tx: &mut Tx, part: u16, position: i64) -> Result<Option<LogRow>, Error> {
-    tx.row(columns!("WHERE part = $1 AND position = $2"), &values![i64::from(part), position], log_row).await
+/// The row at each of these places, a partition and a position in it.
+pub(crate) async fn at_each(tx: &mut Tx, places: &[(u16, i64)]) -> Result<Vec<Option<LogRow>>, Error> {
+    let each: Vec<_> = places.iter().map(|(part, position)| values![i64::from(*part), *position].to_vec()).collect();
+    tx.row_each(columns!("WHERE part = $1 AND position = $2"), &each, log_row).await
 }
 
 /// A room's newest row.

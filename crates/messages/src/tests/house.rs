@@ -19,6 +19,7 @@ pub mod postgres;
 pub struct House {
     pub bus: Bus,
     pub db: Db,
+    pub messages: Arc<Messages>,
     now: Arc<AtomicI64>,
 }
 
@@ -92,7 +93,7 @@ impl House {
         let clock = Clock::from_fn(move || Time(told.load(Ordering::SeqCst)));
         let messages = Messages::new(db.clone(), bus.clone(), unlimited(), clock);
         Messages::serve(&messages, &bus);
-        Self { bus, db, now }
+        Self { bus, db, messages, now }
     }
 
     /// The same database with other settings.
@@ -102,7 +103,7 @@ impl House {
         let messages =
             Messages::new(self.db.clone(), self.bus.clone(), settings, Clock::from_fn(move || Time(told.load(Ordering::SeqCst))));
         Messages::serve(&messages, &self.bus);
-        Self { bus: self.bus.clone(), db: self.db.clone(), now }
+        Self { bus: self.bus.clone(), db: self.db.clone(), messages, now }
     }
 
     pub fn turn_clock(&self, ms: i64) {

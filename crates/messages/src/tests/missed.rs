@@ -5,11 +5,31 @@ use contract::RoomKind::{Channel, Direct, Group};
 use contract::calls::messages::{self as calls, Missed, ReadMissed};
 use contract::log::{Entry, Event};
 use contract::{Cursor, RoomId};
+use db::values;
 use std::collections::HashMap;
 
 impl House {
     async fn cursor(&self) -> Cursor {
         self.ask(&service(), calls::Head {}).await.unwrap()
+    }
+
+    /// A group of users 1 and 2 in each partition of the log, in the order of partitions. They may have come to be in some more.
+    async fn a_room_in_each_partition(&self) -> Vec<RoomId> {
+        let mut rooms = vec![None; self.cursor().await.positions.len()];
+        while rooms.iter().any(Option::is_none) {
+            self.turn_clock(1);
+            let room = self.room(1, Group, Some("g"), &[2]).await.id;
+            rooms[usize::from(self.part(room))] = Some(room);
+        }
+        rooms.into_iter().flatten().collect()
+    }
+
+    /// When each row of the log was committed.
+    async fn times(&self) -> HashMap<(u16, i64), i64> {
+        let sql = "SELECT part, position, created_at FROM log";
+        let times =
+            self.db.read(move |tx| Box::pin(async move { tx.rows(sql, &[], |row| Ok((row.int(0)?, row.int(1)?, row.int(2)?))).await }));
+        times.await.unwrap().into_iter().map(|(part, position, at)| ((part as u16, position), at)).collect()
     }
 
     /// Everything that a user has missed, in pages.
@@ -49,14 +69,12 @@ fn brief(entry: &Entry) -> String {
 pub async fn a_replay_holds_what_was_missed_and_nothing_else(house: House) {
     let start = house.cursor().await;
     let direct = house.room(1, Direct, None, &[3]).await.id;
-    // In the same partition: across partitions a replay has an order of its own.
-    let mut group = house.room(1, Group, Some("g"), &[2]).await.id;
-    while house.part(group) != house.part(direct) {
-        group = house.room(1, Group, Some("g"), &[2]).await.id;
-    }
+    house.turn_clock(1);
+    let group = house.room(1, Group, Some("g"), &[2]).await.id;
     let part = usize::from(house.part(group));
     house.send(1, group, "before").await;
     house.try_send(1, direct, "private", Some("secret")).await.unwrap();
+    house.turn_clock(1);
     house.add(1, group, 3).await.unwrap();
     house.send(2, group, "with 3").await;
     house.remove(3, group, 3).await.unwrap();
@@ -150,7 +168,86 @@ pub async fn a_cursor_that_cannot_be_taken_up_is_said(house: House) {
     assert_eq!((heads.rooms.len(), heads.rooms[0].head, heads.cursor), (1, 5_000, house.cursor().await));
 }
 
-/// Random joins, leaves, renames and messages; then every user's replay from every place is what the log says that user lived through.
+/// What was committed over all partitions comes as it was committed, in pages of any length, and every cursor that a client can have got is a
+/// place to go on from exactly.
+pub async fn a_replay_comes_in_the_order_of_commits(house: House) {
+    let start = house.cursor().await;
+    let rooms = house.a_room_in_each_partition().await;
+    let mut told: Vec<String> = house.missed(2, &start, 200).await.iter().map(brief).collect();
+    let mut random = Random(11);
+    for n in 0..60 {
+        house.turn_clock(1);
+        let room = rooms[random.below(rooms.len())];
+        house.send(1, room, &format!("n{n}")).await;
+        let seq = house.see(1, room).await.unwrap().head;
+        told.push(format!("{seq} n{n}"));
+    }
+    for limit in [1, 2, 7, 200] {
+        assert_eq!(house.missed(2, &start, limit).await.iter().map(brief).collect::<Vec<_>>(), told, "in pages of {limit}");
+    }
+    // As a gateway makes them: a partition's place is that of the last entry that was sent of it.
+    let mut cursor = start;
+    for (count, entry) in (1..).zip(house.missed(2, &cursor.clone(), 200).await) {
+        cursor.positions[usize::from(entry.partition)] = entry.position;
+        assert_eq!(house.missed(2, &cursor, 5).await.iter().map(brief).collect::<Vec<_>>(), told[count..], "after {count}");
+    }
+}
+
+/// Up to where the caller has the rest by other means, every partition is covered, and nothing past it is told.
+pub async fn a_replay_ends_where_it_is_told_to(house: House) {
+    let start = house.cursor().await;
+    let rooms = house.a_room_in_each_partition().await;
+    let mut ends = Vec::new();
+    for _ in 0..10 {
+        for room in &rooms {
+            house.turn_clock(1);
+            house.send(1, *room, "x").await;
+        }
+        ends.push(house.cursor().await);
+    }
+    // A place that partitions have reached at different times, as a gateway's is.
+    let mut until = ends[2].clone();
+    if let Some(last) = until.positions.last_mut() {
+        *last = *ends[7].positions.last().unwrap();
+    }
+    let (mut cursor, mut told, mut more) = (start.clone(), Vec::new(), true);
+    while more {
+        let call = ReadMissed { user: user(2), cursor: cursor.to_string(), until: Some(until.clone()), limit: 3, going_on: true };
+        let Missed::Entries { entries, cursor: next, more: is_more } = house.ask(&service(), call).await.unwrap() else { panic!() };
+        told.extend(entries.iter().map(|entry| (entry.partition, entry.position)));
+        (cursor, more) = (next, is_more);
+    }
+    assert_eq!(cursor, until);
+    let all: Vec<_> = house.missed(2, &start, 200).await.iter().map(|entry| (entry.partition, entry.position)).collect();
+    let within = |(part, position): &(u16, i64)| *position <= until.positions[usize::from(*part)];
+    assert_eq!(told, all.iter().copied().filter(within).collect::<Vec<_>>());
+    assert_eq!(told.len() + house.missed(2, &until, 200).await.len(), all.len());
+}
+
+/// However much was missed, a page looks at little more than what it tells.
+pub async fn a_page_costs_what_it_holds(house: House) {
+    let start = house.cursor().await;
+    let rooms = house.a_room_in_each_partition().await;
+    let mut costs = Vec::new();
+    for most in [25, 400] {
+        for room in &rooms {
+            let count = most - house.see(1, *room).await.unwrap().head;
+            futures_util::future::join_all((0..count).map(|_| house.send(1, *room, "x"))).await;
+        }
+        let call = ReadMissed { user: user(2), cursor: start.to_string(), until: None, limit: 20, going_on: false };
+        let before = house.db.statements();
+        let Missed::Entries { entries, more: true, .. } = house.ask(&service(), call).await.unwrap() else { panic!() };
+        assert_eq!(entries.len(), 20);
+        costs.push(house.db.statements() - before);
+    }
+    // Of each partition: its end, what is for one alone, rooms with news, one room's head, five halvings or nine, its places, and up to 16 rows
+    // more than the page has; and the rooms that were created, as they are now.
+    let parts = rooms.len() as u64;
+    assert!(costs[0] <= parts * 26 + 24 && costs[1] <= costs[0] + parts * 4, "{costs:?} statements for {parts} partitions");
+}
+
+/// Random joins, leaves, renames and messages, by a clock that is set back now and then; then every user's replay from every place is what the
+/// log says that user lived through.
 pub async fn random_histories_are_replayed_exactly(house: House) {
     let mut random = Random(7);
     let mut rooms: Vec<RoomId> = Vec::new();
@@ -159,7 +256,7 @@ pub async fn random_histories_are_replayed_exactly(house: House) {
     }
     for n in 0..250 {
         let (room, number) = (rooms[random.below(4)], 1 + random.below(5) as u64);
-        house.turn_clock(1);
+        house.turn_clock(if random.below(20) == 0 { -10 } else { 1 });
         // Whatever is refused (a leave of who is not in) changes nothing, which is part of the test.
         match random.below(6) {
             0 | 1 => _ = house.add(number, room, number).await,
@@ -174,6 +271,9 @@ pub async fn random_histories_are_replayed_exactly(house: House) {
     for partition in 0..end.positions.len() as u16 {
         log.extend(house.ask(&service(), calls::ReadLog { partition, after: 0, limit: 10_000 }).await.unwrap());
     }
+    let times = house.times().await;
+    // By time; times never fall within a partition, so its order is kept.
+    log.sort_by_key(|entry| (times[&(entry.partition, entry.position)], entry.partition, entry.position));
     for number in 1..=5 {
         let me = user(number);
         // What this user lived through, by the log alone.
@@ -204,6 +304,30 @@ pub async fn random_histories_are_replayed_exactly(house: House) {
                 lived.iter().filter(|(part, position, _)| *position > cursor.positions[usize::from(*part)]).cloned().collect();
             assert_eq!(replay, expected, "user {number} from {cursor}");
         }
+    }
+}
+
+/// What an operator has made of the times by hand, or a copy of another program's, makes no cursor wrong.
+pub async fn times_that_fall_lose_and_double_nothing(house: House) {
+    let start = house.cursor().await;
+    let rooms = house.a_room_in_each_partition().await;
+    let created = house.missed(2, &start, 200).await.len();
+    for n in 0..40 {
+        house.send(1, rooms[n % rooms.len()], &format!("n{n}")).await;
+    }
+    let sql = "UPDATE log SET created_at = created_at + 1000 - (position * 7919) % 13";
+    house.db.write(move |tx| Box::pin(async move { tx.execute(sql, &values![]).await })).await.unwrap();
+    let place = |entry: &Entry| (entry.partition, entry.position);
+    let all: Vec<_> = house.missed(2, &start, 200).await.iter().map(place).collect();
+    assert_eq!(all.len(), created + 40);
+    for part in 0..start.positions.len() as u16 {
+        let own: Vec<_> = all.iter().filter(|(of, _)| *of == part).collect();
+        assert!(own.is_sorted(), "a partition's order is that of its positions: {own:?}");
+    }
+    let mut cursor = start;
+    for (count, (part, position)) in (1..).zip(all.clone()) {
+        cursor.positions[usize::from(part)] = position;
+        assert_eq!(house.missed(2, &cursor, 3).await.iter().map(place).collect::<Vec<_>>(), all[count..], "after {count}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rooms, members, and how each sees them.
 
 use super::house::{House, caller, service, user};
+use crate::view::{self, Parting};
 use contract::RoomKind::{Channel, Direct, Group};
 use contract::calls::messages as calls;
 use contract::{Code, Limit, Nonce, Username};
@@ -43,6 +44,55 @@ pub async fn a_room_nonce_returns_the_first_room(house: House) {
     assert_eq!((other.code, other.field.as_deref()), (Code::NonceConflict, Some("nonce")));
     assert!(house.ask(&caller(2), create(&[1, 3], Some("n"))).await.unwrap().created);
     house.must_be_sound().await;
+}
+
+pub async fn a_nonce_tells_nothing_of_a_room_that_was_left(house: House) {
+    let group = house.ask(&caller(1), create(&[2, 3], Some("g"))).await.unwrap().room.id;
+    let named = || calls::CreateRoom { name: Some("c".try_into().unwrap()), kind: Some(Channel), ..create(&[2], Some("c")) };
+    let channel = house.ask(&caller(1), named()).await.unwrap().room.id;
+    for room in [group, channel] {
+        house.try_send(1, room, "mine", Some("n")).await.unwrap();
+        house.remove(1, room, 1).await.unwrap();
+        let rename = calls::RenameRoom { room, name: "what it has become".try_into().unwrap() };
+        house.ask(&caller(2), rename).await.unwrap();
+        house.send(2, room, "for members").await;
+    }
+    let left = house.ask(&caller(1), create(&[2, 3], Some("g"))).await.unwrap_err();
+    assert_eq!((left.code, left.field.as_deref()), (Code::NotFound, Some("nonce")));
+    assert_eq!(house.ask(&caller(1), create(&[2], Some("g"))).await.unwrap_err().code, Code::NonceConflict);
+    // Anybody may look at a channel.
+    let again = house.ask(&caller(1), named()).await.unwrap();
+    assert_eq!((again.created, &again.room), (false, &house.see(1, channel).await.unwrap()));
+    assert_eq!((again.room.member_count, again.room.read, again.room.unread, again.room.last_message), (1, 0, 0, None));
+    // A send's nonce tells as little.
+    assert_eq!(house.try_send(1, group, "mine", Some("n")).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(house.try_send(1, channel, "mine", Some("n")).await.unwrap_err().code, Code::Forbidden);
+    // Who is in it again finds it again.
+    house.add(2, group, 1).await.unwrap();
+    let again = house.ask(&caller(1), create(&[2, 3], Some("g"))).await.unwrap();
+    assert_eq!((again.created, again.room.id, again.room.name.is_some()), (false, group, true));
+    house.must_be_sound().await;
+}
+
+pub async fn who_leaves_is_told_what_the_room_was_then(house: House) {
+    let room = house.room(1, Group, Some("then"), &[2, 3]).await.id;
+    let then = house.remove(3, room, 3).await.unwrap();
+    assert_eq!(
+        (then.usernames.clone(), then.member_count, then.head, then.unread, then.last_message.clone()),
+        (names(&[1, 2]), 2, 1, 0, None)
+    );
+    let end = house.ask(&service(), calls::Head {}).await.unwrap().positions[usize::from(house.part(room))];
+    // What happens before the answer is made is none of it.
+    house.ask(&caller(1), calls::RenameRoom { room, name: "now".try_into().unwrap() }).await.unwrap();
+    house.add(1, room, 4).await.unwrap();
+    house.send(1, room, "for members").await;
+    house.remove(1, room, 1).await.unwrap();
+    let (reader, owner) = (user(3).id, user(1).id);
+    let parting = Parting { position: end, head: then.head, name: Some("then".to_owned()), owner, member_count: then.member_count };
+    let late = house.db.read(move |tx| Box::pin(async move { view::when_left(tx, room, reader, parting).await })).await.unwrap().unwrap();
+    assert_eq!((late.row.name.as_deref(), late.row.owner, late.row.member_count), (Some("then"), owner, 2));
+    assert_eq!((late.members, late.head, late.read, late.unread), (vec![user(2).id], 1, 0, 0));
+    assert!(late.last.is_none());
 }
 
 pub async fn members_come_and_go(house: House) {

@@ -1,14 +1,16 @@
 //! The writer where the database, or an operation, fails; and where somebody else writes.
 
-use super::house::{House, caller, service, user};
-use crate::MIGRATIONS;
+use super::house::{House, caller, service, unlimited, user};
 use crate::names::Names;
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
 use crate::store::log::Kind;
-use crate::writer::{Batch, Denied, NewRow, Operation, Writer};
-use contract::RoomKind::{Direct, Group};
+use crate::writer::{Batch, Denied, Needs, NewRow, Operation, Writer};
+use crate::{MIGRATIONS, Settings};
+use bus::Heard;
+use contract::RoomKind::{Channel, Direct, Group};
 use contract::calls::messages as calls;
+use contract::log;
 use contract::{Clock, Code, MessageId, Refusal, RoomId, Time};
 use db::{Access, Db, values};
 use futures_util::future::join_all;
@@ -24,6 +26,8 @@ enum Then {
     Done,
     Fail,
     Panic,
+    /// Not when it decides, but when the batch asks what it will look at. That is asked on a shared database alone.
+    PanicBefore,
 }
 
 impl Operation for Write {
@@ -34,14 +38,22 @@ impl Operation for Write {
         self.room
     }
 
+    fn needs(&self) -> Needs {
+        assert!(self.then != Then::PanicBefore, "a test");
+        Needs::default()
+    }
+
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<i64, Denied> {
         let (actor, payload) = (user(1).id, Some("x".to_owned()));
         let new = NewRow { kind: Kind::Message, actor, subject: None, id: Some(MessageId::new()), nonce: None, payload };
         let seq = batch.append(self.room, new).await?.and_then(|row| row.seq).unwrap_or(0);
         match self.then {
-            Then::Done => {}
+            Then::Done | Then::PanicBefore => {}
             // A position that is taken.
-            Then::Fail => _ = batch.tx().await?.execute("UPDATE log SET position = 1 WHERE seq = $1", &values![seq]).await?,
+            Then::Fail => {
+                let sql = "UPDATE log SET position = 1 WHERE room = $1 AND seq = $2";
+                batch.tx().await?.execute(sql, &values![self.room.bytes(), seq]).await?;
+            }
             Then::Panic => panic!("a test"),
         }
         Ok(seq)
@@ -49,7 +61,7 @@ impl Operation for Write {
 }
 
 /// What became of these, which were all waiting when the writer began.
-async fn written(house: &House, room: RoomId, all: &[Then]) -> Vec<Result<i64, Code>> {
+async fn written(house: &House, room: RoomId, all: &[Then]) -> Vec<Result<i64, Refusal>> {
     let names = Names::new(house.bus.clone());
     let resolver = Resolver { db: house.db.clone(), names };
     let publisher = |part| Publisher::start(part, resolver.clone(), house.bus.clone());
@@ -57,24 +69,122 @@ async fn written(house: &House, room: RoomId, all: &[Then]) -> Vec<Result<i64, C
     let outcomes = join_all(all.iter().map(|then| writer.write(Write { room, then: *then }))).await;
     drop(writer);
     running.join_all().await;
-    outcomes.into_iter().map(|outcome| outcome.map_err(|refusal: Refusal| refusal.code)).collect()
+    outcomes
+}
+
+/// The same without what else a refusal says.
+fn codes(outcomes: Vec<Result<i64, Refusal>>) -> Vec<Result<i64, Code>> {
+    outcomes.into_iter().map(|outcome| outcome.map_err(|refusal| refusal.code)).collect()
 }
 
 pub async fn what_cannot_be_written_takes_no_neighbour_with_it(house: House) {
     let room = house.room(1, Group, Some("g"), &[2]).await.id;
     let outcomes = written(&house, room, &[Then::Done, Then::Fail, Then::Done, Then::Fail, Then::Done]).await;
-    assert_eq!(outcomes, [Ok(1), Err(Code::Internal), Ok(2), Err(Code::Internal), Ok(3)]);
+    assert_eq!(codes(outcomes), [Ok(1), Err(Code::Internal), Ok(2), Err(Code::Internal), Ok(3)]);
     house.must_be_sound().await;
     let log = house.ask(&service(), calls::ReadLog { partition: house.part(room), after: 0, limit: 100 }).await.unwrap();
     assert_eq!(log.len(), 2 + 3, "what was tried again is there once");
 }
 
-pub async fn a_panic_in_a_transaction_leaves_nothing_behind(house: House) {
+/// A panic costs the operation that it is in, nothing of which is written, and no other.
+pub async fn a_panic_takes_no_neighbour_with_it(house: House) {
     let room = house.room(1, Group, Some("g"), &[2]).await.id;
-    let outcomes = written(&house, room, &[Then::Done, Then::Panic, Then::Done]).await;
-    assert_eq!(outcomes, [Err(Code::Internal); 3], "nobody is told of a commit that was not");
-    assert_eq!(written(&house, room, &[Then::Done]).await, [Ok(1)]);
+    let mut outcomes = written(&house, room, &[Then::Done, Then::Panic, Then::Done, Then::Panic, Then::Done]).await;
+    for _ in 0..2 {
+        let refusal = outcomes.iter().position(Result::is_err).map(|at| outcomes.remove(at).unwrap_err()).unwrap();
+        assert_eq!(refusal.code, Code::Internal);
+        assert!(refusal.incident.is_some_and(|id| refusal.detail.contains(&id)), "the log says why under this id");
+    }
+    assert_eq!(codes(outcomes), [Ok(1), Ok(2), Ok(3)]);
     house.must_be_sound().await;
+    let log = house.ask(&service(), calls::ReadLog { partition: house.part(room), after: 0, limit: 100 }).await.unwrap();
+    assert_eq!(log.len(), 2 + 3, "what was tried again is there once, and nothing of what panicked");
+    // Outside of what an operation decides, too.
+    let shared = house.db.engine() == db::Engine::Postgres;
+    let outcomes = codes(written(&house, room, &[Then::Done, Then::PanicBefore, Then::Done]).await);
+    assert_eq!(outcomes, if shared { [Ok(4), Err(Code::Internal), Ok(5)] } else { [Ok(4), Ok(5), Ok(6)] });
+    house.must_be_sound().await;
+}
+
+/// What cannot be written costs the others of its batch a commit or two more, and not one each.
+pub async fn neighbours_are_committed_together_all_the_same(house: House) {
+    let mut hints = house.bus.subscribe::<log::Batch>();
+    let mut heard = 0;
+    // In how many commits the log went on up to this position.
+    let mut commits_up_to = async |end| {
+        let mut commits = 0;
+        while heard < end {
+            let Some(Heard::Hint(batch)) = hints.next().await else { panic!("a hint was missed") };
+            assert_eq!(batch.first, heard + 1);
+            (heard, commits) = (batch.last, commits + 1);
+        }
+        commits
+    };
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    assert_eq!(commits_up_to(2).await, 1);
+    for (n, wrong) in (1..).zip([Then::Fail, Then::Panic]) {
+        let mut all = vec![Then::Done; 300];
+        all[100] = wrong;
+        let outcomes = codes(written(&house, room, &all).await);
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 299);
+        assert_eq!(outcomes[100], Err(Code::Internal));
+        assert_eq!(commits_up_to(2 + 299 * n).await, 2, "what came before it, and what came after it");
+    }
+    house.must_be_sound().await;
+}
+
+/// An operation takes one token, however often the writer has to try it.
+pub async fn what_is_tried_again_takes_one_token(house: House) {
+    let house = house.with(Settings { sends_per_second: 1, sends_burst: 3, rooms_per_minute: 2, ..unlimited() });
+    let mut rooms = Vec::new();
+    while rooms.len() < house.ask(&service(), calls::Head {}).await.unwrap().positions.len() {
+        let room = house.room(10 + rooms.len() as u64, Channel, Some("c"), &[]).await.id;
+        house.turn_clock(60_000);
+        if rooms.iter().all(|other| house.part(*other) != house.part(room)) {
+            house.add(1, room, 1).await.unwrap();
+            rooms.push(room);
+        }
+    }
+    let writer = house.messages.writer().unwrap();
+    // All of them wait when the writer begins, so the one that cannot be written fails the others' batch.
+    let fail = |room| writer.write(Write { room, then: Then::Fail });
+    let send = |body| house.try_send(1, rooms[0], body, None);
+    let (a, b, failed, c) = tokio::join!(send("a"), send("b"), fail(rooms[0]), send("c"));
+    assert_eq!(failed.unwrap_err().code, Code::Internal);
+    assert_eq!([a, b, c].map(|sent| sent.map(|sent| sent.message.seq).map_err(|refusal| refusal.code)), [Ok(2), Ok(3), Ok(4)]);
+    assert_eq!(send("d").await.unwrap_err().code, Code::RateLimited, "three tokens were taken");
+
+    let create = || {
+        let call = calls::CreateRoom { usernames: vec![], name: Some("n".try_into().unwrap()), kind: Some(Group), nonce: None };
+        async { house.ask(&caller(1), call).await.map(|created| created.created).map_err(|refusal| refusal.code) }
+    };
+    let failing = join_all(rooms.iter().map(|room| fail(*room)));
+    let (a, b, failed) = tokio::join!(create(), create(), failing);
+    assert!(failed.iter().all(Result::is_err));
+    assert_eq!([a, b, create().await], [Ok(true), Ok(true), Err(Code::RateLimited)]);
+    house.must_be_sound().await;
+}
+
+/// Two servers are asked for one room at once: the one that finds the other's has taken no token.
+pub async fn a_room_that_another_server_created_takes_no_token(house: House) {
+    if house.db.engine() == db::Engine::Sqlite {
+        return;
+    }
+    let other = House::on(house.db.clone());
+    let house = house.with(Settings { rooms_per_minute: 20, ..unlimited() });
+    let direct = |number| calls::CreateRoom { usernames: vec![user(number).username], name: None, kind: None, nonce: None };
+    let mut created = 0;
+    for n in 0..20 {
+        let (mine, theirs) = (caller(1), caller(100 + n));
+        let (mine, theirs) = tokio::join!(house.ask(&mine, direct(100 + n)), other.ask(&theirs, direct(1)));
+        let (mine, theirs) = (mine.unwrap(), theirs.unwrap());
+        assert!(mine.room.id == theirs.room.id && mine.created != theirs.created);
+        created += u32::from(mine.created);
+    }
+    for n in created..20 {
+        assert!(house.ask(&caller(1), direct(200 + u64::from(n))).await.unwrap().created);
+    }
+    assert_eq!(house.ask(&caller(1), direct(300)).await.unwrap_err().code, Code::RateLimited);
 }
 
 /// Two servers over one database: each decides upon what the other has written, and what both have written is one log.
@@ -121,6 +231,23 @@ pub async fn two_servers_create_a_room_once(house: House) {
         let (a, b) = tokio::join!(house.room(100 + n, Direct, None, &two), other.room(200 + n, Direct, None, &one));
         assert_eq!(a.id, b.id);
     }
+    house.must_be_sound().await;
+}
+
+/// A log that has lost its end (a standby was promoted before it had everything) is gone on with from where it ends now.
+pub async fn a_log_that_became_shorter_is_gone_on_with(house: House) {
+    if house.db.engine() == db::Engine::Sqlite {
+        // Whatever changes a file under a server is another process's write.
+        return;
+    }
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    for body in ["a", "b", "lost"] {
+        house.send(1, room, body).await;
+    }
+    for sql in ["DELETE FROM log WHERE room = $1 AND seq = 3", "UPDATE members SET read = 2 WHERE room = $1 AND read > 2"] {
+        house.db.write(move |tx| Box::pin(async move { tx.execute(sql, &values![room.bytes()]).await })).await.unwrap();
+    }
+    assert_eq!(house.send(1, room, "c").await.seq, 3);
     house.must_be_sound().await;
 }
 

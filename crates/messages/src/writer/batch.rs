@@ -163,7 +163,7 @@ impl<'t> Batch<'t> {
     }
 
     /// Ends a membership with a row that tells all members, the leaving one too.
-    pub(crate) async fn leave(&mut self, room: RoomId, actor: UserId, member: UserId) -> Result<(), Error> {
+    pub(crate) async fn leave(&mut self, room: RoomId, actor: UserId, member: UserId) -> Result<LogRow, Error> {
         let Some(state) = self.room(room).await? else { return Err(gone(room)) };
         state.member_count -= 1;
         let new = NewRow { kind: Kind::MemberLeft, actor, subject: Some(member), id: None, nonce: None, payload: None };
@@ -171,7 +171,7 @@ impl<'t> Batch<'t> {
         members::leave(self.tx, room, member, row.position, row.seq.unwrap_or(0)).await?;
         let read = self.remembered.members.get(&(room, member)).map_or(0, |state| state.read);
         self.remembered.members.put((room, member), MemberState { active: false, read });
-        Ok(())
+        Ok(row)
     }
 
     /// Writes down what changed about a room itself.
@@ -249,7 +249,8 @@ async fn recall(tx: &mut Tx, part: u16, remembered: &mut Remembered) -> Result<(
     if tx.is_shared() {
         // Whatever changes a room or a membership leaves a row in the room's partition.
         let (position, time) = log::end(tx, part).await?;
-        if position.saturating_sub(remembered.position) > FOREIGN {
+        // Nothing that is remembered holds of a log that has become shorter: of a standby that was promoted before it had everything.
+        if !(0..=FOREIGN).contains(&position.saturating_sub(remembered.position)) {
             remembered.forget();
         } else if position != remembered.position {
             for (room, member) in log::touched(tx, part, remembered.position).await? {

@@ -2,8 +2,9 @@
 //!
 //! Whatever changes a room waits in one queue. The writer of the room's partition takes all that wait (up to [`MOST`]), lets each decide
 //! inside one transaction, and answers them all once that transaction is on disk; so the answer is the commit, and throughput comes from the
-//! batch. A refusal is an outcome and never fails its neighbours. If the database fails a batch, nothing of it has happened, and each
-//! of its operations is tried again alone, so that one which cannot be written does not take the others with it.
+//! batch. A refusal is an outcome and never fails its neighbours. If the database fails a batch, or an operation panics, nothing of it has
+//! happened, and its operations are tried again in smaller groups, so that one which cannot be written does not take the others with it; one
+//! that has panicked is not tried again.
 //!
 //! Membership, nonce and seq are decided in here, by [`Operation::decide`], in the order in which operations entered the queue.
 
@@ -20,8 +21,10 @@ use crate::publish::Publisher;
 use batch::Outcome;
 use contract::{Clock, Refusal};
 use db::Db;
-use operation::{Pending, Waiting};
+use futures_util::FutureExt;
+use operation::{Pending, Trouble, Waiting, panicked};
 use remembered::Remembered;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
@@ -95,49 +98,89 @@ async fn run(mut operations: mpsc::Receiver<Box<dyn Pending>>, committer: Commit
     }
 }
 
-/// Commits these operations together, or if that fails each alone, and answers them.
-async fn commit(committer: &Committer, remembered: Remembered, pending: Vec<Box<dyn Pending>>) -> Remembered {
-    let count = pending.len();
-    let began = Instant::now();
-    let (mut work, mut result) = attempt(committer, Work { remembered, pending }).await;
-    if let (Some(again), Err(db::Error::Conflict(_)), 1) = (&mut work, &result, count) {
-        // Another server, or another partition, has just written what this must not write twice; it will be found now.
-        again.remembered.forget();
-        if let Some(again) = work.take() {
-            (work, result) = attempt(committer, again).await;
-        }
-    }
-    let Some(work) = work else {
-        // The operations went down with a panic in the writer's thread; whoever waits for them is told by the dropped answer.
-        return Remembered::default();
-    };
-    let mut remembered = work.remembered;
-    match result {
-        Ok(outcome) => {
-            metrics::histogram!("guild_commit_batch").record(count as f64);
-            metrics::counter!("guild_messages_total").increment(outcome.messages);
-            tracing::trace!(operations = count, took = ?began.elapsed(), "committed");
-            // First the hint, which only enters a queue, then the answers.
-            committer.publisher.committed(outcome.rows);
-            work.pending.into_iter().for_each(Pending::committed);
-        }
-        Err(error) => {
-            remembered.forget();
-            if count > 1 && !matches!(error, db::Error::Busy(_)) {
-                tracing::warn!(operations = count, %error, "a commit failed; trying each operation alone");
-                for one in work.pending {
-                    remembered = Box::pin(commit(committer, remembered, vec![one])).await;
-                }
-            } else {
-                let refusal = Refusal::from(error);
-                work.pending.into_iter().for_each(|pending| pending.failed(refusal.clone()));
+/// Commits these operations together, or if that fails in smaller groups, and answers them.
+async fn commit(committer: &Committer, mut remembered: Remembered, pending: Vec<Box<dyn Pending>>) -> Remembered {
+    // What is to be committed one after the other, the next one last.
+    let mut groups = vec![Group { pending, again: false }];
+    while let Some(Group { pending, again }) = groups.pop() {
+        let count = pending.len();
+        let began = Instant::now();
+        let (work, result) = attempt(committer, Work { remembered, pending }).await;
+        let Some(work) = work else {
+            // The database has ended in the middle of it; whoever waits is told by the dropped answer.
+            remembered = Remembered::default();
+            continue;
+        };
+        remembered = work.remembered;
+        match result {
+            Ok(outcome) => {
+                metrics::histogram!("guild_commit_batch").record(count as f64);
+                metrics::counter!("guild_messages_total").increment(outcome.messages);
+                tracing::trace!(operations = count, took = ?began.elapsed(), "committed");
+                // First the hint, which only enters a queue, then the answers.
+                committer.publisher.committed(outcome.rows);
+                work.pending.into_iter().for_each(Pending::committed);
+            }
+            Err(error) => {
+                remembered.forget();
+                groups.extend(undone(work.pending, again, error));
             }
         }
     }
     remembered
 }
 
-/// One transaction. The work comes back, unless it was lost to a panic.
+/// Operations that are committed together.
+struct Group {
+    pending: Vec<Box<dyn Pending>>,
+    /// Whether it is an operation that has met a conflict before.
+    again: bool,
+}
+
+/// What becomes of operations whose transaction was undone: some are answered, the others are tried again in these groups, the next one last.
+/// Each group is smaller than what has failed, so this ends. Where it is known which operation it was, the others cost two commits more,
+/// however many they are; otherwise each half is tried.
+fn undone(mut pending: Vec<Box<dyn Pending>>, again: bool, error: db::Error) -> Vec<Group> {
+    let count = pending.len();
+    if matches!(error, db::Error::Busy(_)) {
+        // It is the database, and none of them.
+        fail(pending, error);
+        return Vec::new();
+    }
+    if count > 1 {
+        tracing::warn!(operations = count, %error, "a commit failed; trying its operations in smaller groups");
+    }
+    let mut groups = Vec::new();
+    match pending.iter().enumerate().find_map(|(at, operation)| Some((at, operation.trouble()?))) {
+        Some((at, Trouble::Panicked)) => {
+            groups.push(pending.split_off(at + 1));
+            fail(pending.split_off(at), error);
+            groups.push(pending);
+        }
+        // Another server, or another partition, has just written what this must not write twice; it will be found now.
+        _ if count == 1 && !again && matches!(error, db::Error::Conflict(_)) => return vec![Group { pending, again: true }],
+        _ if count == 1 => fail(pending, error),
+        // Alone, because it may have failed for what another one had left to be written.
+        Some((at, Trouble::Failed)) => {
+            groups.push(pending.split_off(at + 1));
+            groups.push(pending.split_off(at));
+            groups.push(pending);
+        }
+        None => {
+            groups.push(pending.split_off(count / 2));
+            groups.push(pending);
+        }
+    }
+    groups.into_iter().filter(|pending| !pending.is_empty()).map(|pending| Group { pending, again: false }).collect()
+}
+
+/// Answers that nothing of these has happened.
+fn fail(pending: Vec<Box<dyn Pending>>, error: db::Error) {
+    let refusal = Refusal::from(error);
+    pending.into_iter().for_each(|pending| pending.failed(refusal.clone()));
+}
+
+/// One transaction. The work comes back, a panic in it or not.
 async fn attempt(committer: &Committer, work: Work) -> (Option<Work>, Result<Outcome, db::Error>) {
     let slot = Arc::new(Mutex::new(Some(work)));
     let (inside, clock, part) = (Arc::clone(&slot), committer.clock.clone(), committer.part);
@@ -148,7 +191,8 @@ async fn attempt(committer: &Committer, work: Work) -> (Option<Work>, Result<Out
                 let Some(mut work) = take(&inside) else {
                     return Err(db::Error::Failed("a batch was run twice".into()));
                 };
-                let result = Batch::decide_all(tx, part, &mut work.remembered, &mut work.pending, &clock).await;
+                let deciding = Batch::decide_all(tx, part, &mut work.remembered, &mut work.pending, &clock);
+                let result = AssertUnwindSafe(deciding).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
                 *inside.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
                 result
             })

@@ -2,8 +2,11 @@
 
 use super::batch::Batch;
 use contract::{Refusal, RoomId, UserId};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use tokio::sync::oneshot;
 
 /// Something that changes a room. It decides inside the writer's transaction.
@@ -20,7 +23,8 @@ pub(crate) trait Operation: Send + Sync + 'static {
     }
 
     /// Looks, decides, and writes through `batch`. It must decide before it writes: what it has written stays written when it then
-    /// refuses. It may be called again if the batch that it was in could not be committed.
+    /// refuses. It may be called again if the batch that it was in could not be committed. If it panics, nothing of the batch is written,
+    /// and it is not called again.
     fn decide(&self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Self::Done, Denied>> + Send;
 }
 
@@ -54,11 +58,22 @@ impl From<db::Error> for Denied {
     }
 }
 
+/// Why an operation could not decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// A statement failed.
+    Failed,
+    /// It panicked, and would again.
+    Panicked,
+}
+
 /// An operation with its type forgotten, and whoever waits for it.
 pub(super) trait Pending: Send {
     fn room(&self) -> RoomId;
     fn needs(&self) -> Needs;
     fn decide<'a, 'b: 'a>(&'a mut self, batch: &'a mut Batch<'b>) -> BoxFuture<'a, Result<(), db::Error>>;
+    /// What went wrong when it last decided.
+    fn trouble(&self) -> Option<Trouble>;
     /// The transaction is on disk: hands the outcome over.
     fn committed(self: Box<Self>);
     /// Nothing of it happened.
@@ -68,12 +83,13 @@ pub(super) trait Pending: Send {
 pub(super) struct Waiting<O: Operation> {
     operation: O,
     outcome: Option<Result<O::Done, Refusal>>,
+    trouble: Option<Trouble>,
     answer: oneshot::Sender<Result<O::Done, Refusal>>,
 }
 
 impl<O: Operation> Waiting<O> {
     pub(super) fn new(operation: O, answer: oneshot::Sender<Result<O::Done, Refusal>>) -> Self {
-        Self { operation, outcome: None, answer }
+        Self { operation, outcome: None, trouble: None, answer }
     }
 }
 
@@ -88,13 +104,26 @@ impl<O: Operation> Pending for Waiting<O> {
 
     fn decide<'a, 'b: 'a>(&'a mut self, batch: &'a mut Batch<'b>) -> BoxFuture<'a, Result<(), db::Error>> {
         Box::pin(async move {
-            self.outcome = Some(match self.operation.decide(batch).await {
-                Ok(done) => Ok(done),
-                Err(Denied::Refused(refusal)) => Err(refusal),
-                Err(Denied::Store(error)) => return Err(error),
-            });
+            // What it has touched goes with the transaction, and what the writer remembers is forgotten.
+            let decided = AssertUnwindSafe(self.operation.decide(batch)).catch_unwind().await;
+            let (trouble, decided) = match decided {
+                Ok(decided) => (Trouble::Failed, decided),
+                Err(panic) => (Trouble::Panicked, Err(panicked(panic.as_ref()).into())),
+            };
+            (self.trouble, self.outcome) = match decided {
+                Ok(done) => (None, Some(Ok(done))),
+                Err(Denied::Refused(refusal)) => (None, Some(Err(refusal))),
+                Err(Denied::Store(error)) => {
+                    self.trouble = Some(trouble);
+                    return Err(error);
+                }
+            };
             Ok(())
         })
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        self.trouble
     }
 
     fn committed(self: Box<Self>) {
@@ -107,4 +136,10 @@ impl<O: Operation> Pending for Waiting<O> {
     fn failed(self: Box<Self>, why: Refusal) {
         let _ = self.answer.send(Err(why));
     }
+}
+
+/// A panic, as an error of the database that undoes the transaction.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> db::Error {
+    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    db::Error::Failed(format!("a panic while the log was written, which undid the transaction: {}", said.unwrap_or("without a word")))
 }
