@@ -146,7 +146,7 @@ async fn whatever_happens_each_connection_sees_what_is_its_own_once_and_in_order
     }
     let Tally { resumed, fresh, resynced, cut, complete, ordered, turns } = tally;
     assert!(resumed > 500 && fresh > 300 && resynced > 300 && cut > 200 && complete > 500, "{tally:?}");
-    assert!(ordered > 300 && turns > 1_000, "{tally:?}");
+    assert!(ordered > 200 && turns > 2_000, "{tally:?}");
 }
 
 #[tokio::test(start_paused = true)]
