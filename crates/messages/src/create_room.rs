@@ -43,7 +43,7 @@ impl Answer<CreateRoom> for Messages {
         match self.room_for(who, room).await {
             Ok(room) => Ok(Created { room, created }),
             // Who has left it is told no more of it than anybody else who is not in it.
-            Err(refusal) if refusal.code == Code::NotFound => {
+            Err(refusal) if !created && refusal.code == Code::NotFound => {
                 let detail = "this nonce created a room that you are not in any more; use a new one for a new room";
                 Err(Refusal::not_found(detail).about("nonce"))
             }
