@@ -75,7 +75,7 @@ async function begun(one, listener, speaker, room, variables) {
   return { ...sub, messages: () => sub.heard.slice(before).map(({ data, errors }) => (assert.equal(errors, undefined), data.newMessage)) };
 }
 
-story('graphql', {}, (it) => {
+story('graphql', { timeout: 240_000 }, (it) => {
   it('every audit of graphql-http passes', async ({ server, people }) => {
     const [ann] = await people('ann');
     const fetchFn = (url, options = {}) => fetch(url, { ...options, headers: { ...options.headers, authorization: `Bearer ${ann.token}` } });
