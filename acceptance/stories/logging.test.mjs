@@ -107,8 +107,8 @@ story('the output of the log', { server: false, timeout: 240_000 }, (it) => {
     }, 60_000, 0);
     const took = await latencies(wire, room, 500);
     await other.untilTrue('all of them', () => other.count('new message') === 500, 30_000);
-    // Blocked it would take for ever; a second is for machines that do much else.
-    assert.ok(p99(took) < 1_000, `p99 ${Math.round(p99(took))} ms, the longest ${Math.round(took.at(-1))} ms`);
+    // Blocked it would take for ever; the rest is for machines that do much else (1.0 s was seen with eleven builds beside it).
+    assert.ok(p99(took) < 3_000, `p99 ${Math.round(p99(took))} ms, the longest ${Math.round(took.at(-1))} ms`);
     await isWhole(server, stage, alice, room);
 
     // It reads again. What was read was written before something was dropped, and the line that says so comes in its place.

@@ -16,7 +16,11 @@ async fn server(folder: &std::path::Path) -> Server {
     let database = format!("sqlite:{}", folder.join("guild.db").display());
     let environment = [("GUILD_DATABASE_URL", database.as_str()), ("GUILD_LISTEN", "127.0.0.1:0"), ("GUILD_AUTH_MODE", "open")];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    start(&load(&Sources { environment, ..Sources::default() }).unwrap()).await.unwrap()
+    let settings = load(&Sources { environment, ..Sources::default() }).unwrap();
+    // The metrics are the process's, and the tests in it start side by side.
+    static STARTING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _alone = STARTING.lock().await;
+    start(&settings).await.unwrap()
 }
 
 async fn get(server: std::net::SocketAddr, path: &str) -> String {
