@@ -271,7 +271,7 @@ mod tests {
         let bus = Bus::near();
         let log = Arc::new(Log(Mutex::new(vec![0, 0])));
         bus.serve::<Head, _>(&log);
-        let feed = Feed::start(bus.clone());
+        let feed = Feed::start(bus.clone(), &Vital::new());
         let mut pulses = feed.pulses.subscribe();
         let looks = |pulses: &mut broadcast::Receiver<Pulse>| {
             std::iter::from_fn(|| pulses.try_recv().ok()).filter(|pulse| matches!(pulse, Pulse::Look)).count()
