@@ -1,6 +1,7 @@
 // The service under test, in one of its shapes: starts, stops, kills and restarts it, each time in a folder of its own and
 // on ports that the system chose. To a story it is one address, whatever stands behind it.
 
+import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ofStory } from './children.mjs';
@@ -217,4 +218,19 @@ async function untilReady(one) {
     if (!one.alive) throw new Error(`${one.name} ended: ${JSON.stringify(await one.exit)}`);
     return (await fetch(`${one.url}/readyz`)).ok;
   }, START_MS);
+}
+
+/** A start that must fail: answers what it said. */
+export async function failsToStart(options) {
+  const server = new Server(options);
+  try {
+    await server.start();
+  } catch {
+    const end = await server.exit;
+    assert.notEqual(end.code, 0, 'a failed start has an exit code that is not 0');
+    assert.equal(end.signal, null, server.log);
+    return server.log;
+  }
+  await server.kill();
+  throw new Error(`the server should not have started:\n${server.log}`);
 }

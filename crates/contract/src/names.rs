@@ -92,7 +92,8 @@ text!(
     room_name
 );
 text!(
-    /// A room's name, as somebody asks for it: 1-100 characters with the rules of [`NewDisplayName`].
+    /// A room's name, as somebody asks for it: 1-100 characters of which one shows, without control characters, line breaks, and what is
+    /// invisible or turns the direction of writing; emoji may have all that they are made of. Spaces at the ends go, several become one.
     #[schema(value_type = String, min_length = 1, max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$",
         example = "general")]
     NewRoomName,
