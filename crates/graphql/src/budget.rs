@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(refusal.code, Code::TooLarge);
         assert!(refusal.detail.contains("2 KiB"), "{}", refusal.detail);
         budget.reset();
-        budget.turn().await.unwrap();
+        drop(budget.turn().await.unwrap());
     }
 
     #[test]
