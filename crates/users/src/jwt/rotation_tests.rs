@@ -113,10 +113,13 @@ impl Drop for Beside {
     }
 }
 
+/// A status, headers and a body.
+type Answer = (u16, Vec<(&'static str, String)>, String);
+
 /// An identity provider.
 #[derive(Clone)]
 struct Provider {
-    answer: Arc<Mutex<(u16, Vec<(&'static str, String)>, String)>>,
+    answer: Arc<Mutex<Answer>>,
     asked: Arc<AtomicUsize>,
     /// An answer needs a permit.
     open: Arc<Semaphore>,
@@ -214,7 +217,8 @@ async fn what_is_no_key_set_leaves_the_keys_of_before_and_what_is_not_known_is_b
     let provider = Provider::start(String::new()).await;
     let jwt = provider.jwt();
     let long = format!("{}{}", set(&[rsa("one"), p256("two")]), " ".repeat(edge::fetch::MOST_BYTES));
-    let answers: [(u16, &[(&'static str, &str)], String); 6] = [
+    type Told<'a> = (u16, &'a [(&'static str, &'a str)], String);
+    let answers: [Told<'_>; 6] = [
         (500, &[], set(&[p256("two")])),
         (302, &[("location", "/elsewhere")], set(&[p256("two")])),
         (204, &[], String::new()),
