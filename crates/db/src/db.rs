@@ -183,11 +183,6 @@ impl Db {
     }
 }
 
-/// How many slow reads run at once: half of the cores, so that the others are left for what is quick; from 1 to 4.
-pub(crate) fn slow_lanes() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 4)
-}
-
 /// How long a slow read waits for its turn: whoever waits longer is better told to come back.
 pub(crate) const SLOW_WAIT: std::time::Duration = std::time::Duration::from_secs(4);
 

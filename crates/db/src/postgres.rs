@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch as channel};
 use vital::Vital;
 
-use crate::db::{Access, SLOW_WAIT, slow_lanes, slow_lanes_full};
+use crate::db::{Access, SLOW_WAIT, slow_lanes_full};
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
 use crate::tx::{self, Tx};
@@ -105,7 +105,7 @@ impl Postgres {
             pools,
             access,
             patience,
-            slow: Semaphore::new(slow_lanes()),
+            slow: Semaphore::new(pool::SLOW_READS),
             epoch,
             transactions: AtomicU64::new(0),
             statements: Arc::default(),

@@ -28,6 +28,8 @@ async fn house() -> Assembled {
         ("GUILD_AUTH_MODE", "open"),
         ("GUILD_LIMITS_ROOMS_PER_MINUTE", "0"),
         ("GUILD_LIMITS_LOGINS_PER_MINUTE", "0"),
+        ("GUILD_LIMITS_CHANGES_PER_SECOND", "0"),
+        ("GUILD_LIMITS_READS_PER_SECOND", "0"),
         ("GUILD_LIMITS_SENDS_PER_SECOND", "0"),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

@@ -11,7 +11,7 @@ impl Answer<GetRooms> for Messages {
         at_most(100, &call.rooms)?;
         let wanted: Vec<_> = call.rooms.into_iter().map(|room| (room, reader)).collect();
         let mut raw: Vec<_> =
-            self.db.read(move |tx| Box::pin(async move { view::several(tx, &wanted).await })).await?.into_iter().flatten().collect();
+            self.db.read_slowly(move |tx| Box::pin(async move { view::several(tx, &wanted).await })).await?.into_iter().flatten().collect();
         raw.retain(|raw| access::look(raw.row.kind, raw.is_member).is_ok());
         self.resolver.rooms(raw).await
     }

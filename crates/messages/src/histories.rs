@@ -24,7 +24,7 @@ impl Answer<Histories> for Messages {
         let pairs: Vec<_> = call.rooms.iter().map(|room| (*room, reader)).collect();
         let (standings, heads, rows) = self
             .db
-            .read(move |tx| {
+            .read_slowly(move |tx| {
                 Box::pin(async move {
                     let (standings, heads) = (sets::standings(tx, &pairs).await?, sets::counts(tx, &pairs).await?);
                     let members: Vec<_> =

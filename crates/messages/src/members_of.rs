@@ -32,7 +32,7 @@ impl Answer<MembersOf> for Messages {
         let pairs: Vec<_> = call.rooms.iter().map(|room| (*room, reader)).collect();
         let (standings, members) = self
             .db
-            .read(move |tx| {
+            .read_slowly(move |tx| {
                 Box::pin(async move {
                     let standings = sets::standings(tx, &pairs).await?;
                     Ok((standings, sets::members(tx, &pairs, after, limit.get() + 1).await?))

@@ -21,6 +21,9 @@ const WRITES: usize = 8;
 /// instance, so PostgreSQL's 100 are enough for six.
 const READS: usize = 8;
 
+/// Slow reads that run at once: they leave half of the connections to what is quick. The server's cores do the work, so ours do not count.
+pub(super) const SLOW_READS: usize = READS / 2;
+
 /// How long a transaction waits for a connection before it is refused as busy.
 const WAITING: Duration = Duration::from_secs(5);
 

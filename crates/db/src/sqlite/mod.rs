@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 use vital::Vital;
 
-use crate::db::{Access, SLOW_WAIT, slow_lanes, slow_lanes_full};
+use crate::db::{Access, SLOW_WAIT, slow_lanes_full};
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
 use crate::tx::Tx;
@@ -45,6 +45,11 @@ fn carry_out(job: Job, tx: &mut Tx) {
     if catch_unwind(AssertUnwindSafe(|| job(tx))).is_err() {
         tracing::error!("a panic around a transaction was caught; the thread goes on");
     }
+}
+
+/// How many threads run slow reads: half of the cores, so that the others are left for what is quick; from 1 to 4.
+fn slow_lanes() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 4)
 }
 
 /// What the writer tells the others: how often somebody else wrote, and the database's epoch.

