@@ -107,7 +107,7 @@ fn is_a_slice(text: &str, pieces: &[&str]) -> bool {
 
 /// All characters of the Basic Multilingual Plane and all pictographs, but of large blocks whose characters are alike only some.
 fn characters() -> impl Iterator<Item = char> {
-    let is_alike = |c: u32| matches!(c, 0x3400..0xa480 | 0xac00..0xd7a3 | 0xe000..0xf8ff | 0x10000..0x1f000 | 0x1fc00..0xe0000 | 0xe01f0..);
+    let is_alike = |c: u32| matches!(c, 0x3400..=0x9ffe | 0xa000..0xa480 | 0xac00..0xd7a3 | 0xe000..0xf8ff | 0x10000..0x1f000 | 0x1fc00..0xe0000 | 0xe01f0..);
     (0..=0x10_ffff).filter(move |c| !is_alike(*c) || c % 257 == 0).filter_map(char::from_u32)
 }
 
