@@ -12,10 +12,11 @@ use bus::Bus;
 use contract::calls::users::{Authenticate, AuthenticateOpen, Session};
 use contract::{Caller, Clock, Refusal, UserId, Username};
 use lru::LruCache;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 /// Reads that a verb takes beforehand whose cost shows afterwards; it is also the most that one such call costs.
@@ -126,8 +127,25 @@ pub struct Admission {
     reads: Buckets<UserId>,
     logins: Buckets<IpAddr>,
     passwords: Buckets<UserId>,
+    turns: Mutex<HashMap<Guesser, Weak<tokio::sync::Mutex<()>>>>,
     unauthenticated: Buckets<IpAddr>,
     tokens: Tokens,
+}
+
+/// Who has a password checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Guesser {
+    /// An address that logs in.
+    Address(IpAddr),
+    /// A user who changes a password.
+    User(UserId),
+}
+
+/// A turn at having a password checked; it ends when this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct PasswordTurn {
+    _held: Option<tokio::sync::OwnedMutexGuard<()>>,
 }
 
 impl std::fmt::Debug for Admission {
@@ -150,6 +168,7 @@ impl Admission {
             reads: Buckets::new(f64::from(s.reads_per_second), s.reads_burst, clock.clone()),
             logins: Buckets::new(a_minute(s.logins_per_minute), s.logins_per_minute, clock.clone()),
             passwords: Buckets::new(a_minute(s.logins_per_minute), s.logins_per_minute, clock.clone()),
+            turns: Mutex::default(),
             unauthenticated: Buckets::new(a_minute(s.unauthenticated_per_minute), s.unauthenticated_per_minute, clock.clone()),
             tokens: Tokens::default(),
         })
@@ -179,21 +198,45 @@ impl Admission {
         taken.map_err(|wait| limited("reads", "you read too fast; slow down", wait))
     }
 
-    /// Counts a login of this address, before anything is hashed for it.
+    /// Counts a login of this address, before anything is hashed for it, and waits for the address's turn: it has one password checked at
+    /// a time, so that its burst does not keep the few threads that hash from everybody else.
     ///
     /// # Errors
     /// `rate_limited` with the time to wait.
-    pub fn log_in(&self, address: IpAddr) -> Result<(), Refusal> {
-        self.logins.take(&address).map_err(|wait| limited("logins", "too many passwords tried; wait before the next", wait))
+    pub async fn log_in(&self, address: IpAddr) -> Result<PasswordTurn, Refusal> {
+        self.logins.take(&address).map_err(|wait| limited("logins", "too many passwords tried; wait before the next", wait))?;
+        Ok(self.turn(&self.logins, Guesser::Address(address)).await)
     }
 
-    /// Counts a password that a user tries in order to change it.
+    /// Counts a password that a user tries in order to change it, and waits for the user's turn, as a login does.
     ///
     /// # Errors
     /// `rate_limited` with the time to wait.
-    pub fn change_password(&self, user: UserId) -> Result<(), Refusal> {
+    pub async fn change_password(&self, user: UserId) -> Result<PasswordTurn, Refusal> {
         let taken = self.passwords.take(&user);
-        taken.map_err(|wait| limited("password changes", "too many passwords tried; wait before the next", wait))
+        taken.map_err(|wait| limited("password changes", "too many passwords tried; wait before the next", wait))?;
+        Ok(self.turn(&self.passwords, Guesser::User(user)).await)
+    }
+
+    /// Where passwords are not limited, nobody waits: there may be a proxy in front whose address is everybody's.
+    async fn turn<K: std::hash::Hash + Eq + Clone>(&self, bucket: &Buckets<K>, who: Guesser) -> PasswordTurn {
+        if bucket.is_unlimited() {
+            return PasswordTurn { _held: None };
+        }
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those that nobody holds any more are forgotten; there are as many as logins are under way.
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            match turns.get(&who).and_then(Weak::upgrade) {
+                Some(turn) => turn,
+                None => {
+                    let turn = Arc::default();
+                    turns.insert(who, Arc::downgrade(&turn));
+                    turn
+                }
+            }
+        };
+        PasswordTurn { _held: Some(turn.lock_owned().await) }
     }
 
     /// Finds out who shows this token. An address from which too many bad tokens came is not asked for: but for tokens that
@@ -350,6 +393,22 @@ mod tests {
         let user = UserId::new();
         drop(admission.pay(user, Price::Look).unwrap());
         assert!(admission.pay(user, Price::Look).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_address_has_one_password_checked_at_a_time_and_nobody_else_waits() {
+        let (admission, _) = admission(AdmissionSettings::default());
+        let (here, there): (IpAddr, IpAddr) = ("1.2.3.4".parse().unwrap(), "1.2.3.5".parse().unwrap());
+        let first = admission.log_in(here).await.unwrap();
+        let mut second = Box::pin(admission.log_in(here));
+        let waits = second.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending();
+        assert!(waits);
+        let _other = admission.log_in(there).await.unwrap();
+        drop(first);
+        drop(second.await.unwrap());
+        let unlimited = Admission::new(&AdmissionSettings::unlimited(), &Clock::system());
+        let _held = unlimited.log_in(here).await.unwrap();
+        let _too = unlimited.log_in(here).await.unwrap();
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! it says what it costs ([`crate::admission`]). Without a valid token the request is refused with `unauthenticated`, past a limit with
 //! `rate_limited`; the body has not been read then.
 
-use crate::{Admission, Paid, Peer, Price, Problem};
+use crate::{Admission, Paid, PasswordTurn, Peer, Price, Problem};
 use axum::extract::{FromRef, FromRequestParts};
 use bus::Bus;
 use contract::{Caller, Refusal, UserCaller};
@@ -25,13 +25,14 @@ pub struct Looks(pub Caller, pub Paid);
 #[derive(Debug)]
 pub struct Sends(pub Caller, pub Paid);
 
-/// Whoever changes a password by showing the present one: a change, and one of the few passwords a minute that a user may try.
-#[derive(Clone, Debug)]
-pub struct Passwords(pub Caller);
+/// Whoever changes a password by showing the present one: a change, and one of the few passwords a minute that a user may try. Keep the turn
+/// until it is checked.
+#[derive(Debug)]
+pub struct Passwords(pub Caller, pub PasswordTurn);
 
-/// An address that logs in. It is nobody yet.
-#[derive(Clone, Copy, Debug)]
-pub struct Logins;
+/// An address that logs in. It is nobody yet. Keep the turn until the password is checked.
+#[derive(Debug)]
+pub struct Logins(pub PasswordTurn);
 
 async fn paid<S>(parts: &Parts, state: &S, price: Price) -> Result<(Caller, Paid), Problem>
 where
@@ -84,8 +85,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let (who, _) = paid(parts, state, Price::Change).await?;
-        Arc::<Admission>::from_ref(state).change_password(who.user()?.id)?;
-        Ok(Self(who))
+        let turn = Arc::<Admission>::from_ref(state).change_password(who.user()?.id).await?;
+        Ok(Self(who, turn))
     }
 }
 
@@ -97,8 +98,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Arc::<Admission>::from_ref(state).log_in(Peer::of(parts).key())?;
-        Ok(Self)
+        Ok(Self(Arc::<Admission>::from_ref(state).log_in(Peer::of(parts).key()).await?))
     }
 }
 

@@ -67,7 +67,7 @@ struct LoginBody {
     ),
     security(()),
 )]
-async fn log_in(State(edge): State<Edge>, _: Logins, Json(body): Json<LoginBody>) -> Result<Response, Problem> {
+async fn log_in(State(edge): State<Edge>, Logins(_turn): Logins, Json(body): Json<LoginBody>) -> Result<Response, Problem> {
     let call = Login { username: body.username, password: body.password };
     let answer = edge.bus.ask(&Caller::Anonymous, call).await?;
     edge.admission.gave_out(&answer.login.token);
@@ -132,7 +132,7 @@ async fn change_display_name(
 )]
 async fn change_password(
     State(edge): State<Edge>,
-    Passwords(who): Passwords,
+    Passwords(who, _turn): Passwords,
     Json(call): Json<ChangePassword>,
 ) -> Result<StatusCode, Problem> {
     edge.bus.ask(&who, call).await?;
