@@ -203,7 +203,7 @@ story('admission', { server: false, timeout: 400_000 }, (it) => {
     assert.ok(p99(bystander.sends) < 100, `sends of others: p99 ${p99(bystander.sends)} ms`);
     // Passwords are hashed at a low priority, so that they starve no socket: where the flood itself takes one of two cores, a login waits for
     // the other. The figure is told above; this bound only says that nobody is kept waiting by the flood's own passwords.
-    assert.ok(p99(bystander.logins) < 1_000, `logins of others: p99 ${p99(bystander.logins)} ms`);
+    assert.ok(p99(bystander.logins) < 2_000, `logins of others: p99 ${p99(bystander.logins)} ms`);
   }, { timeout: 300_000 });
 
   it('who was there before an attacker at the same address stays', async ({ start, stage }) => {

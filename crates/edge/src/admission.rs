@@ -79,7 +79,7 @@ pub enum Price {
     Change,
     /// A read whose cost is bounded: a page, a look-up.
     Read,
-    /// A read that may look at much: it takes [`MOST_READS`] and gives back what it did not need, by [`Paid::looked_at`].
+    /// A read that may look at much: it takes 50 reads and gives back what it did not need, by [`Paid::looked_at`].
     Look,
     /// A send. Its own limit is the messages service's; a send that did not count there ([`Paid::counted`]) costs a read.
     Send,

@@ -1,6 +1,6 @@
 //! The log: readable text with fields, or a JSON object a line, on standard error. Request and connection ids come from spans.
 //!
-//! To log never waits and never fails: lines enter a bounded queue, and a thread writes them ([`output`]). Where they are not taken fast
+//! To log never waits and never fails: lines enter a bounded queue, and a thread writes them (`output`). Where they are not taken fast
 //! enough, or not at all, they are dropped and counted (`guild_log_lines_dropped_total`). Panics are logged the same way, so that nothing
 //! in a server writes to standard error by itself: use no `eprintln!` there, which waits, and panics where it cannot write.
 
