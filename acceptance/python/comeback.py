@@ -12,7 +12,9 @@ WAIT_SECONDS = 50
 
 
 def say(*words):
-    print(*words, flush=True)
+    # one write: two threads may speak at once
+    sys.stdout.write(" ".join(str(word) for word in words) + "\n")
+    sys.stdout.flush()
 
 
 def main():
