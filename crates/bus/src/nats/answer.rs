@@ -90,7 +90,7 @@ impl Nats {
         let takers = std::mem::take(&mut *self.answering.takers.lock().unwrap_or_else(PoisonError::into_inner));
         let (subjects, requests): (Vec<_>, Vec<_>) = takers.join_all().await.into_iter().flatten().unzip();
         let rest = async {
-            for (subject, mut requests) in subjects.into_iter().zip(self.thread.drain(requests).await) {
+            for (subject, mut requests) in subjects.into_iter().zip(self.thread.drain(&self.client, requests).await) {
                 while let Some(request) = requests.next().await {
                     self.begin(subject, request);
                 }

@@ -45,7 +45,8 @@ pub(super) async fn connect(settings: NatsSettings) -> Result<(Client, Thread, m
     let servers = settings.servers.0.clone();
     let (made, client) = oneshot::channel();
     let thread = std::thread::Builder::new().name("nats".to_owned()).spawn(move || {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        // It asks the system for what has arrived between any two turns: see `Thread::drain`.
+        let runtime = match tokio::runtime::Builder::new_current_thread().event_interval(1).enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return drop(made.send(Err(error.to_string()))),
         };
@@ -76,16 +77,20 @@ pub(super) struct Thread {
 impl Thread {
     /// Has the server send nothing more to these, and gives them back with everything that was on its way.
     ///
-    /// The client forgets a subscription the next time that anything happens after it has asked for its end; what the server had sent
-    /// by then and is not yet here would be lost, and whoever asked would wait in vain. So nothing happens on this thread until the
-    /// server has surely heard: everything that was on its way is read first thing afterwards.
-    pub(super) async fn drain(&self, mut subscribers: Vec<Subscriber>) -> Vec<Subscriber> {
+    /// The client forgets a subscription in its next turn after it has asked for its end. What the server sends until it has heard would be
+    /// lost, and whoever asked would wait in vain. So the thread stands still until the server has surely heard: then the client reads
+    /// everything that was on its way before it forgets (the runtime has to have looked for it, hence its interval of 1). The flush tells when to stand still: it ends in the same turn in which the client
+    /// writes that it wants no more, and what waits for it on this thread runs right after that turn.
+    pub(super) async fn drain(&self, client: &Client, mut subscribers: Vec<Subscriber>) -> Vec<Subscriber> {
+        let client = client.clone();
         let drained = self.runtime.spawn(async move {
             for subscriber in &mut subscribers {
-                // Enters the client's queue, which the client empties in the next task's turn.
+                // Enters the client's queue. All of them must be in it before the client's turn, so this does not wait.
                 let _ = subscriber.drain().now_or_never();
             }
-            tokio::spawn(async { std::thread::sleep(HEARD) });
+            // An error is about a connection that is gone already.
+            let _ = client.flush().await;
+            std::thread::sleep(HEARD);
             subscribers
         });
         drained.await.unwrap_or_default()
