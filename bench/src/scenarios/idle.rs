@@ -27,7 +27,7 @@ pub struct Args {
     /// Seconds for which they are watched; a heartbeat comes every 25 s.
     #[arg(long, default_value_t = 30.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Seconds until memory is read, before and after; by default 3, or as long as they are watched if that is less.
+    /// Seconds until memory is read, before (twice) and after; by default 3, or as long as they are watched if that is less.
     #[arg(long, value_parser = seconds)]
     pub settle: Option<f64>,
     /// How many are on their way in at a time.
@@ -102,8 +102,8 @@ pub fn command(common: &Common, args: &Args) -> Result<Found> {
         table.rows.push(row(&tested.target.name, &outcome));
     }
     table.notes.push(format!(
-        "Bytes of a connection are the server's memory {settle} s after the last one less that {settle} s after its start, divided; the \
-         kernel's buffers are not in it. They were idle for {} s, in which so many of their heartbeats (every 25 s) came. `again` is the \
+        "Bytes of a connection are the server's memory {settle} s after the last one less that before the first one (after a few others have \
+         come and gone), divided; the kernel's buffers are not in it. They were idle for {} s, in which so many of their heartbeats (every 25 s) came. `again` is the \
          same users, all cut and let in once more; the first time ours makes them, which is a row in the database each.",
         args.seconds,
         settle = args.settle()
@@ -126,8 +126,8 @@ pub fn run(target: &Target, args: &Args, connections: usize) -> Result<Outcome> 
     let mut net = target.net()?;
     let tag = tag();
     let crowd = Crowd::new(target, (0..connections).map(|client| format!("i{tag}-{client}")), args.at_once as usize);
+    warm_up(target, &mut net, settle)?;
     let mut idlers = Idlers { crowd, lost: 0 };
-    idlers.wait(&mut net, settle, "settling")?;
     let before = target.usage()?;
     let first = idlers.enter(&mut net)?;
     idlers.wait(&mut net, settle, "settling")?;
@@ -145,6 +145,18 @@ pub fn run(target: &Target, args: &Args, connections: usize) -> Result<Outcome> 
     let again = idlers.enter(&mut net)?;
     let memory = before.zip(after);
     Ok(Outcome { connections, first, again, memory, idle_cpu, own_idle_cpu, heartbeats, lost: idlers.lost })
+}
+
+/// A few connections come and go. An allocator gives the memory of the server's start back to the system only when it is used again, and what
+/// it gives back would be taken off the connections that are counted.
+fn warm_up(target: &Target, net: &mut Net, settle: Duration) -> Result<()> {
+    const FEW: usize = 16;
+    let crowd = Crowd::new(target, (0..FEW).map(|client| format!("w{}-{client}", tag())), FEW);
+    let mut early = Idlers { crowd, lost: 0 };
+    early.enter(net)?;
+    early.wait(net, settle, "warming up")?;
+    (0..FEW).for_each(|client| early.crowd.cut(net, client));
+    early.wait(net, settle, "settling")
 }
 
 /// Everybody, and how many lost their connections.
