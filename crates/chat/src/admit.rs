@@ -16,13 +16,15 @@ impl Gateway {
     /// Checks who shows this. `None` where nothing was shown.
     ///
     /// # Errors
-    /// `unauthenticated` for what proves nothing, `forbidden` for a username that is not the token's, and whatever the users service
-    /// refuses with.
+    /// `unauthenticated` for what proves nothing, `rate_limited`, `forbidden` for a username that is not the token's, and whatever the users
+    /// service refuses with.
     pub(crate) async fn prove(&self, address: IpAddr, shown: &Authenticate) -> Result<Option<Proven>, Refusal> {
         let asked_at = self.revocations.mark();
         let session = match (&shown.token, &shown.username) {
             (Some(token), username) => {
                 let session = self.admission.authenticate(&self.bus, address, token.clone()).await?;
+                // The token has been looked up, whatever comes of it: who repeats this with another's name meets a limit, too.
+                let _paid = self.admission.pay(session.user.id, Price::Read)?;
                 let user = UserCaller { id: session.user.id, username: session.user.username.clone(), token: session.token };
                 user.must_be(None, username.as_deref())?;
                 session

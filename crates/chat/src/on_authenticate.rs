@@ -9,6 +9,11 @@ use contract::wire::{Authenticate, AuthenticateAck, client};
 use contract::{Code, Refusal};
 use socketio::Incoming;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a connection stays open after it was told why it ends. python-socketio's `connect()` looks at the connection a moment after
+/// CONNECT was answered; if it is gone by then, the call fails and the client does not come back.
+const HEARD: Duration = Duration::from_millis(250);
 
 /// The first one of a connection, which holds all later events until it is answered.
 pub(crate) fn first(line: Line, event: Incoming) {
@@ -92,7 +97,11 @@ pub(crate) fn cut(line: &Line, refusal: &Refusal) {
         tracing::warn!(conn = line.conn.id(), %refusal, "a connection could not be served and is cut; it may come back at once");
     }
     tell_why(&*line.conn, refusal);
-    line.conn.hang_up(crate::cut::FAILED);
+    let conn = Arc::clone(&line.conn);
+    events::start_while_open(Arc::clone(&conn), async move {
+        tokio::time::sleep(HEARD).await;
+        conn.hang_up(crate::cut::FAILED);
+    });
 }
 
 /// Refuses what was held for nobody, up to the next attempt to authenticate.

@@ -34,15 +34,15 @@ pub(crate) async fn on_typing(event: Event, request: SetTyping) -> Result<Nothin
 }
 
 impl Gateway {
-    /// How a user stands to a room that is not known here, or not as theirs. What was found out holds for a second, so that who types in a
-    /// room of others costs little.
+    /// How a user stands to a room that is not known here, or not as theirs. A member is remembered for a second, so that who types on costs
+    /// little. Who is outside is asked about each time: they may have joined since, and the event has been paid for.
     async fn standing_in_log(&self, user: UserId, room: RoomId) -> Result<Standing, Refusal> {
         let now = self.clock.now();
         if let Some(found) = self.found.get(user, room, now) {
             return Ok(found);
         }
         let standing = match self.ask(RoomOf { user, room }).await? {
-            None => Standing::Outside,
+            None => return Ok(Standing::Outside),
             Some(room) if room.member_count <= LIVELY_MEMBERS => Standing::Lively,
             Some(_) => Standing::Crowd,
         };

@@ -25,6 +25,9 @@ const MOST_READS: u32 = 50;
 /// Rows that one read pays for: a page.
 const ROWS_A_READ: usize = 50;
 
+/// How long a password waits for its turn. Ten of them at once (the usual burst of an address) take a quarter of a second.
+const TURN_WITHIN: Duration = Duration::from_secs(10);
+
 /// Tokens that are remembered as valid.
 const TOKENS: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 
@@ -101,19 +104,20 @@ impl Price {
 pub struct Paid {
     admission: Arc<Admission>,
     user: UserId,
-    price: Price,
+    /// Reads that were really taken: a bucket may hold fewer than the price.
+    reads: u32,
 }
 
 impl Paid {
     /// A [`Price::Look`] has looked at so many rows: one read for each 50, at least one.
     pub fn looked_at(self, rows: usize) {
         let cost = u32::try_from(rows.div_ceil(ROWS_A_READ)).unwrap_or(u32::MAX).max(1);
-        self.give_back(self.price.reads().saturating_sub(cost));
+        self.give_back(self.reads.saturating_sub(cost));
     }
 
     /// A [`Price::Send`] wrote a new message, which has counted under the send limit.
     pub fn counted(self) {
-        self.give_back(self.price.reads());
+        self.give_back(self.reads);
     }
 
     fn give_back(&self, reads: u32) {
@@ -139,6 +143,42 @@ enum Guesser {
     Address(IpAddr),
     /// A user who changes a password.
     User(UserId),
+}
+
+/// A password that has counted under its limit and is not checked yet.
+#[must_use]
+pub struct PasswordTry {
+    admission: Arc<Admission>,
+    who: Guesser,
+}
+
+impl std::fmt::Debug for PasswordTry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PasswordTry").field(&self.who).finish()
+    }
+}
+
+impl PasswordTry {
+    /// Waits for the turn. An address, and a user, has one password checked at a time, so that a burst does not keep the few threads that
+    /// hash from everybody else. Ask for it when the password is at hand, and keep it until the password is checked: others of the same
+    /// address wait meanwhile.
+    ///
+    /// # Errors
+    /// `busy`: too many passwords of this address, or of this user, are being checked.
+    pub async fn turn(self) -> Result<PasswordTurn, Refusal> {
+        let unlimited = match self.who {
+            Guesser::Address(_) => self.admission.logins.is_unlimited(),
+            Guesser::User(_) => self.admission.passwords.is_unlimited(),
+        };
+        // Where passwords are not limited, nobody waits: there may be a proxy in front whose address is everybody's.
+        if unlimited {
+            return Ok(PasswordTurn { _held: None });
+        }
+        let turn = self.admission.turn_of(self.who).lock_owned();
+        let held = tokio::time::timeout(TURN_WITHIN, turn).await;
+        let busy = |_| Refusal::busy("too many passwords are being checked for this address; try again in a few seconds");
+        held.map(|held| PasswordTurn { _held: Some(held) }).map_err(|late| busy(late).after(Duration::from_secs(2)))
+    }
 }
 
 /// A turn at having a password checked; it ends when this is dropped.
@@ -179,64 +219,56 @@ impl Admission {
     /// # Errors
     /// `rate_limited` with the time to wait.
     pub fn pay(self: &Arc<Self>, user: UserId, price: Price) -> Result<Paid, Refusal> {
-        match price {
+        let reads = match price {
             Price::Change => {
                 let taken = self.changes.take(&user);
                 taken.map_err(|wait| limited("changes", "you change things too fast; slow down", wait))?;
+                0
             }
             Price::Read | Price::Look | Price::Send => self.take_reads(user, price.reads())?,
-        }
-        Ok(Paid { admission: Arc::clone(self), user, price })
+        };
+        Ok(Paid { admission: Arc::clone(self), user, reads })
     }
 
-    /// Takes reads from a user's bucket beyond what a call's price says; more than 50 count as 50.
+    /// Takes reads from a user's bucket beyond what a call's price says; more than 50 count as 50. Answers how many were taken: no more than
+    /// the bucket holds when it is full.
     ///
     /// # Errors
     /// `rate_limited` with the time to wait.
-    pub fn take_reads(&self, user: UserId, count: u32) -> Result<(), Refusal> {
+    pub fn take_reads(&self, user: UserId, count: u32) -> Result<u32, Refusal> {
         let taken = self.reads.take_many(&user, count.min(MOST_READS));
         taken.map_err(|wait| limited("reads", "you read too fast; slow down", wait))
     }
 
-    /// Counts a login of this address, before anything is hashed for it, and waits for the address's turn: it has one password checked at
-    /// a time, so that its burst does not keep the few threads that hash from everybody else.
+    /// Counts a login of this address, before anything is hashed for it.
     ///
     /// # Errors
     /// `rate_limited` with the time to wait.
-    pub async fn log_in(&self, address: IpAddr) -> Result<PasswordTurn, Refusal> {
+    pub fn log_in(self: &Arc<Self>, address: IpAddr) -> Result<PasswordTry, Refusal> {
         self.logins.take(&address).map_err(|wait| limited("logins", "too many passwords tried; wait before the next", wait))?;
-        Ok(self.turn(&self.logins, Guesser::Address(address)).await)
+        Ok(PasswordTry { admission: Arc::clone(self), who: Guesser::Address(address) })
     }
 
-    /// Counts a password that a user tries in order to change it, and waits for the user's turn, as a login does.
+    /// Counts a password that a user tries in order to change it.
     ///
     /// # Errors
     /// `rate_limited` with the time to wait.
-    pub async fn change_password(&self, user: UserId) -> Result<PasswordTurn, Refusal> {
+    pub fn change_password(self: &Arc<Self>, user: UserId) -> Result<PasswordTry, Refusal> {
         let taken = self.passwords.take(&user);
         taken.map_err(|wait| limited("password changes", "too many passwords tried; wait before the next", wait))?;
-        Ok(self.turn(&self.passwords, Guesser::User(user)).await)
+        Ok(PasswordTry { admission: Arc::clone(self), who: Guesser::User(user) })
     }
 
-    /// Where passwords are not limited, nobody waits: there may be a proxy in front whose address is everybody's.
-    async fn turn<K: std::hash::Hash + Eq + Clone>(&self, bucket: &Buckets<K>, who: Guesser) -> PasswordTurn {
-        if bucket.is_unlimited() {
-            return PasswordTurn { _held: None };
-        }
-        let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that nobody holds any more are forgotten; there are as many as logins are under way.
-            turns.retain(|_, turn| turn.strong_count() > 0);
-            match turns.get(&who).and_then(Weak::upgrade) {
-                Some(turn) => turn,
-                None => {
-                    let turn = Arc::default();
-                    turns.insert(who, Arc::downgrade(&turn));
-                    turn
-                }
-            }
-        };
-        PasswordTurn { _held: Some(turn.lock_owned().await) }
+    /// The lock of whoever has a password checked.
+    fn turn_of(&self, who: Guesser) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that nobody holds any more are forgotten; there are as many as passwords are being checked.
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        turns.get(&who).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let turn = Arc::default();
+            turns.insert(who, Arc::downgrade(&turn));
+            turn
+        })
     }
 
     /// Finds out who shows this token. An address from which too many bad tokens came is not asked for: but for tokens that
@@ -251,11 +283,13 @@ impl Admission {
         let proven = bus.ask(&Caller::Anonymous, Authenticate { token: token.clone() }).await;
         match &proven {
             Ok(_) => self.tokens.note(&token),
-            Err(refusal) if refusal.code.status() == 401 => {
+            // It cannot be known now; whoever has a valid token must not owe anything for an outage.
+            Err(refusal) if refusal.code.status() >= 500 => {}
+            // Not valid, or for a name that is somebody else's: neither is anybody's yet, so nobody else can be charged.
+            Err(_) => {
                 self.tokens.forget(&token);
                 self.unauthenticated.charge(&address);
             }
-            Err(_) => {}
         }
         proven
     }
@@ -339,8 +373,11 @@ mod tests {
     impl Answer<Authenticate> for Accounts {
         async fn answer(&self, _: &Caller, call: Authenticate) -> Result<Session, Refusal> {
             self.0.fetch_add(1, Ordering::Relaxed);
-            if call.token != "good" {
-                return Err(Refusal::unauthenticated());
+            match call.token.as_str() {
+                "good" => {}
+                "another's name" => return Err(Refusal::conflict("somebody else has this name")),
+                "during an outage" => return Err(Refusal::busy("not now")),
+                _ => return Err(Refusal::unauthenticated()),
             }
             let username: Username = "alice".try_into().unwrap();
             let display_name = "Alice".try_into().unwrap();
@@ -388,6 +425,19 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_that_holds_less_than_a_look_gets_back_no_more_than_was_taken() {
+        let (admission, _) = admission(AdmissionSettings { reads_burst: 10, ..AdmissionSettings::default() });
+        let user = UserId::new();
+        let _ = admission.pay(user, Price::Look).unwrap();
+        let refusal = admission.pay(user, Price::Read).unwrap_err();
+        assert_eq!(refusal.retry_after_ms, Some(10));
+        let other = UserId::new();
+        admission.pay(other, Price::Look).unwrap().looked_at(1);
+        assert_eq!(admission.take_reads(other, 10).unwrap_err().retry_after_ms, Some(10), "it has cost one read");
+        assert_eq!(admission.take_reads(other, 9).unwrap(), 9);
+    }
+
+    #[test]
     fn who_goes_away_before_the_answer_has_paid_all_the_same() {
         let (admission, _) = admission(AdmissionSettings { reads_burst: 60, ..AdmissionSettings::default() });
         let user = UserId::new();
@@ -399,16 +449,44 @@ mod tests {
     async fn an_address_has_one_password_checked_at_a_time_and_nobody_else_waits() {
         let (admission, _) = admission(AdmissionSettings::default());
         let (here, there): (IpAddr, IpAddr) = ("1.2.3.4".parse().unwrap(), "1.2.3.5".parse().unwrap());
-        let first = admission.log_in(here).await.unwrap();
-        let mut second = Box::pin(admission.log_in(here));
+        // Its body may come slowly: it has no turn until it asks for one.
+        let slow = admission.log_in(here).unwrap();
+        let first = admission.log_in(here).unwrap().turn().await.unwrap();
+        let mut second = Box::pin(admission.log_in(here).unwrap().turn());
         let waits = second.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending();
         assert!(waits);
-        let _other = admission.log_in(there).await.unwrap();
+        let _other = admission.log_in(there).unwrap().turn().await.unwrap();
         drop(first);
         drop(second.await.unwrap());
+        drop(slow.turn().await.unwrap());
         let unlimited = Admission::new(&AdmissionSettings::unlimited(), &Clock::system());
-        let _held = unlimited.log_in(here).await.unwrap();
-        let _too = unlimited.log_in(here).await.unwrap();
+        let _held = unlimited.log_in(here).unwrap().turn().await.unwrap();
+        let _too = unlimited.log_in(here).unwrap().turn().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_long_for_a_turn() {
+        let (admission, _) = admission(AdmissionSettings::default());
+        let here: IpAddr = "1.2.3.4".parse().unwrap();
+        let _stuck = admission.log_in(here).unwrap().turn().await.unwrap();
+        let refusal = admission.log_in(here).unwrap().turn().await.unwrap_err();
+        assert_eq!((refusal.code, refusal.retry_after_ms), (Code::Busy, Some(2_000)));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_for_another_reason_counts_as_well_and_an_outage_does_not() {
+        let (admission, _) = admission(AdmissionSettings { unauthenticated_per_minute: 3, ..AdmissionSettings::default() });
+        let (accounts, bus) = (Arc::<Accounts>::default(), Bus::near());
+        bus.serve::<Authenticate, _>(&accounts);
+        let here: IpAddr = "1.2.3.4".parse().unwrap();
+        let show = async |token: &str| admission.authenticate(&bus, here, token.to_owned()).await.err().map(|no| no.code);
+        for _ in 0..10 {
+            assert_eq!(show("during an outage").await, Some(Code::Busy));
+        }
+        for _ in 0..3 {
+            assert_eq!(show("another's name").await, Some(Code::Conflict));
+        }
+        assert_eq!(show("another's name").await, Some(Code::RateLimited));
     }
 
     #[tokio::test]

@@ -16,6 +16,8 @@ const KEYS: usize = 100_000;
 pub struct Buckets<K> {
     /// Milliseconds that one call costs; 0 where there is no limit.
     cost: f64,
+    /// How many a full bucket holds.
+    holds: u32,
     /// Milliseconds of debt that a key may have.
     burst: f64,
     clock: Clock,
@@ -26,7 +28,8 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
     /// Buckets that hold `burst` (at least 1) and fill at `rate` a second; a rate of 0 (or less) is no limit.
     pub fn new(rate: f64, burst: u32, clock: Clock) -> Self {
         let cost = if rate > 0.0 { 1_000.0 / rate } else { 0.0 };
-        Self { cost, burst: cost * f64::from(burst.max(1)), clock, full_at: Mutex::new(LruCache::unbounded()) }
+        let holds = burst.max(1);
+        Self { cost, holds, burst: cost * f64::from(holds), clock, full_at: Mutex::new(LruCache::unbounded()) }
     }
 
     /// Takes one from the key's bucket.
@@ -34,20 +37,21 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
     /// # Errors
     /// How long to wait until there is one again; nothing was taken then.
     pub fn take(&self, key: &K) -> Result<(), Duration> {
-        self.take_many(key, 1)
+        self.take_many(key, 1).map(|_| ())
     }
 
-    /// Takes several at once, or none. More than the bucket holds count as all that it holds.
+    /// Takes several at once, or none. More than the bucket holds count as all that it holds; the answer is how many were taken.
     ///
     /// # Errors
     /// How long to wait until there are so many; nothing was taken then.
-    pub fn take_many(&self, key: &K, count: u32) -> Result<(), Duration> {
+    pub fn take_many(&self, key: &K, count: u32) -> Result<u32, Duration> {
         if self.cost == 0.0 {
-            return Ok(());
+            return Ok(0);
         }
+        let count = count.min(self.holds);
         let now = in_ms(self.clock.now());
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let after = self.debt_until(full_at.get(key), now) + (self.cost * f64::from(count)).min(self.burst);
+        let after = self.debt_until(full_at.get(key), now) + self.cost * f64::from(count);
         let over = after - now - self.burst;
         // Less than a microsecond too early is the rounding of fractions.
         if over > 0.001 {
@@ -56,7 +60,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         if full_at.put(key.clone(), after).is_none() {
             forget(&mut full_at, now);
         }
-        Ok(())
+        Ok(count)
     }
 
     /// Whether one could be taken now; takes none.
@@ -189,7 +193,7 @@ mod tests {
         buckets.give_back_many(&1, 30);
         buckets.take_many(&1, 30).unwrap();
         assert!(buckets.check(&1).is_err());
-        buckets.take_many(&2, 1_000).expect("as much as it holds");
+        assert_eq!(buckets.take_many(&2, 1_000), Ok(100), "as much as it holds");
         assert!(buckets.take(&2).is_err());
     }
 

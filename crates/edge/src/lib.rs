@@ -30,7 +30,7 @@ mod read;
 mod who;
 
 pub use addresses::{Addresses, Place};
-pub use admission::{Admission, AdmissionSettings, Paid, PasswordTurn, Price};
+pub use admission::{Admission, AdmissionSettings, Paid, PasswordTry, PasswordTurn, Price};
 pub use buckets::Buckets;
 pub use document::{Refuses, document};
 pub use errors_page::errors_page;

@@ -2,7 +2,7 @@
 //! it says what it costs ([`crate::admission`]). Without a valid token the request is refused with `unauthenticated`, past a limit with
 //! `rate_limited`; the body has not been read then.
 
-use crate::{Admission, Paid, PasswordTurn, Peer, Price, Problem};
+use crate::{Admission, Paid, PasswordTry, Peer, Price, Problem};
 use axum::extract::{FromRef, FromRequestParts};
 use bus::Bus;
 use contract::{Caller, Refusal, UserCaller};
@@ -25,14 +25,14 @@ pub struct Looks(pub Caller, pub Paid);
 #[derive(Debug)]
 pub struct Sends(pub Caller, pub Paid);
 
-/// Whoever changes a password by showing the present one: a change, and one of the few passwords a minute that a user may try. Keep the turn
-/// until it is checked.
+/// Whoever changes a password by showing the present one: a change, and one of the few passwords a minute that a user may try. The handler
+/// takes a turn ([`PasswordTry::turn`]) and keeps it until the password is checked.
 #[derive(Debug)]
-pub struct Passwords(pub Caller, pub PasswordTurn);
+pub struct Passwords(pub Caller, pub PasswordTry);
 
-/// An address that logs in. It is nobody yet. Keep the turn until the password is checked.
+/// An address that logs in. It is nobody yet. The handler takes a turn as for [`Passwords`].
 #[derive(Debug)]
-pub struct Logins(pub PasswordTurn);
+pub struct Logins(pub PasswordTry);
 
 async fn paid<S>(parts: &Parts, state: &S, price: Price) -> Result<(Caller, Paid), Problem>
 where
@@ -85,8 +85,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let (who, _) = paid(parts, state, Price::Change).await?;
-        let turn = Arc::<Admission>::from_ref(state).change_password(who.user()?.id).await?;
-        Ok(Self(who, turn))
+        let attempt = Arc::<Admission>::from_ref(state).change_password(who.user()?.id)?;
+        Ok(Self(who, attempt))
     }
 }
 
@@ -98,7 +98,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Ok(Self(Arc::<Admission>::from_ref(state).log_in(Peer::of(parts).key()).await?))
+        Ok(Self(Arc::<Admission>::from_ref(state).log_in(Peer::of(parts).key())?))
     }
 }
 

@@ -67,7 +67,8 @@ struct LoginBody {
     ),
     security(()),
 )]
-async fn log_in(State(edge): State<Edge>, Logins(_turn): Logins, Json(body): Json<LoginBody>) -> Result<Response, Problem> {
+async fn log_in(State(edge): State<Edge>, Logins(attempt): Logins, Json(body): Json<LoginBody>) -> Result<Response, Problem> {
+    let _turn = attempt.turn().await?;
     let call = Login { username: body.username, password: body.password };
     let answer = edge.bus.ask(&Caller::Anonymous, call).await?;
     edge.admission.gave_out(&answer.login.token);
@@ -132,9 +133,10 @@ async fn change_display_name(
 )]
 async fn change_password(
     State(edge): State<Edge>,
-    Passwords(who, _turn): Passwords,
+    Passwords(who, attempt): Passwords,
     Json(call): Json<ChangePassword>,
 ) -> Result<StatusCode, Problem> {
+    let _turn = attempt.turn().await?;
     edge.bus.ask(&who, call).await?;
     Ok(StatusCode::NO_CONTENT)
 }

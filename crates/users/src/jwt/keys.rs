@@ -23,6 +23,11 @@ impl Key {
     pub(super) fn fits(&self, algorithm: Algorithm, kid: Option<&str>) -> bool {
         self.algorithm == algorithm && (kid.is_none() || self.kid.is_none() || self.kid.as_deref() == kid)
     }
+
+    /// Whether it has a `kid`.
+    pub(super) fn is_named(&self) -> bool {
+        self.kid.is_some()
+    }
 }
 
 /// `auth.jwt.secret`, where it is set.

@@ -70,8 +70,8 @@ struct Claims {
 
 /// Why a signature was not found good.
 enum Unsigned {
-    /// No key has the token's algorithm and kid.
-    NoKey,
+    /// No key has the token's algorithm and kid. Keys without a kid were tried, if there are any: then it is their word.
+    NoKey(Option<&'static str>),
     /// This is wrong with it.
     Wrong(&'static str),
 }
@@ -147,27 +147,33 @@ impl Jwt {
             Ok(claims) => return Ok(claims),
             Err(Unsigned::Wrong(why)) => return Err(refused(why)),
             // A secret comes from the settings alone: no look brings another.
-            Err(Unsigned::NoKey) if header.alg == Algorithm::HS256 => return Err(refused(NO_KEY)),
-            Err(Unsigned::NoKey) => {}
+            Err(Unsigned::NoKey(why)) if header.alg == Algorithm::HS256 => return Err(refused(why.unwrap_or(NO_KEY))),
+            Err(Unsigned::NoKey(_)) => {}
         }
         self.look_for_keys(FILES_SOONEST, FETCH_SOONEST).await;
         match self.verify(token, &header) {
             Ok(claims) => Ok(claims),
             Err(Unsigned::Wrong(why)) => Err(refused(why)),
-            Err(Unsigned::NoKey) if self.remote.as_ref().is_some_and(|remote| remote.is_unknown()) => {
+            Err(Unsigned::NoKey(_)) if self.remote.as_ref().is_some_and(|remote| remote.is_unknown()) => {
                 Err(Refusal::busy("the keys that tokens are signed with cannot be fetched at the moment; try again in a little while"))
             }
-            Err(Unsigned::NoKey) => Err(refused(NO_KEY)),
+            Err(Unsigned::NoKey(why)) => Err(refused(why.unwrap_or(NO_KEY))),
         }
     }
 
     fn verify(&self, token: &str, header: &Header) -> Result<Claims, Unsigned> {
-        let mut why = Unsigned::NoKey;
+        let mut why = Unsigned::NoKey(None);
         let keys = self.ring.keys();
         let fitting = keys.iter().flat_map(|(_, keys)| keys).filter(|(key, _)| key.fits(header.alg, header.kid.as_deref()));
         for (key, validation) in fitting {
             match decode::<Claims>(token, &key.key, validation) {
                 Ok(data) => return Ok(data.claims),
+                // A key without a name is tried for every token; that it is not the one says nothing of the key that the token names.
+                Err(error) if *error.kind() == ErrorKind::InvalidSignature && header.kid.is_some() && !key.is_named() => {
+                    if let Unsigned::NoKey(tried) = &mut why {
+                        *tried = Some(reason(error.kind()));
+                    }
+                }
                 // With several keys, another one may be the right one.
                 Err(error) => why = Unsigned::Wrong(reason(error.kind())),
             }

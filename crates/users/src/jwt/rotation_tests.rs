@@ -213,6 +213,21 @@ async fn many_who_want_a_key_share_one_fetch_and_nobody_ends_it() {
 }
 
 #[tokio::test]
+async fn a_key_without_a_name_does_not_hide_that_a_token_names_a_new_one() {
+    let provider = Provider::start(set(&[p256("two")])).await;
+    let another = Some(file("p256.another.public.pem"));
+    let jwks_rules = FetchRules { allow: vec!["127.0.0.1".parse().unwrap()], insecure: true };
+    let jwks_url = Some(provider.url.parse().unwrap());
+    let jwt = Jwt::new(&JwtSettings { public_key: another.clone(), jwks_url, jwks_rules, ..JwtSettings::default() }).unwrap();
+    assert!(by_p256(&jwt, "two").await.is_ok(), "the set was fetched, although there is a key that could be tried");
+    assert_eq!(provider.asked(), 1);
+    let refusal = jwt.bearer(&signed(Algorithm::ES256, Some("three"), &claims()), NOW).await.unwrap_err();
+    assert!(refusal.detail.contains("signature"), "what the key that was tried says: {}", refusal.detail);
+    let alone = Jwt::new(&JwtSettings { public_key: another, ..JwtSettings::default() }).unwrap();
+    assert_eq!(by_p256(&alone, "two").await, Err(Code::Unauthenticated));
+}
+
+#[tokio::test]
 async fn what_is_no_key_set_leaves_the_keys_of_before_and_what_is_not_known_is_busy() {
     let provider = Provider::start(String::new()).await;
     let jwt = provider.jwt();
