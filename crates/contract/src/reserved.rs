@@ -3,10 +3,23 @@
 use crate::{Refusal, Username};
 
 /// Every word that stands, or is going to stand, where a path under `/users/` has a username or something of a user: the calls that
-/// there are, and those that are planned. A test of the program compares it with the paths of its OpenAPI document. Users who took one
+/// there are, and those that are planned. A test of the program compares it with the paths that it serves. Users who took one
 /// of these names before it was reserved keep it.
-pub const RESERVED_USERNAMES: [&str; 14] = [
-    "blocks", "devices", "export", "exports", "login", "logout", "me", "mentions", "online", "password", "rooms", "state", "threads",
+pub const RESERVED_USERNAMES: [&str; 15] = [
+    "blocks",
+    "devices",
+    "export",
+    "exports",
+    "login",
+    "logout",
+    "me",
+    "mentions",
+    "online",
+    "openapi.json",
+    "password",
+    "rooms",
+    "state",
+    "threads",
     "tokens",
 ];
 

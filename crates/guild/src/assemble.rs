@@ -102,7 +102,14 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
 
     let stopping = Arc::new(AtomicBool::new(false));
     tasks.spawn(own.keep("the tidying of the metrics", tidy(metrics.clone())));
-    let program = Program { db: db.clone(), bus: bus.clone(), stopping: Arc::clone(&stopping), vitals: vitals.clone(), metrics };
+    let program = Program {
+        db: db.clone(),
+        pinged: Arc::default(),
+        bus: bus.clone(),
+        stopping: Arc::clone(&stopping),
+        vitals: vitals.clone(),
+        metrics,
+    };
     let events = chat.is_some().then(chat::document);
     let mut router = with_own_routes(routes, program, run, events.as_ref());
     if let Some(chat) = &chat {

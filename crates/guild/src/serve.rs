@@ -9,7 +9,7 @@ use bus::CannotConnect;
 use db::OpenError;
 use tokio::net::{TcpListener, TcpSocket};
 use users::CannotStart;
-use vital::Vital;
+use vital::{Lost, Vital};
 
 use crate::assemble::{Assembled, assemble};
 use crate::listen::{Listening, listen};
@@ -160,25 +160,40 @@ impl Server {
             name = told_to_stop => {
                 tracing::info!("{name}: stopping");
                 signals.watch(drain, exit::FAILED);
-                self.stop().await;
-                exit::DONE
+                self.stop().await
             }
             lost = vitals::until_lost(&self.assembled.vitals) => {
-                tracing::error!("{lost}, and the server cannot do without: stopping, with exit code {}, to be started again", exit::LOST);
                 signals.watch(Duration::ZERO, exit::LOST);
-                self.stop_at_once().await;
-                exit::LOST
+                self.stop_without(lost).await
             }
         }
     }
 
-    /// Stops: sends the clients away in their turns, and does what [`Self::stop_at_once`] does.
-    pub async fn stop(self) {
+    /// Stops: sends the clients away in their turns, and does what [`Self::stop_at_once`] does. Answers the exit code: a task may be lost
+    /// while clients wait for their turn.
+    pub async fn stop(self) -> u8 {
         self.assembled.stopping.store(true, Ordering::Relaxed);
-        if let Some(chat) = &self.assembled.chat {
-            chat.send_away().await;
+        let lost = match &self.assembled.chat {
+            None => None,
+            Some(chat) => tokio::select! {
+                () = chat.send_away() => None,
+                lost = vitals::until_lost(&self.assembled.vitals) => Some(lost),
+            },
+        };
+        match lost {
+            Some(lost) => self.stop_without(lost).await,
+            None => {
+                self.stop_at_once().await;
+                exit::DONE
+            }
         }
+    }
+
+    /// Stops at once, because of a task that is lost; answers the exit code.
+    async fn stop_without(self, lost: Lost) -> u8 {
+        tracing::error!("{lost}, and the server cannot do without: stopping, with exit code {}, to be started again", exit::LOST);
         self.stop_at_once().await;
+        exit::LOST
     }
 
     /// Stops: takes nothing new, tells the clients, answers what had begun, commits what was accepted, and closes the database.

@@ -13,8 +13,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 async fn server(folder: &std::path::Path) -> Server {
-    let database = format!("sqlite:{}", folder.join("guild.db").display());
-    let environment = [("GUILD_DATABASE_URL", database.as_str()), ("GUILD_LISTEN", "127.0.0.1:0"), ("GUILD_AUTH_MODE", "open")];
+    server_that_drains_for(0, folder).await
+}
+
+async fn server_that_drains_for(seconds: u32, folder: &std::path::Path) -> Server {
+    let (database, drain) = (format!("sqlite:{}", folder.join("guild.db").display()), seconds.to_string());
+    let environment = [
+        ("GUILD_DATABASE_URL", database.as_str()),
+        ("GUILD_LISTEN", "127.0.0.1:0"),
+        ("GUILD_AUTH_MODE", "open"),
+        ("GUILD_LIMITS_DRAIN_SECONDS", drain.as_str()),
+    ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let settings = load(&Sources { environment, ..Sources::default() }).unwrap();
     // The metrics are the process's, and the tests in it start side by side.
@@ -58,6 +67,39 @@ async fn a_lost_task_ends_the_server_with_a_code_of_its_own() {
     assert_eq!(code, exit::LOST);
     assert!(TcpStream::connect(address).await.is_err(), "nothing listens any more");
     assert!(!folder.path().join("guild.db-wal").exists(), "the database was closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_lost_while_clients_are_sent_away_is_noticed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server_that_drains_for(3_600, folder.path()).await;
+    let (address, vital) = (server.address, server.vital().clone());
+    // Two clients, of whom the second has half of the time.
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let handshake = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                         sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+        client.write_all(handshake.as_bytes()).await.unwrap();
+        assert!(client.read(&mut [0; 1_024]).await.unwrap() > 0);
+        // A client's CONNECT, in a frame whose mask is nothing.
+        let connect = br#"40{"username":"alice"}"#;
+        let head = [0x81, 0x80 | u8::try_from(connect.len()).unwrap(), 0, 0, 0, 0];
+        client.write_all(&[head.as_slice(), connect].concat()).await.unwrap();
+        let (mut said, mut bytes) = (String::new(), [0; 1_024]);
+        while !said.contains("ready") {
+            let count = client.read(&mut bytes).await.unwrap();
+            assert!(count > 0, "closed after {said:?}");
+            said += &String::from_utf8_lossy(&bytes[..count]);
+        }
+        clients.push(client);
+    }
+    let stopping = tokio::spawn(server.stop());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!stopping.is_finished(), "the second client waits for its turn");
+    tokio::spawn(vital.keep("the test's task", async { panic!("as the test wants") }));
+    let code = tokio::time::timeout(Duration::from_secs(9), stopping).await.unwrap().unwrap();
+    assert_eq!(code, exit::LOST);
 }
 
 #[test]

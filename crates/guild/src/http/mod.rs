@@ -19,12 +19,15 @@ use vital::Vital;
 
 use crate::settings::Run;
 use documents::Documents;
+use probes::Pinged;
 
 /// What the probes look at.
 #[derive(Clone)]
 pub struct Program {
     /// The database that has to answer for `/readyz`, where there is one.
     pub db: Option<Db>,
+    /// What it has answered lately.
+    pub pinged: Arc<Pinged>,
     /// What has to reach other processes for `/readyz`, where there are any.
     pub bus: Bus,
     /// Set when the server has been told to stop.
