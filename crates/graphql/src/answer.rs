@@ -37,12 +37,12 @@ impl Form {
 }
 
 /// Whether nothing was run: what is wrong is wrong with the request, not with a field.
-pub(crate) fn not_run(response: &Response) -> bool {
+fn not_run(response: &Response) -> bool {
     !response.errors.is_empty() && response.data == Value::Null && response.errors.iter().all(|error| error.path.is_empty())
 }
 
 /// The errors as they go out.
-pub(crate) fn errors(errors: Vec<ServerError>) -> Vec<ServerError> {
+fn errors(errors: Vec<ServerError>) -> Vec<ServerError> {
     errors.into_iter().map(with_code).collect()
 }
 
@@ -54,6 +54,13 @@ pub(crate) struct Body {
     /// Absent where nothing was run.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Value>,
+}
+
+impl Body {
+    /// The errors, where nothing was run.
+    pub(crate) fn why_not_run(&self) -> Option<&[ServerError]> {
+        if self.data.is_some() { None } else { Some(self.errors.as_deref().unwrap_or_default()) }
+    }
 }
 
 /// Puts null where a field has failed: async-graphql leaves such a field out, and makes null of an object that has no other. Every field of
@@ -80,6 +87,16 @@ pub(crate) fn body(mut response: Response) -> Body {
     for error in &response.errors {
         with_nulls(&mut response.data, &error.path);
     }
+    as_it_is(response)
+}
+
+/// The response to one event of a subscription. The field of a subscription may not be null by the schema, so where it has failed nothing is
+/// above it.
+pub(crate) fn event(response: Response) -> Body {
+    if response.data == Value::Null { as_it_is(response) } else { body(response) }
+}
+
+fn as_it_is(response: Response) -> Body {
     let data = (!not_run(&response)).then_some(response.data);
     let errors = (!response.errors.is_empty()).then(|| errors(response.errors));
     Body { errors, data }

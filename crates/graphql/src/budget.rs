@@ -20,38 +20,51 @@ pub(crate) struct Budget {
     told: AtomicUsize,
     /// Whether a text is missing in the answer.
     cut: AtomicBool,
-    turn: Mutex<()>,
+    turn: Mutex<Due>,
 }
 
+/// What is known to who has the turn.
+#[derive(Debug)]
+pub(crate) struct Due {
+    /// Reads that are to be paid before anything is asked.
+    pub due: u32,
+}
+
+/// The turn at asking; it ends when this is dropped.
+pub(crate) type Turn<'a> = MutexGuard<'a, Due>;
+
 impl Budget {
-    /// A request's, or a batch's.
+    /// A request's, or a batch's. The request has been paid for.
     pub(crate) fn new(limits: &Limits) -> Self {
+        Self::of(limits.read_bytes, limits.text_bytes, 0)
+    }
+
+    fn of(read_bytes: usize, text_bytes: usize, due: u32) -> Self {
         Self {
-            read_bytes: limits.read_bytes,
-            text_bytes: limits.text_bytes,
+            read_bytes,
+            text_bytes,
             read: AtomicUsize::new(0),
             told: AtomicUsize::new(0),
             cut: AtomicBool::new(false),
-            turn: Mutex::const_new(()),
+            turn: Mutex::const_new(Due { due }),
         }
     }
 
-    /// A subscription's, for each message that it hears.
+    /// A subscription's, of which each message that it hears has one [`Budget::anew`].
     pub(crate) fn of_event(limits: &Limits) -> Self {
-        Self::new(&Limits { read_bytes: limits.event_bytes, text_bytes: limits.event_bytes, ..*limits })
+        Self::of(limits.event_bytes, limits.event_bytes, 0)
     }
 
-    /// Begins anew.
-    pub(crate) fn reset(&self) {
-        self.read.store(0, Ordering::Relaxed);
-        self.told.store(0, Ordering::Relaxed);
+    /// One with the same bounds, of which nothing has been taken, and with so many reads to be paid.
+    pub(crate) fn anew(&self, due: u32) -> Self {
+        Self::of(self.read_bytes, self.text_bytes, due)
     }
 
     /// Waits until nothing else is being asked for this request, so that no more is on its way than one answer.
     ///
     /// # Errors
     /// `too_large` once too much has been read.
-    pub(crate) async fn turn(&self) -> Result<MutexGuard<'_, ()>, Refusal> {
+    pub(crate) async fn turn(&self) -> Result<Turn<'_>, Refusal> {
         let turn = self.turn.lock().await;
         if self.read.load(Ordering::Relaxed) < self.read_bytes {
             return Ok(turn);
@@ -192,8 +205,7 @@ mod tests {
         let refusal = budget.turn().await.unwrap_err();
         assert_eq!(refusal.code, Code::TooLarge);
         assert!(refusal.detail.contains("2 KiB"), "{}", refusal.detail);
-        budget.reset();
-        drop(budget.turn().await.unwrap());
+        assert_eq!(budget.anew(3).turn().await.unwrap().due, 3);
     }
 
     #[test]

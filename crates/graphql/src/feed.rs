@@ -1,8 +1,9 @@
 //! What `newMessage` hears: the log after the place where it began, read as a replay is read (`ReadMissed`), so that order, membership and
 //! exactly-once are the log's and hold whatever hints were lost. A batch of the log that is told on the bus only wakes those whom it
-//! concerns; after two seconds of silence in a partition the log's end is looked at, once for all.
+//! concerns; where one may be missing ([`Positions`]), all look.
 
 use crate::ask::Asker;
+use crate::positions::Positions;
 use bus::{Bus, Heard};
 use contract::calls::messages::{Head, History, Missed, ReadMissed, RoomsOf};
 use contract::log::{Batch, Event};
@@ -16,8 +17,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use vital::Vital;
 
-/// After so much silence of a partition the database is asked whether it knows more.
-const SILENCE: Duration = Duration::from_secs(2);
 /// How soon a reading that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 /// How many batches may wait for one listener, who otherwise just looks.
@@ -102,46 +101,37 @@ impl Drop for Feed {
     }
 }
 
-/// How far a partition has been heard of, and when.
-struct Partition {
-    position: i64,
-    heard: Instant,
-}
-
 async fn run(mut batches: bus::Subscription<Batch>, bus: Bus, pulses: broadcast::Sender<Pulse>) {
     let service = Caller::service("graphql");
+    let mut heard = Positions::new();
     // Nobody listening to a pulse is fine.
-    let mut looked = Instant::now();
-    let mut seen: Vec<Partition> = Vec::new();
     loop {
-        // Each partition's silence counts for itself: where much is said in one, that of another would not be noticed.
-        let silent = seen.iter().map(|partition| partition.heard).min().unwrap_or(looked);
         tokio::select! {
-            heard = batches.next() => match heard {
+            told = batches.next() => match told {
                 Some(Heard::Hint(batch)) => {
-                    if let Some(partition) = seen.get_mut(usize::from(batch.partition)) {
-                        *partition = Partition { position: batch.last.max(partition.position), heard: Instant::now() };
-                    }
+                    heard.hear(&batch);
                     let _ = pulses.send(Pulse::Batch(batch));
                 }
                 Some(Heard::Missed(_)) => _ = pulses.send(Pulse::Look),
                 None => return,
             },
-            () = sleep_until(silent + SILENCE) => {
-                looked = Instant::now();
+            () = sleep_until(heard.due()) => {
+                let began = Instant::now();
                 if pulses.receiver_count() == 0 {
-                    seen.clear();
-                    continue;
-                }
-                match bus.ask(&service, Head {}).await {
-                    Ok(head) => {
-                        if !head.positions.iter().eq(seen.iter().map(|partition| &partition.position)) {
-                            let _ = pulses.send(Pulse::Look);
+                    heard.are(Vec::new(), began);
+                } else if heard.lacks(began) {
+                    let _ = pulses.send(Pulse::Look);
+                    heard.looked();
+                } else {
+                    match bus.ask(&service, Head {}).await {
+                        Ok(head) => {
+                            if !heard.are(head.positions, began) {
+                                let _ = pulses.send(Pulse::Look);
+                            }
                         }
-                        seen = head.positions.into_iter().map(|position| Partition { position, heard: looked }).collect();
+                        // It is asked again after another silence.
+                        Err(_) => heard.wait(began),
                     }
-                    // It is asked again after another silence.
-                    Err(_) => seen.iter_mut().for_each(|partition| partition.heard = looked),
                 }
             }
         }
@@ -255,6 +245,7 @@ fn concerns(batch: &Batch, me: UserId, rooms: &HashSet<RoomId>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::positions::{ORDER, SILENCE};
     use contract::{Answer, Cursor};
     use std::sync::Mutex;
 
@@ -295,5 +286,31 @@ mod tests {
         log.0.lock().unwrap()[1] = 1;
         noise(6).await;
         assert_eq!(looks(&mut pulses), 1, "what was committed to the other partition was not");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_batch_is_noticed_however_many_follow_it_and_one_that_comes_late_is_not_lost() {
+        let bus = Bus::near();
+        let log = Arc::new(Log(Mutex::new(vec![0, 0])));
+        bus.serve::<Head, _>(&log);
+        let feed = Feed::start(bus.clone(), &Vital::new());
+        let mut pulses = feed.pulses.subscribe();
+        tokio::time::sleep(SILENCE + Duration::from_millis(100)).await;
+        while pulses.try_recv().is_ok() {}
+        let mut say = async |positions: &[i64]| {
+            log.0.lock().unwrap()[1] = 1_000;
+            for position in positions {
+                bus.publish(Batch { partition: 1, first: *position, last: *position, entries: Vec::new() });
+                tokio::time::sleep(ORDER / 4).await;
+            }
+            tokio::time::sleep(ORDER).await;
+            let told: Vec<Pulse> = std::iter::from_fn(|| pulses.try_recv().ok()).collect();
+            let looks = told.iter().filter(|pulse| matches!(pulse, Pulse::Look)).count();
+            (told.len() - looks, looks)
+        };
+        assert_eq!(say(&[1, 2, 3]).await, (3, 0));
+        assert_eq!(say(&[5, 6, 7, 8, 9, 10]).await, (6, 1), "the fourth is missing, and nothing of it comes later");
+        assert_eq!(say(&[4, 11]).await, (2, 0), "it comes far too late: that has been read");
+        assert_eq!(say(&[13, 12, 12, 14]).await, (4, 0), "two servers publish side by side");
+        assert_eq!(say(&[17, 15, 17]).await, (3, 1), "one of two is there, and another comes twice");
     }
 }

@@ -10,7 +10,7 @@ use crate::request::{Body, InQuery, May, Parameters};
 use crate::schema::{Schema, schema};
 use crate::socket::{self, Sockets};
 use crate::{page, schema::sdl};
-use axum::extract::{FromRef, Request, State};
+use axum::extract::{FromRef, FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bus::Bus;
@@ -148,20 +148,24 @@ async fn take(graphql: &Inner, who: Result<Reads, Problem>, request: Request, fo
 #[utoipa::path(get, path = "/graphql", operation_id = "getGraphqlPage", tag = "graphql", params(InQuery), security((), ("token" = [])),
     responses((status = 200, description = "The page, or an answer.", content((String = "text/html"), (GraphqlAnswer = "application/json"),
         (GraphqlAnswer = "application/graphql-response+json"))), Refused))]
-async fn look(State(Shared(graphql)): State<Shared>, who: Result<Reads, Problem>, request: Request) -> Response {
+async fn look(State(shared): State<Shared>, request: Request) -> Response {
+    // The page is for everybody, and on a socket the token comes later: neither is a call without a token.
+    let graphql = &*shared.0;
     if socket::is_asked_for(request.headers()) {
         return socket::open(Arc::clone(&graphql.sockets), request);
     }
-    let query = request.uri().query().unwrap_or_default();
-    if !query.split('&').any(|pair| pair.starts_with("query=")) {
+    let (mut parts, _) = request.into_parts();
+    let asks = |query: &str| query.split('&').any(|pair| pair.starts_with("query="));
+    if !parts.uri.query().is_some_and(asks) {
         return page::index();
     }
-    let form = Form::wanted(request.headers());
-    let parameters = edge::read_query::<InQuery>(query).and_then(InQuery::parameters);
+    let form = Form::wanted(&parts.headers);
+    let who = Reads::from_request_parts(&mut parts, &shared).await;
+    let parameters = edge::read_query::<InQuery>(parts.uri.query().unwrap_or_default()).and_then(InQuery::parameters);
     match (who, parameters) {
         (Ok(Reads(who)), Ok(parameters)) => {
             let asker = graphql.asker(who);
-            answer::one(run(&graphql, &asker, parameters, May::Read).await, form)
+            answer::one(run(graphql, &asker, parameters, May::Read).await, form)
         }
         (Err(Problem(refusal)), _) | (_, Err(refusal)) => answer::refused(refusal, form),
     }
@@ -179,3 +183,7 @@ async fn run(graphql: &Inner, asker: &Asker, parameters: Parameters, may: May) -
 pub(crate) fn cannot_open(refusal: Refusal) -> Response {
     Problem(refusal).into_response()
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

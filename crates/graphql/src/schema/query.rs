@@ -82,11 +82,8 @@ impl Query {
         let limit = first.map_or(Ok(Limit::MOST), |first| limit("first", Some(first))).map_err(refuse)?;
         // What is no such number of days is refused by the service, in its words.
         let days = u16::try_from(days).unwrap_or(0);
-        let asker = Asker::of(ctx)?;
-        let paid = asker.pay_for_a_look().map_err(refuse)?;
-        let answer = asker.ask(Recent { from, days, limit }).await;
-        paid.looked_at(answer.as_ref().map_or(0, |recently| recently.looked_at));
-        Ok(Some(Message::all(answer.map_err(refuse)?.messages)))
+        let recently = Asker::of(ctx)?.look(Recent { from, days, limit }, |recently| recently.looked_at).await.map_err(refuse)?;
+        Ok(Some(Message::all(recently.messages)))
     }
 
     /// Looks for text in your rooms, newest first: words, `prefixes*` and `"phrases"`, all of which a message must have.
@@ -104,11 +101,9 @@ impl Query {
         let from = from.map(Username::try_from).transpose();
         let from = from.map_err(|_| refuse(Refusal::not_found("no such user").about("from")))?;
         let limit = limit("first", first).map_err(refuse)?;
-        let asker = Asker::of(ctx)?;
-        let paid = asker.pay_for_a_look().map_err(refuse)?;
-        let answer = asker.ask(Search { q, room, from, before: after, limit }).await;
-        paid.looked_at(answer.as_ref().map_or(0, |searched| searched.looked_at));
-        Ok(Some(Finds::new(answer.map_err(about_after).map_err(refuse)?.page)))
+        let search = Search { q, room, from, before: after, limit };
+        let searched = Asker::of(ctx)?.look(search, |searched| searched.looked_at).await.map_err(about_after).map_err(refuse)?;
+        Ok(Some(Finds::new(searched.page)))
     }
 }
 
@@ -126,5 +121,30 @@ fn none_if_not_found<T>(answer: Result<T, Refusal>) -> Result<Option<T>> {
         Ok(found) => Ok(Some(found)),
         Err(refusal) if refusal.code == Code::NotFound => Ok(None),
         Err(refusal) => Err(refuse(refusal)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::House;
+    use contract::{Clock, Time};
+    use edge::{Admission, AdmissionSettings};
+    use std::fmt::Write;
+
+    #[tokio::test]
+    async fn as_many_small_searches_as_a_query_may_have_are_answered() {
+        let house = House::new();
+        let admission = Admission::new(&AdmissionSettings::default(), &Clock::from_fn(|| Time(0)));
+        let mut query = String::new();
+        for number in 0..8 {
+            write!(query, "s{number}: search(q: \"word\", first: 1) {{ next }} r{number}: recentMessages(first: 1) {{ seq }} ").unwrap();
+        }
+        let answer = house.ask(&admission, &format!("{{ {query} }}")).await;
+        assert_eq!(answer.errors, []);
+        // Of 300: one for each field, and four for the 976 values.
+        for reads in [50, 50, 50, 50, 50, 30] {
+            let _ = admission.take_reads(house.ann.id, reads).unwrap();
+        }
+        assert!(admission.take_reads(house.ann.id, 1).is_err());
     }
 }

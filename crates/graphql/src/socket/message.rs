@@ -1,8 +1,7 @@
 //! What is said on a socket, and why one is closed (the protocol's PROTOCOL.md).
 
-use crate::answer;
+use crate::answer::Body;
 use crate::request::Parameters;
-use async_graphql::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -31,11 +30,11 @@ pub(super) fn complete(id: &str) -> String {
 }
 
 /// A result; or, where nothing could be run, the end of it.
-pub(super) fn result(id: &str, response: Response) -> String {
-    if answer::not_run(&response) {
-        return told(id, "error", answer::errors(response.errors));
+pub(super) fn result(id: &str, body: Body) -> String {
+    match body.why_not_run() {
+        Some(errors) => told(id, "error", errors),
+        None => told(id, "next", &body),
     }
-    told(id, "next", answer::body(response))
 }
 
 /// Written as it stands: a payload may hold megabytes.

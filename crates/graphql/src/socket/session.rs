@@ -4,11 +4,13 @@
 use super::Sockets;
 use super::message::{self, Close, FromClient};
 use super::token::Token;
+use crate::answer::{self, Body};
 use crate::ask::Asker;
 use crate::budget::Budget;
+use crate::refuse::server_error;
 use crate::request::{Admitted, May};
 use async_graphql::Response;
-use contract::Code;
+use contract::{Code, Refusal};
 use futures_util::stream::{AbortHandle, BoxStream, SelectAll, abortable};
 use futures_util::{SinkExt, Stream, StreamExt};
 use std::collections::HashMap;
@@ -31,7 +33,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const TAKE: Duration = Duration::from_secs(30);
 
 /// What comes of a subscription: a result, or its end.
-type Came = (String, Option<Response>);
+type Came = (String, Option<Body>);
 
 /// Serves one socket.
 pub(super) async fn serve<S>(sockets: &Sockets, address: IpAddr, mut wire: WebSocketStream<S>, stopping: watch::Receiver<bool>)
@@ -130,6 +132,13 @@ where
     send(wire, Message::text(text)).await
 }
 
+async fn refuse<S>(wire: &mut WebSocketStream<S>, id: &str, refusal: &Refusal) -> Result<(), Option<Close>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    tell(wire, message::result(id, answer::body(Response::from_errors(vec![server_error(refusal)])))).await
+}
+
 async fn send<S>(wire: &mut WebSocketStream<S>, message: Message) -> Result<(), Option<Close>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -201,19 +210,14 @@ impl Session<'_> {
                 let limits = &self.sockets.settings.limits;
                 if self.running.len() >= limits.subscriptions {
                     let most = limits.subscriptions;
-                    let refusal = contract::Refusal::rate_limited(
-                        format!("at most {most} operations at once on one socket; complete one first"),
-                        Duration::from_secs(1),
-                    );
-                    let refused = Response::from_errors(vec![crate::refuse::server_error(&refusal)]);
-                    return tell(wire, message::result(&id, refused)).await;
+                    let detail = format!("at most {most} operations at once on one socket; complete one first");
+                    return refuse(wire, &id, &Refusal::rate_limited(detail, Duration::from_secs(1))).await;
                 }
                 if let Err(refusal) = self.asker.pay_more(1) {
-                    let refused = Response::from_errors(vec![crate::refuse::server_error(&refusal)]);
-                    return tell(wire, message::result(&id, refused)).await;
+                    return refuse(wire, &id, &refusal).await;
                 }
                 match payload.admit(limits, May::Change) {
-                    Err(refused) => tell(wire, message::result(&id, *refused)).await,
+                    Err(refused) => tell(wire, message::result(&id, answer::body(*refused))).await,
                     Ok(admitted) => {
                         self.start(id, self.execute(admitted));
                         Ok(())
@@ -224,30 +228,24 @@ impl Session<'_> {
     }
 
     /// What comes of an operation.
-    fn execute(&self, Admitted { request, subscribes }: Admitted) -> BoxStream<'static, Response> {
+    fn execute(&self, Admitted { request, subscribes }: Admitted) -> BoxStream<'static, Body> {
         let limits = &self.sockets.settings.limits;
         let budget = Arc::new(if subscribes { Budget::of_event(limits) } else { Budget::new(limits) });
         let asker = Asker { budget, ..self.asker.clone() };
         let schema = self.sockets.schema.clone();
         if subscribes {
-            let results = schema.execute_stream(request.data(asker.clone()));
-            let each = move |response| {
-                let response = asker.checked(response);
-                asker.budget.reset();
-                response
-            };
-            return results.map(each).boxed();
+            return schema.execute_stream(request.data(asker)).map(answer::event).boxed();
         }
         let turn = Arc::clone(&self.turn);
         let result = async move {
             // It is never closed.
             let _turn = turn.acquire().await;
-            asker.checked(schema.execute(request.data(asker.clone())).await)
+            answer::body(asker.checked(schema.execute(request.data(asker.clone())).await))
         };
         futures_util::stream::once(result).boxed()
     }
 
-    fn start(&mut self, id: String, results: impl Stream<Item = Response> + Send + 'static) {
+    fn start(&mut self, id: String, results: impl Stream<Item = Body> + Send + 'static) {
         let name = id.clone();
         let end = futures_util::stream::once(std::future::ready(None));
         let (came, stop) = abortable(results.map(Some).chain(end).map(move |came| (name.clone(), came)));
@@ -255,7 +253,7 @@ impl Session<'_> {
         self.streams.push(came.boxed());
     }
 
-    async fn pass_on<S>(&mut self, wire: &mut WebSocketStream<S>, id: &str, came: Option<Response>) -> Result<(), Option<Close>>
+    async fn pass_on<S>(&mut self, wire: &mut WebSocketStream<S>, id: &str, came: Option<Body>) -> Result<(), Option<Close>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
@@ -264,14 +262,14 @@ impl Session<'_> {
             return Ok(());
         }
         match came {
-            Some(response) => {
+            Some(body) => {
                 // An error is the last that comes of an operation.
-                if crate::answer::not_run(&response)
+                if body.why_not_run().is_some()
                     && let Some(stop) = self.running.remove(id)
                 {
                     stop.abort();
                 }
-                tell(wire, message::result(id, response)).await
+                tell(wire, message::result(id, body)).await
             }
             None => {
                 self.running.remove(id);
@@ -280,3 +278,7 @@ impl Session<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
