@@ -277,17 +277,31 @@ struct Lately {
 
 /// What others sent you lately
 ///
-/// Messages in all of your rooms since you joined each, newest first.
+/// Messages in all of your rooms since you joined each, newest first. It looks back over the newest 10,000 messages and other changes of your
+/// rooms, your own among them, and tells nothing that is older.
 #[utoipa::path(get, path = "/messages/recent", operation_id = "listRecentMessages", tag = "messages",
     params(Lately), security(("token" = [])),
     responses((status = 200, body = Page<Message>, description = "A page of messages."), Refuses<400, 404>))]
-async fn recent(State(s): State<Shared>, Looks(who, paid): Looks, Query(lately): Query<Lately>) -> Reply<Page<Message>> {
-    let limit = lately.limit.map(Limit::try_from).transpose()?.unwrap_or(Limit::MOST);
-    // What is no such number of days is refused by the service, in its words.
-    let days = u16::try_from(lately.days.unwrap_or(30)).unwrap_or(0);
-    let answer = s.messages.answer(&who, calls::Recent { from: lately.from, days, limit }).await;
+async fn recent(State(s): State<Shared>, Looks(who, paid): Looks, lately: Asked<Lately>) -> Reply<Page<Message>> {
+    let answer = match lately.and_then(|Query(lately)| lately.call()) {
+        Ok(call) => s.messages.answer(&who, call).await.map_err(Problem::from),
+        Err(refused) => Err(refused),
+    };
     paid.looked_at(answer.as_ref().map_or(0, |recently| recently.looked_at));
     Ok(Answered(Page { items: answer?.messages, next: None }))
+}
+
+/// The query of a call that looks at much. Who calls, and what that costs, is found out first, as everywhere; so a query that cannot be read
+/// comes to the handler, too, which gives back what it did not cost.
+type Asked<T> = Result<Query<T>, Problem>;
+
+impl Lately {
+    fn call(self) -> Result<calls::Recent, Problem> {
+        let limit = self.limit.map(Limit::try_from).transpose()?.unwrap_or(Limit::MOST);
+        // What is no such number of days is refused by the service, in its words.
+        let days = u16::try_from(self.days.unwrap_or(30)).unwrap_or(0);
+        Ok(calls::Recent { from: self.from, days, limit })
+    }
 }
 
 /// What to look for.
@@ -319,12 +333,20 @@ struct Wanted {
 #[utoipa::path(get, path = "/messages/search", operation_id = "searchMessages", tag = "messages",
     params(Wanted), security(("token" = [])),
     responses((status = 200, body = Page<calls::Found>, description = "A page of what was found."), Refuses<400, 404>))]
-async fn search(State(s): State<Shared>, Looks(who, paid): Looks, Query(wanted): Query<Wanted>) -> Reply<Page<calls::Found>> {
-    let Wanted { q, room, from, before, limit: most } = wanted;
-    let room = room.as_deref().map(room_id).transpose()?;
-    let answer = s.messages.answer(&who, calls::Search { q, room, from, before, limit: limit(most)? }).await;
+async fn search(State(s): State<Shared>, Looks(who, paid): Looks, wanted: Asked<Wanted>) -> Reply<Page<calls::Found>> {
+    let answer = match wanted.and_then(|Query(wanted)| wanted.call()) {
+        Ok(call) => s.messages.answer(&who, call).await.map_err(Problem::from),
+        Err(refused) => Err(refused),
+    };
     paid.looked_at(answer.as_ref().map_or(0, |searched| searched.looked_at));
     Ok(Answered(answer?.page))
+}
+
+impl Wanted {
+    fn call(self) -> Result<calls::Search, Problem> {
+        let room = self.room.as_deref().map(room_id).transpose()?;
+        Ok(calls::Search { q: self.q, room, from: self.from, before: self.before, limit: limit(self.limit)? })
+    }
 }
 
 /// A name in a request that is not the caller's own is refused.

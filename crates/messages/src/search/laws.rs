@@ -58,7 +58,7 @@ fn holds(text: &str) -> Result<(), String> {
             }
             return Err(format!("{word:?} of {text:?} is refused"));
         };
-        let Some(found) = query.find(text) else {
+        let Some(found) = query.find(text, &mut 0) else {
             return Err(format!("{word:?} does not find {text:?}: {:?} in {:?}", Units::of(word), Units::of(text)));
         };
         for wanted in query.wanted() {
@@ -162,7 +162,7 @@ fn any_mixture() {
         // As a query, too.
         let q: String = (0..1 + next(8)).map(|_| parts[next(parts.len())]).collect();
         let text: String = (0..1 + next(30)).map(|_| parts[next(parts.len())]).collect();
-        if let Some(found) = Query::read(&q).ok().and_then(|query| query.find(&text)) {
+        if let Some(found) = Query::read(&q).ok().and_then(|query| query.find(&text, &mut 0)) {
             let pieces = excerpt::of(&text, &found);
             let pieces: Vec<_> = pieces.iter().map(|piece| piece.text.as_str()).collect();
             assert!(is_a_slice(&text, &pieces), "{q:?} in {text:?}: {pieces:?}");

@@ -16,6 +16,11 @@ const LOOKED_UP: usize = 24;
 /// So many places of one term in a message are marked.
 const MARKED: usize = 100;
 
+/// Steps that it may take to compare a message, each of a unit with a unit; so many take some 20 ms. Any text takes one for each of its units
+/// and each term. Far more come only of one that begins like a long query again and again: hundreds of signs that are the same, thousands of
+/// times. Past this such a message is not found.
+const STEPS: usize = 1 << 20;
+
 /// A query.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
@@ -72,13 +77,15 @@ impl Query {
         wanted
     }
 
-    /// Where a text has what is asked for, as ranges of bytes, ascending and apart; `None` if it does not have all of it.
-    pub(crate) fn find(&self, text: &str) -> Option<Vec<Range<usize>>> {
+    /// Where a text has what is asked for, as ranges of bytes, ascending and apart; `None` if it does not have all of it. To `steps` is added
+    /// what that took, a unit compared with a unit each.
+    pub(crate) fn find(&self, text: &str, steps: &mut usize) -> Option<Vec<Range<usize>>> {
         let units = Units::of(text);
+        let most = steps.saturating_add(STEPS);
         let mut found: Vec<Range<usize>> = Vec::new();
         for term in &self.terms {
             let before = found.len();
-            found.extend(term.places(&units).take(MARKED));
+            found.extend(term.places(&units, steps, most).take(MARKED));
             if found.len() == before {
                 return None;
             }
@@ -140,18 +147,22 @@ impl Term {
         wanted
     }
 
-    /// The ranges in which these units have the term.
-    fn places<'a>(&'a self, units: &'a Units) -> impl Iterator<Item = Range<usize>> + 'a {
-        (0..units.len()).filter_map(|from| {
-            let last = self.last_at(units, from)?;
+    /// The ranges in which these units have the term. It counts its steps, and ends with the last that it may take.
+    fn places<'a>(&'a self, units: &'a Units, steps: &'a mut usize, most: usize) -> impl Iterator<Item = Range<usize>> + 'a {
+        (0..units.len()).filter_map(move |from| {
+            let last = self.last_at(units, from, steps, most)?;
             Some(units.get(from)?.start..units.get(last)?.end)
         })
     }
 
-    /// The last of the units that are the term, if it stands at a place.
-    fn last_at(&self, units: &Units, from: usize) -> Option<usize> {
+    /// The last of the units that are the term, if it stands at a place and there are steps enough to see it.
+    fn last_at(&self, units: &Units, from: usize, steps: &mut usize, most: usize) -> Option<usize> {
         let (mut mine, mut theirs) = (0, from);
         while mine < self.units.len() {
+            if *steps >= most {
+                return None;
+            }
+            *steps += 1;
             if self.units.is_joined(mine) && !units.is_joined(theirs) {
                 return None;
             }
@@ -163,6 +174,9 @@ impl Term {
 
     /// How many units of the term, and how many of these, are the same from here on: mostly one and one.
     fn step(&self, units: &Units, mine: usize, theirs: usize) -> Option<(usize, usize)> {
+        if theirs < units.len() && self.units.text(mine) == units.text(theirs) {
+            return Some((1, 1));
+        }
         ways(&self.units, mine, false).find_map(|asked| {
             let may_go_on = self.prefix && mine + asked.units == self.units.len();
             let is_same = |there: &Way| asked.text == there.text || (may_go_on && !there.is_emoji && there.text.starts_with(asked.text));
@@ -212,11 +226,11 @@ mod tests {
     use super::*;
 
     fn finds(q: &str, text: &str) -> bool {
-        Query::read(q).unwrap().find(text).is_some()
+        Query::read(q).unwrap().find(text, &mut 0).is_some()
     }
 
     fn marked<'a>(q: &str, text: &'a str) -> Vec<&'a str> {
-        Query::read(q).unwrap().find(text).unwrap_or_default().into_iter().map(|range| &text[range]).collect()
+        Query::read(q).unwrap().find(text, &mut 0).unwrap_or_default().into_iter().map(|range| &text[range]).collect()
     }
 
     #[test]
@@ -265,7 +279,7 @@ mod tests {
         let cases = cases.into_iter().chain([(long.as_str(), long.as_str())]);
         for (q, text) in cases {
             let query = Query::read(q).unwrap();
-            assert!(query.find(text).is_some(), "{q} is in {text}");
+            assert!(query.find(text, &mut 0).is_some(), "{q} is in {text}");
             let stored = tokens::of_message(ids.0, ids.1, text);
             let stored: Vec<_> = stored.split(' ').collect();
             for wanted in query.wanted() {
@@ -273,6 +287,27 @@ mod tests {
                 assert!(there, "{q}: {wanted:?} is not in {stored:?}");
             }
         }
+    }
+
+    #[test]
+    fn comparing_ends_however_alike_a_text_and_a_query_are() {
+        let steps = |q: &str, text: &str| {
+            let mut steps = 0;
+            let found = Query::read(q).unwrap().find(text, &mut steps);
+            (found.is_some(), steps)
+        };
+        assert_eq!(steps("world hello", "Hello, world"), (true, 4), "a step for each word of the message and each of the query's");
+        // As many as it can be, in a row that is nearly the query at each place.
+        let q = format!("{}京", "北".repeat(499));
+        let (is_found, took) = steps(&q, &format!("{} 北京", "北".repeat(2_000)));
+        assert!(!is_found && (800_000..STEPS).contains(&took), "{took}");
+        assert!(steps(&q, &format!("{}京", "北".repeat(2_000))).0);
+        assert_eq!(steps(&q, &format!("{} 北京", "北".repeat(7_990))), (false, STEPS));
+        // Signs that stand for six each, and such as may be read in two ways.
+        assert_eq!(steps(&format!("{}京", "㌖".repeat(499)), &format!("{} 北京", "㌖".repeat(7_990))), (false, STEPS));
+        assert_eq!(steps(&format!("\"{}x\"", "tm ".repeat(165)), &format!("{} x", "™".repeat(7_990))), (false, STEPS));
+        let (mut steps, query) = (2 * STEPS, Query::read("world").unwrap());
+        assert!(query.find("hello world", &mut steps).is_some() && steps == 2 * STEPS + 2, "each message has its own");
     }
 
     #[test]

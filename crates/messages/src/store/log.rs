@@ -206,7 +206,7 @@ pub(crate) async fn head(tx: &mut Tx, room: RoomId) -> Result<Option<LogRow>, Er
     tx.row(HEAD, &values![room.bytes()], log_row).await
 }
 
-/// A room's newest row without what it holds: for those who look at many rooms.
+/// One of a room's newest rows without what it holds: for those who look at many rooms.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadRow {
     pub room: RoomId,
@@ -217,9 +217,14 @@ pub(crate) struct HeadRow {
 
 /// See [`HeadRow`].
 pub(crate) async fn head_row(tx: &mut Tx, room: RoomId) -> Result<Option<HeadRow>, Error> {
-    let sql = "SELECT seq, position, created_at FROM log WHERE room = $1 AND seq > 0 ORDER BY seq DESC LIMIT 1";
+    newest_below(tx, room, i64::MAX).await
+}
+
+/// The newest of a room's rows with a smaller seq.
+pub(crate) async fn newest_below(tx: &mut Tx, room: RoomId, seq: i64) -> Result<Option<HeadRow>, Error> {
+    let sql = "SELECT seq, position, created_at FROM log WHERE room = $1 AND seq > 0 AND seq < $2 ORDER BY seq DESC LIMIT 1";
     let head = |row: &Row<'_>| Ok(HeadRow { room, seq: row.int(0)?, position: row.int(1)?, created_at: Time(row.int(2)?) });
-    tx.row(sql, &values![room.bytes()], head).await
+    tx.row(sql, &values![room.bytes(), seq], head).await
 }
 
 /// The same for each of these.
@@ -269,27 +274,34 @@ pub(crate) async fn messages_after(tx: &mut Tx, room: RoomId, seq: i64, limit: i
     tx.rows(sql, &values![room.bytes(), seq, limit], log_row).await
 }
 
-/// Messages of others with at least this seq, the newest first; of one sender, or of all but `reader`.
-pub(crate) async fn messages_of_others(
+/// Whose messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Authors {
+    One(UserId),
+    AllBut(UserId),
+}
+
+/// Messages of these authors within a span of seqs, both included, that were not written before a time; the newest first.
+pub(crate) async fn messages_by(
     tx: &mut Tx,
     room: RoomId,
-    from_seq: i64,
-    reader: UserId,
-    sender: Option<UserId>,
-    limit: i64,
+    (from_seq, to_seq): (i64, i64),
+    authors: Authors,
+    since: Time,
+    limit: usize,
 ) -> Result<Vec<LogRow>, Error> {
-    let room = room.bytes();
-    match sender {
-        Some(sender) => {
-            let sql = columns!("WHERE room = $1 AND seq >= $2 AND kind = 2 AND actor = $3 ORDER BY seq DESC LIMIT $4");
-            tx.rows(sql, &values![room, from_seq, sender.bytes(), limit], log_row).await
-        }
-        None => {
-            let sql = columns!("WHERE room = $1 AND seq >= $2 AND kind = 2 AND actor <> $3 ORDER BY seq DESC LIMIT $4");
-            tx.rows(sql, &values![room, from_seq, reader.bytes(), limit], log_row).await
-        }
-    }
+    let (sql, author) = match authors {
+        Authors::One(author) => (BY_ONE, author),
+        Authors::AllBut(author) => (BY_ALL_BUT, author),
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    tx.rows(sql, &values![room.bytes(), from_seq, to_seq, author.bytes(), since.0, limit], log_row).await
 }
+
+const BY_ONE: &str =
+    columns!("WHERE room = $1 AND seq >= $2 AND seq <= $3 AND kind = 2 AND actor = $4 AND created_at >= $5 ORDER BY seq DESC LIMIT $6");
+const BY_ALL_BUT: &str =
+    columns!("WHERE room = $1 AND seq >= $2 AND seq <= $3 AND kind = 2 AND actor <> $4 AND created_at >= $5 ORDER BY seq DESC LIMIT $6");
 
 /// The positions of a room's rows within a span of seqs, with the seqs, ascending. Read from the index alone.
 pub(crate) async fn positions(tx: &mut Tx, room: RoomId, from_seq: i64, to_seq: i64) -> Result<Vec<i64>, Error> {
@@ -307,23 +319,12 @@ pub(crate) async fn positions_to_one(tx: &mut Tx, user: UserId, part: u16, posit
 /// rise together, so this halves the span: some 20 look-ups in a room of a million rows.
 pub(crate) async fn first_seq_after(tx: &mut Tx, room: RoomId, from: i64, to: i64, position: i64) -> Result<i64, Error> {
     let sql = "SELECT position FROM log WHERE room = $1 AND seq = $2";
-    first_seq_past(tx, sql, room, from, to, position).await
-}
-
-/// The first seq of a room, from `from` to `to`, that was written at or after a time; `to + 1` if none was. Times never fall within the
-/// log (the writer sees to it).
-pub(crate) async fn first_seq_since(tx: &mut Tx, room: RoomId, from: i64, to: i64, since: Time) -> Result<i64, Error> {
-    let sql = "SELECT created_at FROM log WHERE room = $1 AND seq = $2";
-    first_seq_past(tx, sql, room, from, to, since.0.saturating_sub(1)).await
-}
-
-async fn first_seq_past(tx: &mut Tx, sql: &'static str, room: RoomId, from: i64, to: i64, bound: i64) -> Result<i64, Error> {
     let (mut low, mut high) = (from, to + 1);
     while low < high {
         let middle = low + (high - low) / 2;
         let value = tx.row(sql, &values![room.bytes(), middle], |row| row.int(0)).await?;
         // A seq that is not there is one from before the room's first.
-        if value.is_some_and(|value| value > bound) {
+        if value.is_some_and(|value| value > position) {
             high = middle;
         } else {
             low = middle + 1;

@@ -1,8 +1,10 @@
 //! The service over real engines: each scenario runs on SQLite in memory and on PostgreSQL.
 
 mod house;
+mod http;
 mod log_rules;
 mod missed;
+mod recent;
 mod rooms;
 mod scripts;
 mod search;
@@ -34,6 +36,8 @@ macro_rules! scenarios {
 }
 
 scenarios![
+    http::a_query_that_is_refused_costs_one_read,
+    http::who_shows_no_token_is_told_so_first,
     sends::seqs_count_from_one_in_every_room,
     sends::a_nonce_returns_the_first_message,
     sends::concurrent_sends_with_one_nonce_are_one_message,
@@ -51,7 +55,9 @@ scenarios![
     rooms::lists_are_paged,
     rooms::a_place_in_a_list_may_be_in_upper_case,
     rooms::a_name_from_before_its_rules_is_told_as_it_is,
-    rooms::recent_messages_are_those_of_others,
+    recent::they_are_those_of_others,
+    recent::they_are_the_newest_of_all_rooms,
+    recent::a_call_looks_at_no_more_than_it_pays_for,
     several::they_are_seen_as_one_by_one,
     several::stretches_are_what_history_tells,
     several::they_cost_a_fixed_number_of_statements,
@@ -66,6 +72,7 @@ scenarios![
     search::the_index_and_the_log_find_the_same,
     search::whoever_is_in_many_rooms_finds_the_same,
     search::no_text_breaks_the_query,
+    search::what_is_nearly_the_query_ends_a_page_early_and_is_paid_for,
     search::what_was_there_before_is_indexed,
     search::an_index_by_older_rules_is_made_anew,
     scripts::every_script_finds_its_own_words,

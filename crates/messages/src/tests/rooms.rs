@@ -244,27 +244,3 @@ pub async fn a_name_from_before_its_rules_is_told_as_it_is(house: House) {
     assert_eq!(told.unwrap().as_str(), format!("{old}!"));
     house.must_be_sound().await;
 }
-
-pub async fn recent_messages_are_those_of_others(house: House) {
-    let direct = house.room(1, Direct, None, &[2]).await.id;
-    let group = house.room(2, Group, Some("g"), &[3]).await.id;
-    house.send(2, direct, "old").await;
-    house.turn_clock(3 * 24 * 60 * 60 * 1_000);
-    house.send(2, group, "before 1 came").await;
-    house.add(2, group, 1).await.unwrap();
-    house.send(2, direct, "a").await;
-    house.send(1, direct, "own").await;
-    house.send(3, group, "b").await;
-    house.send(2, group, "c").await;
-    let recent = async |from: Option<u64>, days, limit| {
-        let call = calls::Recent { from: from.map(|n| user(n).username), days, limit: Limit::try_from(limit).unwrap() };
-        let found = house.ask(&caller(1), call).await.unwrap();
-        found.messages.into_iter().map(|message| message.body.into()).collect::<Vec<String>>()
-    };
-    assert_eq!(recent(None, 30, 100).await, ["c", "b", "a", "old"]);
-    assert_eq!(recent(None, 30, 2).await, ["c", "b"]);
-    assert_eq!(recent(None, 1, 100).await, ["c", "b", "a"]);
-    assert_eq!(recent(Some(2), 30, 100).await, ["c", "a", "old"]);
-    assert_eq!(recent(Some(3), 30, 100).await, ["b"]);
-    assert_eq!(recent(Some(1), 30, 100).await, Vec::<String>::new());
-}

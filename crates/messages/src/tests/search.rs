@@ -384,3 +384,24 @@ pub async fn an_index_by_older_rules_is_made_anew(house: House) {
     }
     house.must_be_sound().await;
 }
+
+pub async fn what_is_nearly_the_query_ends_a_page_early_and_is_paid_for(house: House) {
+    let room = house.room(1, Direct, None, &[2]).await.id;
+    let q = format!("{}京", "北".repeat(499));
+    house.send(1, room, &format!("{q} to be found")).await;
+    for _ in 0..2 {
+        house.send(1, room, &format!("{} 北京", "北".repeat(3_000))).await;
+    }
+    for _ in 0..2 {
+        // One of those messages takes as long as thousands of others.
+        let first = house.ask(&caller(2), search(&q)).await.unwrap();
+        assert!(first.page.next.is_some() && first.page.items.is_empty());
+        assert!(first.looked_at > 2_048, "{}", first.looked_at);
+        assert_eq!(all_pages(&house, 2, search(&q)).await.len(), 1, "there is no gap");
+        // Ordinary words in the same messages cost what their length does.
+        let ordinary = house.ask(&caller(2), search("北京")).await.unwrap();
+        assert_eq!((ordinary.page.items.len(), ordinary.page.next), (3, None));
+        assert!(ordinary.looked_at < 50, "{}", ordinary.looked_at);
+        index_all(&house).await;
+    }
+}
