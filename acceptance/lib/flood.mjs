@@ -2,6 +2,7 @@
 // measures the others beside it is not slowed down by it. `flood(what)` starts one and answers what came of it.
 
 import http from 'node:http';
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import WebSocket from 'ws';
@@ -20,7 +21,10 @@ const AFTER_MS = 400;
  * @param {string} [what.from]  the address that it comes from (any of 127.0.0.0/8)
  * @param {string} [what.token]
  * @param {[string, string, object?][]} [what.rest]  calls, repeated in turn
+ * @param {string[]} [what.tokens]                   tokens for those instead of the one: a call that passes ends its token. Without any
+ *   left the flood is over
  * @param {[string, object][]} [what.events]         events, repeated in turn over one socket
+ * @param {boolean} [what.unknown]                   over a socket that has not authenticated
  * @param {object} [what.connects]                   the auth of connections that are opened and closed again
  * @param {object} [what.subscribes]                 a payload of graphql-transport-ws, subscribed to and completed again
  * @returns {Promise<{limitedMs?: number, passed: number, refused: number, others: object, sample?: string}>} after how many ms it was first
@@ -57,13 +61,14 @@ class Tally {
   }
 }
 
-/** Repeats `call(n)` in a number of lanes until the tally says that it is enough. */
+/** Repeats `call(n)` in a number of lanes until the tally says that it is enough, or there is nothing left to call with. */
 async function repeat(tally, call, lanes = AT_ONCE) {
   let n = 0;
   await Promise.all(Array.from({ length: lanes }, async () => {
     while (!tally.over) {
-      const { code, detail } = await call(n++);
-      tally.note(code, detail);
+      const answer = await call(n++);
+      if (answer === undefined) return;
+      tally.note(answer.code, answer.detail);
     }
   }));
 }
@@ -95,14 +100,23 @@ function request(agent, { url, from, token }, [method, path, body]) {
 
 async function byRest(tally, what) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
-  await repeat(tally, (n) => request(agent, what, what.rest[n % what.rest.length]));
+  const one = (n, token) => request(agent, { ...what, token }, what.rest[n % what.rest.length]);
+  const left = [...(what.tokens ?? [])];
+  await repeat(tally, what.tokens === undefined ? (n) => one(n, what.token) : async (n) => {
+    const token = left.shift();
+    if (token === undefined) return undefined;
+    const answer = await one(n, token);
+    // only what was refused has left its token as it was
+    if (answer.code === 'rate_limited') left.push(token);
+    return answer;
+  });
   agent.destroy();
 }
 
-async function byEvents(tally, { url, token, events }) {
-  const socket = io(url, { auth: { token }, transports: ['websocket'], reconnection: false });
+async function byEvents(tally, { url, token, events, unknown = false }) {
+  const socket = io(url, { ...(unknown ? {} : { auth: { token } }), transports: ['websocket'], reconnection: false });
   await new Promise((done, fail) => {
-    socket.once('ready', done);
+    socket.once(unknown ? 'connect' : 'ready', done);
     socket.once('connect_error', fail);
   });
   tally.began = performance.now();
@@ -169,6 +183,9 @@ async function bySubscriptions(tally, { url, token, subscribes }) {
 }
 
 if (!isMainThread && workerData?.url) {
+  // A flood comes from another machine. Here it shares the server's cores, so it takes only the time that nobody else wants. (On Linux
+  // this is the thread's own priority.)
+  setPriority(constants.priority.PRIORITY_LOW);
   const tally = new Tally();
   if (workerData.rest) await byRest(tally, workerData);
   else if (workerData.events) await byEvents(tally, workerData);

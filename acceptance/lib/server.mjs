@@ -206,6 +206,11 @@ export class Server {
     return names.map((name) => ({ name, bytes: readFileSync(join(this.folder, name)) }));
   }
 
+  /** Waits for a line of the log. A line is written after the answer that it is about: the log has a thread of its own. */
+  async logs(pattern) {
+    await eventually(`the log says ${pattern}`, () => pattern.test(this.log));
+  }
+
   /** The log's end, for a test that failed. */
   tail(lines = 40) {
     return this.log.trimEnd().split('\n').slice(-lines).join('\n');

@@ -14,6 +14,9 @@ const most = (seconds) => 300 + 100 * seconds + 64;
 /** What nobody needs a token for: it costs no read of the database, or (the probes) is asked by those who watch over the server. */
 const FREE = /^\/($|healthz$|readyz$|metrics$|docs$|docs\/|openapi\.json$|asyncapi\.json$)/;
 
+/** Logins to end: the changes that pass at once, 60, those of 3 s, 20 in each, and what is under way. */
+const LOGINS = 160;
+
 /** A query of a few hundred values, and one of very many. */
 const SMALL = '{ me { id username } }';
 const LARGE = '{ rooms(first: 100) { nodes { id name messages(last: 30) { nodes { body } } } } }';
@@ -21,7 +24,7 @@ const LARGE = '{ rooms(first: 100) { nodes { id name messages(last: 30) { nodes 
 /** The flood of each REST call: what is repeated by `me`, who shares `room` with `bob`, and may join `channel`. */
 const REST = {
   logIn: ({ me }) => [['POST', '/users/login', { username: me.username, password: 'wrong password' }]],
-  logOut: undefined, // told below: the first one ends the token
+  logOut: undefined, // among the others: each needs a token of its own
   getMe: () => [['GET', '/users/me']],
   changeDisplayName: () => [['PATCH', '/users/me', { display_name: 'A' }], ['PATCH', '/users/me', { display_name: 'B' }]],
   changePassword: () => [['PUT', '/users/me/password', { current_password: 'wrong password', new_password: PASSWORD }]],
@@ -56,8 +59,10 @@ const EVENTS = {
   typing: ({ room }) => [['typing', { room: room.id, typing: true }]],
 };
 
-/** What is repeated otherwise, and costs as much. */
+/** What is repeated otherwise, and costs as much; `by` is what the limit says that it has to meet, where it might be another. */
 const OTHERS = {
+  'logging out of one login after the other': ({ tokens }) => ({ rest: [['POST', '/users/logout']], tokens, by: /change things too fast/ }),
+  'a token with the name of somebody else': ({ me, bob }) => ({ events: [['authenticate', { token: me.token, username: bob.username }]], unknown: true, by: /read too fast/ }),
   'the same send again, by REST': ({ room }) => ({ rest: [['POST', `/rooms/${room.id}/messages`, { body: 'x', nonce: 'n' }]] }),
   'the same send again, by event': ({ room }) => ({ events: [['message', { room: room.id, body: 'x', nonce: 'n' }]] }),
   'a nonce for another message': ({ room }) => ({ events: [['message', { room: room.id, body: 'a', nonce: 'n' }], ['message', { room: room.id, body: 'b', nonce: 'n' }]] }),
@@ -180,30 +185,48 @@ story('admission', { server: false, timeout: 400_000 }, (it) => {
     floods.push(...Object.entries(OTHERS));
     for (const [name, what] of Object.entries(NOBODY)) floods.push([name, () => ({ from: address(), ...what() })]);
 
-    const bystander = new Bystander(wire, hers, url, 'carol');
-    const wrong = [];
-    const told = [];
-    for (const [number, [name, what]] of floods.entries()) {
-      const me = await person(`flood-${number}`);
-      const room = await api(me, 'POST', '/rooms', { usernames: ['bob'], name: 'x' });
-      const direct = await api(me, 'POST', '/rooms', { usernames: ['bob'] });
-      const came = await flood({ url, token: me.token, from: me.from, ...what({ me, bob, room, direct, channel, from: me.from }) });
-      const line = `${name}: ${came.limitedMs === undefined ? 'never' : `${came.limitedMs.toFixed(0)} ms`}, ${came.passed} passed, ${came.refused} limited ${JSON.stringify(came.others)}`;
-      told.push(line);
-      // A machine that is too slow to flood meets the limit later; what passed until then says whether there was one.
-      const seconds = (came.limitedMs ?? Infinity) / 1_000;
-      if (seconds === Infinity || came.passed > most(seconds + 0.5)) wrong.push(line);
-      else if (seconds > 3 && came.passed > most(3)) wrong.push(line);
-      if (/wait for some of them/.test(came.sample)) wrong.push(`${name}: it met the limit on unanswered events, not its own`);
-    }
-    await bystander.end();
-    t.diagnostic(`sends p99 ${p99(bystander.sends).toFixed(0)} ms of ${bystander.sends.length}, logins p99 ${p99(bystander.logins).toFixed(0)} ms of ${bystander.logins.length}`);
-    if (process.env.ADMISSION_SAYS) for (const line of told) t.diagnostic(line);
-    assert.deepEqual(wrong, []);
-    assert.ok(p99(bystander.sends) < 100, `sends of others: p99 ${p99(bystander.sends)} ms`);
-    // Passwords are hashed at a low priority, so that they starve no socket: where the flood itself takes one of two cores, a login waits for
-    // the other. The figure is told above; this bound only says that nobody is kept waiting by the flood's own passwords.
-    assert.ok(p99(bystander.logins) < 2_000, `logins of others: p99 ${p99(bystander.logins)} ms`);
+    /** Everybody who floods, before anybody is watched: their own logins would make the bystander's wait. */
+    const actors = async (round) => {
+      const made = [];
+      for (const number of floods.keys()) {
+        const me = await person(`flood-${round}-${number}`);
+        const room = await api(me, 'POST', '/rooms', { usernames: ['bob'], name: 'x' });
+        const direct = await api(me, 'POST', '/rooms', { usernames: ['bob'] });
+        made.push({ me, bob, room, direct, channel, from: me.from });
+      }
+      const tokens = [];
+      while (tokens.length < LOGINS) tokens.push((await login(url, made[0].me.username)).token);
+      return made.map((one) => ({ ...one, tokens }));
+    };
+    const round = async (number) => {
+      const worlds = await actors(number);
+      const bystander = new Bystander(wire, hers, url, 'carol');
+      const [wrong, told] = [[], []];
+      for (const [n, [name, what]] of floods.entries()) {
+        const { me, ...rest } = worlds[n];
+        const { by = /./, ...how } = what({ me, ...rest });
+        const came = await flood({ url, token: me.token, from: me.from, ...how });
+        const line = `${name}: ${came.limitedMs === undefined ? 'never' : `${came.limitedMs.toFixed(0)} ms`}, ${came.passed} passed, ${came.refused} limited ${JSON.stringify(came.others)}`;
+        told.push(line);
+        // A machine that is too slow to flood meets the limit later; what passed until then says whether there was one.
+        const seconds = (came.limitedMs ?? Infinity) / 1_000;
+        if (seconds === Infinity || came.passed > most(seconds + 0.5)) wrong.push(line);
+        else if (seconds > 3 && came.passed > most(3)) wrong.push(line);
+        if (came.limitedMs !== undefined && !by.test(came.sample)) wrong.push(`${name}: it met another limit: ${came.sample}`);
+        if (/wait for some of them/.test(came.sample)) wrong.push(`${name}: it met the limit on unanswered events, not its own`);
+      }
+      await bystander.end();
+      const [sends, logins] = [p99(bystander.sends), p99(bystander.logins)];
+      t.diagnostic(`sends p99 ${sends.toFixed(0)} ms of ${bystander.sends.length}, logins p99 ${logins.toFixed(0)} ms of ${bystander.logins.length}`);
+      if (process.env.ADMISSION_SAYS) for (const line of told) t.diagnostic(line);
+      assert.deepEqual(wrong, []);
+      return { sends, logins };
+    };
+    let others = await round(1);
+    // To hash a password takes 42 ms of a core, and twice as long beside a busy one. A machine with other work has a bad moment: once more then.
+    if (others.sends >= 100 || others.logins >= 100) others = await round(2);
+    assert.ok(others.sends < 100, `sends of others: p99 ${others.sends} ms`);
+    assert.ok(others.logins < 100, `logins of others: p99 ${others.logins} ms`);
   }, { timeout: 300_000 });
 
   it('who was there before an attacker at the same address stays', async ({ start, stage }) => {

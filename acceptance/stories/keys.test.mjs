@@ -93,7 +93,7 @@ story('keys', { server: false, timeout: 400_000 }, (it) => {
         return status === 503 && body.code === 'busy';
       }, 25_000, 500);
       assert.ok(provider.asked > failed);
-      assert.match(server.log, /redirects are not followed/);
+      await server.logs(/redirects are not followed/);
     } finally {
       await provider.close();
     }
@@ -107,7 +107,7 @@ story('keys', { server: false, timeout: 400_000 }, (it) => {
       await new Api(trusted, provider.token('one', { sub: 'anna' })).ok(200, 'GET', '/users/me');
       const stranger = await start({ settings });
       await new Api(stranger, provider.token('one', { sub: 'anna' })).refused('busy', 'GET', '/users/me');
-      assert.match(stranger.log, /TLS with localhost failed/);
+      await stranger.logs(/TLS with localhost failed/);
     } finally {
       await provider.close();
     }
@@ -125,7 +125,7 @@ story('keys', { server: false, timeout: 400_000 }, (it) => {
       assert.match(await wrong('ftp://host.example/'), /jwks_url/);
       const server = await start({ settings: { ...settings, GUILD_AUTH_JWT_JWKS_URL: `http://localhost:${provider.port}/` } });
       await new Api(server, provider.token('one', { sub: 'anna' })).refused('busy', 'GET', '/users/me');
-      assert.match(server.log, /localhost is at (127\.0\.0\.1|::1), which is no public address/);
+      await server.logs(/localhost is at (127\.0\.0\.1|::1), which is no public address/);
       assert.equal(provider.asked, 0);
     } finally {
       await provider.close();

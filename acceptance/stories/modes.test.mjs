@@ -39,7 +39,7 @@ story('mode open', { server: false }, (it) => {
 
   it('says so loudly at the start', async ({ start }) => {
     const server = await start(open);
-    assert.match(server.log, /WARN[^\n]*open|open[^\n]*WARN/, 'a warning names the mode');
+    await server.logs(/WARN[^\n]*open|open[^\n]*WARN/);
   });
 
   it('listens on loopback only, unless auth.open_to_network is true', async ({ start }) => {

@@ -46,6 +46,19 @@ story('typing, read marks and presence', { settings: { GUILD_LIMITS_PRESENCE_SEC
     await theirs.until('typing', ({ room, typing }) => room === last.id && !typing);
   });
 
+  it('typing is taken right after joining, by who was refused a moment before', async ({ people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const [mine, theirs] = await Promise.all([alice.connect(), bob.connect()]);
+    for (let n = 0; n < 10; n += 1) {
+      const room = await bob.room([], { kind: 'channel', name: `n ${n}` });
+      await mine.refused('not_found', 'typing', { room: room.id, typing: true });
+      if (n % 2 === 0) await mine.must('join room', { room: room.id });
+      else await alice.api.ok(204, 'PUT', `/rooms/${room.id}/members/${alice.username}`);
+      await mine.must('typing', { room: room.id, typing: true });
+      await theirs.until('typing', (one) => one.room === room.id && one.username === alice.username);
+    }
+  });
+
   it('typing passes at most once a second and room; more is ok and dropped; a last false passes', async ({ people }) => {
     const [alice, bob] = await people('alice', 'bob');
     const [room, other] = [await alice.room([bob]), await alice.room([bob], { name: 'other' })];
