@@ -16,9 +16,9 @@ const LOOKED_UP: usize = 24;
 /// So many places of one term in a message are marked.
 const MARKED: usize = 100;
 
-/// Steps that it may take to compare a message, each of a unit with a unit; so many take some 20 ms. Any text takes one for each of its units
-/// and each term. Far more come only of one that begins like a long query again and again: hundreds of signs that are the same, thousands of
-/// times. Past this such a message is not found.
+/// Steps that it may take to compare a message, each of a unit with a unit; so many take some 20 ms, or 100 where signs may be read in two ways
+/// at each. Any text takes one for each of its units and each term. Far more come only of one that begins like a long query again and again:
+/// hundreds of characters that are alike, thousands of times. Past this such a message is not found.
 const STEPS: usize = 1 << 20;
 
 /// A query.
