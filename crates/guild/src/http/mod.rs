@@ -3,6 +3,7 @@
 mod documents;
 mod events_page;
 mod pages;
+mod pinged;
 mod probes;
 mod schema_table;
 
@@ -19,7 +20,7 @@ use vital::Vital;
 
 use crate::settings::Run;
 use documents::Documents;
-use probes::Pinged;
+use pinged::Pinged;
 
 /// What the probes look at.
 #[derive(Clone)]

@@ -1,7 +1,6 @@
 //! For those who watch over the server: is it alive, can it serve, and its numbers.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -14,9 +13,6 @@ use utoipa::ToSchema;
 
 use super::Own;
 use crate::vitals;
-
-/// How long the database may take to answer before the server counts as not ready.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a probe finds the server.
 #[derive(Serialize, ToSchema)]
@@ -58,53 +54,6 @@ pub async fn ready(State(own): State<Own>) -> Result<Json<Health>, Problem> {
     }
     let Some(db) = &own.program.db else { return Ok(OK) };
     own.program.pinged.ping(db).await.map(|()| OK).map_err(|why| Refusal::busy(why).into())
-}
-
-/// Whether the database answers. Anybody may ask for `/readyz`, as often as they like, so all who ask within a quarter of a second get
-/// one answer: a probe must not take the place of those who read.
-#[derive(Default)]
-pub struct Pinged(tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>);
-
-impl Pinged {
-    /// For how long an answer holds.
-    const HOLDS: Duration = Duration::from_millis(250);
-
-    /// # Errors
-    /// What is wrong, for whoever asks.
-    async fn ping(&self, db: &db::Db) -> Result<(), String> {
-        let mut last = self.0.lock().await;
-        if let Some((at, answer)) = &*last
-            && at.elapsed() < Self::HOLDS
-        {
-            return answer.clone();
-        }
-        let answer = match tokio::time::timeout(PATIENCE, db.ping()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "not ready: the database does not answer");
-                Err("the database does not answer; the log says more".to_owned())
-            }
-            Err(_) => Err(format!("the database has not answered for {} seconds", PATIENCE.as_secs())),
-        };
-        *last = Some((Instant::now(), answer.clone()));
-        answer
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn all_who_ask_at_once_get_one_answer() {
-        let db = db::Db::open(&"sqlite::memory:".parse().unwrap(), &[], db::Access::Server).await.unwrap();
-        let pinged = Pinged::default();
-        pinged.ping(&db).await.unwrap();
-        db.close().await;
-        pinged.ping(&db).await.expect("the answer of before");
-        tokio::time::sleep(Pinged::HOLDS).await;
-        pinged.ping(&db).await.expect_err("it is asked again");
-    }
 }
 
 /// The server's numbers, as Prometheus reads them
