@@ -25,7 +25,7 @@ const MOST_READS: u32 = 50;
 /// Rows that one read pays for: a page.
 const ROWS_A_READ: usize = 50;
 
-/// How long a password waits for its turn. Ten of them at once (the usual burst of an address) take a quarter of a second.
+/// How long a password waits for its turn. Ten of them at once (the usual burst of an address) take less than half a second.
 const TURN_WITHIN: Duration = Duration::from_secs(10);
 
 /// Tokens that are remembered as valid.
@@ -176,7 +176,7 @@ impl PasswordTry {
         }
         let turn = self.admission.turn_of(self.who).lock_owned();
         let held = tokio::time::timeout(TURN_WITHIN, turn).await;
-        let busy = |_| Refusal::busy("too many passwords are being checked for this address; try again in a few seconds");
+        let busy = |_| Refusal::busy("too many passwords wait to be checked; try again in a few seconds");
         held.map(|held| PasswordTurn { _held: Some(held) }).map_err(|late| busy(late).after(Duration::from_secs(2)))
     }
 }

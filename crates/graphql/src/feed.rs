@@ -287,6 +287,7 @@ mod tests {
         noise(6).await;
         assert_eq!(looks(&mut pulses), 1, "what was committed to the other partition was not");
     }
+
     #[tokio::test(start_paused = true)]
     async fn a_lost_batch_is_noticed_however_many_follow_it_and_one_that_comes_late_is_not_lost() {
         let bus = Bus::near();

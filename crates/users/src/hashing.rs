@@ -1,6 +1,6 @@
 //! Passwords are hashed on threads of their own, for half of the cores, with a short queue: a storm of logins makes logins wait, and
-//! nobody else. They have the usual priority: with a low one, a login waited for whatever else the machine does (p99 148 ms instead of 92
-//! beside a flood of refused calls on two cores; sends beside a storm of logins were equally quick).
+//! nobody else. They have the usual priority: with a low one, a login waited for whatever else the machine does (p99 143 to 151 ms instead of
+//! 95 to 121 beside a flood of refused calls on two cores; sends beside a storm of logins were equally quick).
 
 use crate::settings::HashingSettings;
 use argon2::password_hash::phc::PasswordHash;

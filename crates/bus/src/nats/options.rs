@@ -79,8 +79,9 @@ impl Thread {
     ///
     /// The client forgets a subscription in its next turn after it has asked for its end. What the server sends until it has heard would be
     /// lost, and whoever asked would wait in vain. So the thread stands still until the server has surely heard: then the client reads
-    /// everything that was on its way before it forgets (the runtime has to have looked for it, hence its interval of 1). The flush tells when to stand still: it ends in the same turn in which the client
-    /// writes that it wants no more, and what waits for it on this thread runs right after that turn.
+    /// everything that was on its way before it forgets. For that the runtime must have asked the system what has arrived, hence its
+    /// interval of 1. The flush tells when to stand still: it ends in the turn in which the client writes that it wants no more, and what
+    /// waits for it on this thread runs right after that turn.
     pub(super) async fn drain(&self, client: &Client, mut subscribers: Vec<Subscriber>) -> Vec<Subscriber> {
         let client = client.clone();
         let drained = self.runtime.spawn(async move {
