@@ -16,8 +16,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Reads that a verb takes beforehand whose cost shows afterwards; it is also the most that one such call costs.
 const MOST_READS: u32 = 50;
@@ -25,8 +26,12 @@ const MOST_READS: u32 = 50;
 /// Rows that one read pays for: a page.
 const ROWS_A_READ: usize = 50;
 
-/// How long a password waits for its turn. Ten of them at once (the usual burst of an address) take less than half a second.
+/// How long a password waits for its turn.
 const TURN_WITHIN: Duration = Duration::from_secs(10);
+
+/// All passwords that an address, or a user, may try at once are spread over this time. Hashed one right after the other they would take a
+/// thread that hashes (one, on two cores) from everybody else for half a second.
+const SPREAD: Duration = Duration::from_secs(2);
 
 /// Tokens that are remembered as valid.
 const TOKENS: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
@@ -131,7 +136,9 @@ pub struct Admission {
     reads: Buckets<UserId>,
     logins: Buckets<IpAddr>,
     passwords: Buckets<UserId>,
-    turns: Mutex<HashMap<Guesser, Weak<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<Guesser, Arc<Turn>>>,
+    /// Between the begin of one check of an address and that of its next; `None` where passwords are not limited.
+    pace: Option<Duration>,
     unauthenticated: Buckets<IpAddr>,
     tokens: Tokens,
 }
@@ -159,33 +166,37 @@ impl std::fmt::Debug for PasswordTry {
 }
 
 impl PasswordTry {
-    /// Waits for the turn. An address, and a user, has one password checked at a time, so that a burst does not keep the few threads that
-    /// hash from everybody else. Ask for it when the password is at hand, and keep it until the password is checked: others of the same
+    /// Waits for the turn. An address, and a user, has one password checked at a time, and not one right after the other, so that a burst does
+    /// not keep the few threads that hash from everybody else. Ask for it when the password is at hand, and keep it until the password is checked: others of the same
     /// address wait meanwhile.
     ///
     /// # Errors
     /// `busy`: too many passwords of this address, or of this user, are being checked.
     pub async fn turn(self) -> Result<PasswordTurn, Refusal> {
-        let unlimited = match self.who {
-            Guesser::Address(_) => self.admission.logins.is_unlimited(),
-            Guesser::User(_) => self.admission.passwords.is_unlimited(),
-        };
         // Where passwords are not limited, nobody waits: there may be a proxy in front whose address is everybody's.
-        if unlimited {
-            return Ok(PasswordTurn { _held: None });
-        }
-        let turn = self.admission.turn_of(self.who).lock_owned();
-        let held = tokio::time::timeout(TURN_WITHIN, turn).await;
+        let Some(pace) = self.admission.pace else { return Ok(PasswordTurn { _held: None }) };
+        let turn = self.admission.turn_of(self.who, pace);
+        let held = tokio::time::timeout(TURN_WITHIN, async {
+            let mut last = turn.lock_owned().await;
+            if let Some(last) = *last {
+                tokio::time::sleep_until(last + pace).await;
+            }
+            *last = Some(Instant::now());
+            last
+        });
         let busy = |_| Refusal::busy("too many passwords wait to be checked; try again in a few seconds");
-        held.map(|held| PasswordTurn { _held: Some(held) }).map_err(|late| busy(late).after(Duration::from_secs(2)))
+        held.await.map(|held| PasswordTurn { _held: Some(held) }).map_err(|late| busy(late).after(Duration::from_secs(2)))
     }
 }
+
+/// Held by whoever has a password checked; when the last check began.
+type Turn = tokio::sync::Mutex<Option<Instant>>;
 
 /// A turn at having a password checked; it ends when this is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct PasswordTurn {
-    _held: Option<tokio::sync::OwnedMutexGuard<()>>,
+    _held: Option<tokio::sync::OwnedMutexGuard<Option<Instant>>>,
 }
 
 impl std::fmt::Debug for Admission {
@@ -209,6 +220,7 @@ impl Admission {
             logins: Buckets::new(a_minute(s.logins_per_minute), s.logins_per_minute, clock.clone()),
             passwords: Buckets::new(a_minute(s.logins_per_minute), s.logins_per_minute, clock.clone()),
             turns: Mutex::default(),
+            pace: SPREAD.checked_div(s.logins_per_minute),
             unauthenticated: Buckets::new(a_minute(s.unauthenticated_per_minute), s.unauthenticated_per_minute, clock.clone()),
             tokens: Tokens::default(),
         })
@@ -260,15 +272,12 @@ impl Admission {
     }
 
     /// The lock of whoever has a password checked.
-    fn turn_of(&self, who: Guesser) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn_of(&self, who: Guesser, pace: Duration) -> Arc<Turn> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that nobody holds any more are forgotten; there are as many as passwords are being checked.
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        turns.get(&who).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let turn = Arc::default();
-            turns.insert(who, Arc::downgrade(&turn));
-            turn
-        })
+        // Those that nobody holds or waits for, and whose next check need not wait, are forgotten.
+        let waits = |turn: &Arc<Turn>| turn.try_lock().map_or(true, |last| last.is_some_and(|last| last.elapsed() < pace));
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1 || waits(turn));
+        Arc::clone(turns.entry(who).or_default())
     }
 
     /// Finds out who shows this token. An address from which too many bad tokens came is not asked for: but for tokens that
@@ -445,7 +454,7 @@ mod tests {
         assert!(admission.pay(user, Price::Look).is_err());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_address_has_one_password_checked_at_a_time_and_nobody_else_waits() {
         let (admission, _) = admission(AdmissionSettings::default());
         let (here, there): (IpAddr, IpAddr) = ("1.2.3.4".parse().unwrap(), "1.2.3.5".parse().unwrap());
@@ -462,6 +471,21 @@ mod tests {
         let unlimited = Admission::new(&AdmissionSettings::unlimited(), &Clock::system());
         let _held = unlimited.log_in(here).unwrap().turn().await.unwrap();
         let _too = unlimited.log_in(here).unwrap().turn().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_passwords_of_a_burst_are_spread() {
+        let (admission, _) = admission(AdmissionSettings { logins_per_minute: 10, ..AdmissionSettings::default() });
+        let here: IpAddr = "1.2.3.4".parse().unwrap();
+        let began = Instant::now();
+        for number in 0..10 {
+            drop(admission.log_in(here).unwrap().turn().await.unwrap());
+            assert_eq!(began.elapsed().as_millis() / 100, 2 * number, "also where each is asked for after the other");
+        }
+        assert_eq!(admission.turns.lock().unwrap().len(), 1);
+        tokio::time::sleep(SPREAD).await;
+        drop(admission.log_in("1.2.3.5".parse().unwrap()).unwrap().turn().await.unwrap());
+        assert_eq!(admission.turns.lock().unwrap().len(), 1, "who has not come again is forgotten");
     }
 
     #[tokio::test(start_paused = true)]

@@ -108,11 +108,6 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         full_at.map_or(now, |at| at.clamp(now, now + 2.0 * self.burst))
     }
 
-    /// Whether there is no limit.
-    pub fn is_unlimited(&self) -> bool {
-        self.cost == 0.0
-    }
-
     /// How many keys are remembered.
     pub fn len(&self) -> usize {
         self.full_at.lock().unwrap_or_else(PoisonError::into_inner).len()
