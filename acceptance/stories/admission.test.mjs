@@ -222,13 +222,15 @@ story('admission', { server: false, timeout: 400_000 }, (it) => {
       assert.deepEqual(wrong, []);
       return { sends, logins };
     };
-    let others = await round(1);
-    // To hash a password takes 42 ms of a core here. A login beside the flood's own waits for one of those and for its own, on cores that the
-    // flood's client shares: 95 to 120 ms were measured on two cores that did nothing else (issue 10 asks for 100). A machine with other work
-    // has a bad moment: once more then.
-    if (others.sends >= 100 || others.logins >= 250) others = await round(2);
+    // To hash a password takes 42 ms of a core here, and up to 90 beside the flood's client, which is on the same two cores. So a bad moment of
+    // the machine is seen in the p99, and it is measured again; what is wrong with the server is wrong each time.
+    let others;
+    for (let number = 1; number <= 3; number += 1) {
+      others = await round(number);
+      if (others.sends < 100 && others.logins < 100) break;
+    }
     assert.ok(others.sends < 100, `sends of others: p99 ${others.sends} ms`);
-    assert.ok(others.logins < 250, `logins of others: p99 ${others.logins} ms`);
+    assert.ok(others.logins < 100, `logins of others: p99 ${others.logins} ms`);
   }, { timeout: 300_000 });
 
   it('who was there before an attacker at the same address stays', async ({ start, stage }) => {
