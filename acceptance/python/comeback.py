@@ -26,7 +26,7 @@ def main():
     client.on("connect_error", lambda data: say("connect_error", data))
     client.on("error", lambda data: say("error", data["code"]))
     client.on("ready", lambda data: served.set())
-    client.connect(url, auth={"token": token}, transports=["websocket"], retry=first == "retries", wait_timeout=10)
+    client.connect(url, auth={"token": token}, transports=["websocket"], retry=first == "retries")
     if not served.wait(WAIT_SECONDS):
         say("never ready")
         sys.exit(1)
