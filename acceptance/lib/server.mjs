@@ -9,6 +9,7 @@ import { Ingress } from './ingress.mjs';
 import { Nats } from './nats.mjs';
 import { dumped, sharedPostgres } from './postgres.mjs';
 import { guild as runGuild, Process, START_MS } from './process.mjs';
+import { postgresSays, sqliteSays } from './sql.mjs';
 import { eventually } from './wait.mjs';
 
 export { binary } from './process.mjs';
@@ -197,6 +198,11 @@ export class Server {
   /** Runs `guild ...args` beside this server, in its folder and with its settings. */
   run(args, options = {}) {
     return guild(args, { cwd: this.folder, ...options, settings: { ...this.settings, ...options.settings } });
+  }
+
+  /** Runs statements on its database, past the program; answers the rows, with | between the columns. */
+  sql(...statements) {
+    return this.shape.postgres ? postgresSays(this.settings.GUILD_DATABASE_URL, ...statements) : sqliteSays(this.database, ...statements);
   }
 
   /** Everything that it keeps, as {name, bytes}: the files of the database, or what PostgreSQL gives away of it. */

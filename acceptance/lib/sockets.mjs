@@ -18,7 +18,7 @@ const TRANSPORTS = {
 };
 
 /** Events with a `cursor`: they are in the log, and come exactly once, in order. */
-export const DURABLE = ['room created', 'new message', 'member joined', 'member left', 'room updated'];
+export const DURABLE = ['room created', 'new message', 'member joined', 'member left', 'room updated', 'event'];
 
 export class Wire {
   /**

@@ -7,6 +7,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFi
 import { join } from 'node:path';
 import { Api } from '../lib/http.mjs';
 import { freshFolder, guild, Server } from '../lib/server.mjs';
+import { sqliteSays as sql } from '../lib/sql.mjs';
 import { story } from '../lib/story.mjs';
 import { eventually, pipelined, within } from '../lib/wait.mjs';
 
@@ -22,14 +23,6 @@ async function failsToStart(options) {
   assert.notEqual(end.code, 0);
   assert.equal(server.log.includes('panicked'), false, server.log);
   return server.log;
-}
-
-/** Python's sqlite3 runs a statement on a database file. */
-function sql(file, ...statements) {
-  const script = 'import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],isolation_level=None)\nfor s in sys.argv[2:]:\n  for row in c.execute(s): print("|".join(map(str,row)))\nc.close()';
-  const done = spawnSync('python3', ['-c', script, file, ...statements], { encoding: 'utf8' });
-  assert.equal(done.status, 0, done.stderr);
-  return done.stdout.trim().split('\n').filter(Boolean);
 }
 
 story('probes and documents', {}, (it) => {

@@ -56,6 +56,11 @@ impl Topics {
         Subscription(self.topic::<H>().subscribe())
     }
 
+    /// Listeners of this kind have missed something.
+    pub(crate) fn missed_one<H: Hint>(&self) {
+        self.topic::<H>().missed();
+    }
+
     /// Every listener may have missed something.
     pub(crate) fn missed(&self) {
         for topic in self.0.lock().unwrap_or_else(PoisonError::into_inner).values() {

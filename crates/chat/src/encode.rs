@@ -2,7 +2,7 @@
 //! sender sees its nonce.
 
 use contract::log::{Entry, Event};
-use contract::wire::{MemberChanged, NewMessage, RoomCreated, RoomUpdated, server};
+use contract::wire::{MemberChanged, NewMessage, RoomCreated, RoomUpdated, UnknownEvent, server};
 use contract::{Message, UserId};
 use serde::Serialize;
 use socketio::Frame;
@@ -59,6 +59,7 @@ fn encode(event: &Event, own: bool, cursor: &str) -> Option<Frame> {
         Event::RoomUpdated { room, seq, name } => {
             frame(server::ROOM_UPDATED, &RoomUpdated { room: *room, seq: *seq, name: name.clone(), cursor })
         }
+        Event::Unknown(unknown) => frame(server::EVENT, &UnknownEvent { room: unknown.room, seq: unknown.seq, kind: unknown.kind, cursor }),
     }
 }
 

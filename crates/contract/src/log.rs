@@ -3,7 +3,9 @@
 //! a gateway needs to deliver it; [`Batch`] is what one commit added.
 
 use crate::{Message, Room, RoomId, RoomName, UserRef};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One durable event at its place in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,9 +18,12 @@ pub struct Entry {
     pub event: Event,
 }
 
-/// What happened, and so who hears it. All but `RoomCreated` go to those who were the room's members at that position; who joins
-/// hears of it, and who leaves too.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What happened, and so who hears it. All but what is addressed to one user go to those who were the room's members at that position; who
+/// joins hears of it, and who leaves too.
+///
+/// A newer program of the cluster may tell what this one does not know. So whoever adds a variant here gives its content the fields of
+/// [`Unknown`]; this program then reads it as that, and the batch or the answer in which it comes is read whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// For one user: from here on the user is a member of this room. `room` is as that user sees it when the entry is read.
@@ -49,6 +54,76 @@ pub enum Event {
         /// The new name.
         name: RoomName,
     },
+    /// Something that this program does not know.
+    Unknown(Unknown),
+}
+
+/// A durable event of a kind, or of a version of a kind, that this program does not know. It is delivered with what every event has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// Which room.
+    pub room: RoomId,
+    /// The event's number in the room; none for what is addressed to one user.
+    pub seq: Option<i64>,
+    /// The kind's number in the log.
+    pub kind: i64,
+    /// Who alone hears it, where it is addressed to one user.
+    #[serde(default)]
+    pub reader: Option<UserRef>,
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Tagged)
+    }
+}
+
+/// Reads an event: a map with one entry, its kind and what that holds.
+struct Tagged;
+
+impl<'de> Visitor<'de> for Tagged {
+    type Value = Event;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event: an object with one field, which is its kind")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event, A::Error> {
+        #[derive(Deserialize)]
+        struct RoomCreated {
+            reader: UserRef,
+            room: Box<Room>,
+        }
+        #[derive(Deserialize)]
+        struct NewMessage {
+            sender: UserRef,
+            message: Box<Message>,
+        }
+        #[derive(Deserialize)]
+        struct RoomUpdated {
+            room: RoomId,
+            seq: i64,
+            name: RoomName,
+        }
+        let kind = map.next_key::<String>()?.ok_or_else(|| serde::de::Error::custom("an event has a kind"))?;
+        Ok(match kind.as_str() {
+            "room_created" => {
+                let RoomCreated { reader, room } = map.next_value()?;
+                Event::RoomCreated { reader, room }
+            }
+            "new_message" => {
+                let NewMessage { sender, message } = map.next_value()?;
+                Event::NewMessage { sender, message }
+            }
+            "member_joined" => Event::MemberJoined(map.next_value()?),
+            "member_left" => Event::MemberLeft(map.next_value()?),
+            "room_updated" => {
+                let RoomUpdated { room, seq, name } = map.next_value()?;
+                Event::RoomUpdated { room, seq, name }
+            }
+            _ => Event::Unknown(map.next_value()?),
+        })
+    }
 }
 
 /// A join or a leave.
@@ -72,6 +147,7 @@ impl Event {
             Self::NewMessage { message, .. } => message.room,
             Self::MemberJoined(membership) | Self::MemberLeft(membership) => membership.room,
             Self::RoomUpdated { room, .. } => *room,
+            Self::Unknown(unknown) => unknown.room,
         }
     }
 }
@@ -88,4 +164,76 @@ pub struct Batch {
     pub last: i64,
     /// The entries, ascending, every one from `first` to `last`.
     pub entries: Vec<Entry>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MessageId, RoomKind, Time, UserId};
+
+    fn user() -> UserRef {
+        UserRef { id: UserId::new(), username: "ann".try_into().unwrap() }
+    }
+
+    fn room(id: RoomId) -> Room {
+        Room {
+            id,
+            kind: RoomKind::Group,
+            name: Some("tea".try_into().unwrap()),
+            created_by: "ann".try_into().unwrap(),
+            created_at: Time(1),
+            usernames: vec!["ann".try_into().unwrap()],
+            member_count: 1,
+            head: 1,
+            read: 1,
+            unread: 0,
+            last_message: None,
+        }
+    }
+
+    #[test]
+    fn every_event_comes_back_as_it_was_told() {
+        let id = RoomId::new();
+        let message = Message {
+            id: MessageId::new(),
+            room: id,
+            seq: 2,
+            sender: "ann".try_into().unwrap(),
+            body: "hi".try_into().unwrap(),
+            created_at: Time(5),
+            nonce: Some("n".try_into().unwrap()),
+        };
+        let membership = Membership { room: id, seq: 3, user: user(), member_count: 2 };
+        let events = [
+            Event::RoomCreated { reader: user(), room: Box::new(room(id)) },
+            Event::NewMessage { sender: user(), message: Box::new(message) },
+            Event::MemberJoined(membership.clone()),
+            Event::MemberLeft(membership),
+            Event::RoomUpdated { room: id, seq: 4, name: "plans".try_into().unwrap() },
+            Event::Unknown(Unknown { room: id, seq: Some(5), kind: 999, reader: None }),
+            Event::Unknown(Unknown { room: id, seq: None, kind: 999, reader: Some(user()) }),
+        ];
+        for event in events {
+            let told = serde_json::to_string(&event).unwrap();
+            assert_eq!(serde_json::from_str::<Event>(&told).unwrap(), event, "{told}");
+            // A newer program may say more of it.
+            let more = told.replacen(":{", r#":{"since":{"a":[1]},"#, 1);
+            assert_eq!(serde_json::from_str::<Event>(&more).unwrap(), event, "{more}");
+        }
+    }
+
+    #[test]
+    fn a_batch_with_an_event_of_a_newer_program_keeps_its_places() {
+        let id = RoomId::new();
+        let told = format!(
+            r#"{{"partition":1,"first":7,"last":8,"entries":[
+                {{"partition":1,"position":7,"event":{{"reaction_added":{{"emoji":"+1","room":"{id}","seq":4,"kind":999}}}}}},
+                {{"partition":1,"position":8,"event":{{"room_updated":{{"room":"{id}","seq":5,"name":"plans"}}}}}}]}}"#
+        );
+        let batch: Batch = serde_json::from_str(&told).unwrap();
+        let unknown = Event::Unknown(Unknown { room: id, seq: Some(4), kind: 999, reader: None });
+        assert_eq!(batch.entries.iter().map(|entry| entry.position).collect::<Vec<_>>(), [7, 8]);
+        assert_eq!(batch.entries[0].event, unknown);
+        assert_eq!(batch.entries[1].event, Event::RoomUpdated { room: id, seq: 5, name: "plans".try_into().unwrap() });
+    }
 }

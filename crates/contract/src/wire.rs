@@ -30,6 +30,7 @@ pub mod server {
     pub const MEMBER_JOINED: &str = "member joined";
     pub const MEMBER_LEFT: &str = "member left";
     pub const ROOM_UPDATED: &str = "room updated";
+    pub const EVENT: &str = "event";
     pub const TYPING: &str = "typing";
     pub const READ: &str = "read";
     pub const USER_ONLINE: &str = "user online";
@@ -281,6 +282,20 @@ pub struct RoomUpdated {
     pub seq: i64,
     /// The new name.
     pub name: RoomName,
+    /// Everything up to here has reached you.
+    pub cursor: String,
+}
+
+/// `event`: something durable happened of a kind that this server does not know, because a newer one of the cluster wrote it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct UnknownEvent {
+    /// The room's id.
+    pub room: RoomId,
+    /// The event's place in the room's order; null for what is for you alone.
+    #[schema(minimum = 1)]
+    pub seq: Option<i64>,
+    /// The number of its kind.
+    pub kind: i64,
     /// Everything up to here has reached you.
     pub cursor: String,
 }

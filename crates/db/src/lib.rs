@@ -19,6 +19,7 @@ pub mod copy;
 mod db;
 mod error;
 mod migrations;
+pub mod numbers;
 mod postgres;
 mod refusal;
 mod row;

@@ -86,8 +86,10 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
     let (mut messages, mut graphql) = (None, None);
     if let Some(db) = db.clone().filter(|_| run.messages) {
         let service = Messages::new(db, bus.clone(), settings.messages(), clock.clone());
+        service.start_check().await.map_err(StartError::Log)?;
         Messages::serve(&service, &bus);
         tasks.spawn(service.keep_index());
+        tasks.spawn(service.keep_version());
         vitals.push(service.vital());
         routes = routes.merge(messages::http::routes(Arc::clone(&service), bus.clone(), Arc::clone(&admission)));
         messages = Some(service);

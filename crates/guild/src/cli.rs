@@ -26,6 +26,8 @@ pub enum Action {
     User(UserAction),
     /// Begin a new epoch.
     NewEpoch,
+    /// Let the newest kinds of events be written.
+    FinishUpgrade,
     /// Print the settings that are in force.
     Settings,
 }
@@ -124,6 +126,17 @@ pub fn command() -> Command {
                  silence. Refuses while a server runs.",
             ),
         ),
+    )
+    .subcommand(
+        Command::new("upgrade")
+            .about("Finishes an upgrade, after the last process of the old version")
+            .subcommand_required(true)
+            .subcommand(tool("finish").about("Lets this version's new kinds of events be written").long_about(
+                "Lets this version's new kinds of events be written. Until then the servers of this version do without them, so that \
+                 those of the version before, which may still run over the same database, know all that they read. Give it when the \
+                 last old process has gone; servers notice within 5 seconds. An old version cannot be started over this database \
+                 after that. A new database needs none of it.",
+            )),
     )
     .subcommand(
         Command::new("settings")
@@ -260,6 +273,7 @@ fn action(matches: &ArgMatches) -> Action {
         }
         Some(("user", inner)) => Action::User(user_action(inner)),
         Some(("epoch", _)) => Action::NewEpoch,
+        Some(("upgrade", _)) => Action::FinishUpgrade,
         Some(("settings", _)) => Action::Settings,
         _ => Action::Serve,
     }
@@ -325,6 +339,7 @@ mod tests {
         assert_eq!(parsed("guild check").unwrap().0, Action::Check);
         assert_eq!(parsed("guild settings").unwrap().0, Action::Settings);
         assert_eq!(parsed("guild epoch new").unwrap().0, Action::NewEpoch);
+        assert_eq!(parsed("guild upgrade finish").unwrap().0, Action::FinishUpgrade);
         assert_eq!(parsed("guild user list").unwrap().0, Action::User(UserAction::List));
         let add = UserAction::Add { name: "alice".into(), display_name: Some("Al".into()), password_stdin: true };
         assert_eq!(parsed("guild user add alice --display-name Al --password-stdin").unwrap().0, Action::User(add));

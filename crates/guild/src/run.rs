@@ -77,6 +77,7 @@ fn act(action: Action, sources: &Sources) -> Result<u8, Failure> {
         Action::Settings => print_settings(&layered),
         Action::Check => as_a_tool(&settings, commands::check(&settings)),
         Action::Copy { from, to } => as_a_tool(&settings, commands::copy(&from, &to)),
+        Action::FinishUpgrade => as_a_tool(&settings, commands::finish_upgrade(&settings)),
         Action::NewEpoch => as_a_tool(&settings, commands::new_epoch(&settings)),
         Action::User(what) => as_a_tool(&settings, commands::user(&settings, what)),
     }

@@ -45,6 +45,8 @@ pub enum StartError {
     Nats(CannotConnect),
     /// A service refuses its settings, or this database with them.
     Service(CannotStart),
+    /// The log is of a newer version than this program.
+    Log(messages::CannotServe),
     /// Nothing can listen there.
     Listen(SocketAddr, std::io::Error),
     /// Numbers cannot be counted.
@@ -57,6 +59,7 @@ impl fmt::Display for StartError {
             StartError::Database(error) => error.fmt(f),
             StartError::Nats(error) => error.fmt(f),
             StartError::Service(error) => error.fmt(f),
+            StartError::Log(error) => error.fmt(f),
             StartError::Listen(address, error) => {
                 write!(f, "cannot listen on {address} ({error}): is another server there? listen says where this one should")
             }

@@ -127,6 +127,21 @@ async fn fill(url: &str) {
         sent.unwrap();
     }
     bus.ask(&caller(1), calls::MarkRead { room: rooms[3], seq: 20 }).await.unwrap();
+    // What a newer program has written: a kind, a version, a kind addressed to one user.
+    db.write(|tx| {
+        Box::pin(async move {
+            tx.execute("UPDATE log SET kind = 999, version = 3 WHERE kind = 5", &[]).await?;
+            tx.execute("UPDATE log SET version = 99 WHERE kind = 2 AND seq > 100 AND seq < 110", &[]).await?;
+            let told =
+                "INSERT INTO log (position, part, room, seq, kind, version, actor, subject, messages, newest, member_count, created_at)
+                SELECT position + 1, part, room, NULL, 998, 1, actor, actor, messages, newest, member_count, created_at
+                FROM log l WHERE position = (SELECT MAX(position) FROM log m WHERE m.part = l.part)";
+            tx.execute(told, &[]).await?;
+            db::numbers::raise(tx, "log_min_version", 7).await
+        })
+    })
+    .await
+    .unwrap();
     drop((messages, users, bus));
     db.close().await;
 }
@@ -145,7 +160,8 @@ impl AskOwned for Bus {
 use Column::{Bytes as B, Int as I, Text as T};
 
 /// Everything that is to arrive. Positions are told by how many rows of the room lie up to them.
-const DUMPS: [(&str, &[Column]); 7] = [
+const DUMPS: [(&str, &[Column]); 8] = [
+    ("SELECT name, value FROM meta WHERE name = 'log_min_version'", &[T, I]),
     ("SELECT id, username, display_name, password, origin, created_at, disabled_at FROM users ORDER BY id", &[B, T, T, T, T, I, I]),
     ("SELECT hash, id, user_id, created_at, expires_at FROM tokens ORDER BY hash", &[B, B, B, I, I]),
     ("SELECT id, expires_at FROM revoked_jwts ORDER BY id", &[B, I]),
@@ -220,7 +236,11 @@ async fn everything_goes_there_and_back() {
 
     let (code, said) = copy(folder.path(), &origin, &there);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("3183 rows of the log, 3000 messages, 13 rooms") && said.contains("told to resync"), "{said}");
+    assert!(
+        said.contains("3184 rows of the log, 130 of them of kinds or versions that a newer program has written, 2883 messages, 13 rooms")
+            && said.contains("told to resync"),
+        "{said}"
+    );
     assert_eq!(said.matches("promises are kept").count(), 2, "{said}");
     assert!(dump(&there).await == expected, "on PostgreSQL something differs");
 

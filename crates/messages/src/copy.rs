@@ -5,6 +5,7 @@
 //! the target. So positions stay gapless, seqs rise with them, and times do not fall within a partition. A membership begins with its
 //! `room created` row and ends with its `member left` row, so `stays` follows from the log as it goes by.
 
+use crate::log_version;
 use crate::partitions::Partitions;
 use crate::search::index;
 use contract::RoomId;
@@ -89,6 +90,7 @@ pub async fn copy(copy: &mut Copy<'_>) -> Result<(), CopyError> {
     for (name, sql) in [(ROOMS.name, ROOMS.count), (MEMBERS.name, MEMBERS.count), ("stays", STAYS), ("log", LOG)] {
         copy.count(name, sql).await?;
     }
+    log_version::copy(copy.from, copy.to).await?;
     // Of positions and of the engine, so it is made anew. Where this is cut short, it goes on from there.
     let to = copy.to;
     index::catch_up(to, 1, |done| copy.tell(WORDS, done.unsigned_abs())).await?;
@@ -112,6 +114,14 @@ struct LogRow {
     created_at: i64,
     room: RoomId,
     kind: i64,
+    version: i64,
+}
+
+impl LogRow {
+    /// Whether this program knows what a row of this kind does. Others are copied as they are.
+    fn is_known(&self) -> bool {
+        self.version == 1
+    }
 }
 
 async fn log(copy: &mut Copy<'_>) -> Result<(), CopyError> {
@@ -171,6 +181,7 @@ async fn fill(from: &Db, source: &mut Source) -> Result<(), Error> {
             created_at: row.int(1)?,
             room: RoomId::from_bytes(row.id(3)?),
             kind: row.int(5)?,
+            version: row.int(6)?,
         })
     };
     let rows = from.read(move |tx| Box::pin(async move { tx.rows(READ, &values, read).await })).await?;
@@ -200,14 +211,17 @@ async fn write(copy: &Copy<'_>, batch: Vec<LogRow>, ends: &mut [i64], taken: Vec
         *end += 1;
         let (member, room) = (subject(&row), row.room.bytes());
         match row.kind {
-            CREATED => {
-                let Some(seq) = begins.next().flatten() else {
+            CREATED => match begins.next().flatten() {
+                Some(seq) => stays.push((BEGIN_STAY, values![member, room, i64::from(part), *end, seq])),
+                None if row.is_known() => {
                     let cause = format!("the source has no membership for its row at {}: guild check says more", row.position);
                     return Err(CopyError::Refused(cause));
-                };
-                stays.push((BEGIN_STAY, values![member, room, i64::from(part), *end, seq]));
+                }
+                None => {}
+            },
+            LEFT if row.is_known() => {
+                stays.push((END_STAY, values![member, room, *end, row.values.get(4).cloned().unwrap_or(Value::NullInt)]))
             }
-            LEFT => stays.push((END_STAY, values![member, room, *end, row.values.get(4).cloned().unwrap_or(Value::NullInt)])),
             _ => {}
         }
         for (column, value) in [(0, *end), (2, i64::from(part))] {

@@ -2,6 +2,7 @@
 
 use crate::get_rooms::at_most;
 use crate::service::Messages;
+use crate::store::log::LogRow;
 use crate::store::sets::{self, Span};
 use crate::{access, resolve};
 use contract::calls::messages::{Histories, OfRoom, Stretch};
@@ -50,7 +51,11 @@ impl Answer<Histories> for Messages {
                         (Some(first), Some(last)) => (first.messages > 1, last.messages < head.messages),
                         _ => (head.messages > 0 && span.after > 0, head.messages > 0 && span.after == 0),
                     };
-                    let messages = rows.into_iter().map(|row| resolve::message(row, &names, reader)).collect::<Result<_, _>>()?;
+                    let messages = rows
+                        .into_iter()
+                        .filter(LogRow::is_message)
+                        .map(|row| resolve::message(row, &names, reader))
+                        .collect::<Result<_, _>>()?;
                     Ok(Stretch { messages, earlier, later })
                 }
             };

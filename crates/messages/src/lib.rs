@@ -22,6 +22,7 @@ mod join;
 mod leave;
 mod list_channels;
 mod list_members;
+mod log_version;
 mod mark_read;
 mod members_of;
 mod merge;
@@ -49,6 +50,7 @@ mod writer;
 mod tests;
 
 pub use check::{Report, check};
+pub use log_version::{CannotServe, LOG_VERSION, finish_upgrade};
 pub use partitions::Partitions;
 pub use service::Messages;
 pub use settings::Settings;

@@ -3,7 +3,7 @@
 use crate::names::{Found, Names};
 use crate::store::log::{Kind, LogRow};
 use crate::view::{self, RawRoom};
-use contract::log::{Entry, Event, Membership};
+use contract::log::{Entry, Event, Membership, Unknown};
 use contract::{Message, Nonce, Refusal, Room, RoomId, UserId};
 use db::Db;
 use std::collections::HashSet;
@@ -29,10 +29,11 @@ impl Resolver {
             .collect()
     }
 
-    /// Message rows as messages, in the same order, nonces included: `reader` gets to see only its own.
+    /// Message rows as messages, in the same order, nonces included: `reader` gets to see only its own. Those of a version that this
+    /// program does not know are left out.
     pub(crate) async fn messages(&self, rows: Vec<LogRow>, reader: UserId) -> Result<Vec<Message>, Refusal> {
         let names = self.names.of(rows.iter().map(|row| row.actor).collect()).await?;
-        rows.into_iter().map(|row| message(row, &names, reader)).collect()
+        rows.into_iter().filter(LogRow::is_message).map(|row| message(row, &names, reader)).collect()
     }
 
     /// Rooms as their reader sees them.
@@ -61,6 +62,11 @@ fn event(row: LogRow, names: &Found, rooms: &mut impl Iterator<Item = RawRoom>) 
         Kind::RoomUpdated => {
             let name = row.payload.clone().unwrap_or_default();
             Event::RoomUpdated { room: row.room, seq: seq(&row)?, name: name.try_into().map_err(|_| broken(&row))? }
+        }
+        Kind::Unknown { number, .. } => {
+            // Only what is addressed to one user has no seq. Who the subject of another row is, this program does not know.
+            let reader = row.subject.filter(|_| row.seq.is_none()).and_then(|reader| names.user(reader).ok());
+            Event::Unknown(Unknown { room: row.room, seq: row.seq, kind: number, reader })
         }
     })
 }
@@ -98,7 +104,7 @@ fn room(raw: RawRoom, names: &Found) -> Result<Room, Refusal> {
         head: raw.head,
         read: raw.read,
         unread: raw.unread,
-        last_message: raw.last.map(|row| message(row, names, raw.reader)).transpose()?,
+        last_message: raw.last.filter(LogRow::is_message).map(|row| message(row, names, raw.reader)).transpose()?,
     })
 }
 

@@ -95,6 +95,11 @@ impl SendMessage {
     async fn earlier(&self, batch: &mut Batch<'_>) -> Result<Option<LogRow>, Denied> {
         let Some(nonce) = &self.nonce else { return Ok(None) };
         let row = batch.by_nonce(self.room, self.sender, nonce).await?;
+        if row.as_ref().is_some_and(|row| !row.is_message()) {
+            return Err(
+                Refusal::busy("this message is on disk, written by a newer server; send it again to reach one that can show it").into()
+            );
+        }
         if row.as_ref().is_some_and(|row| row.payload.as_deref() != Some(&self.body)) {
             let detail = "this nonce was used in this room for another message; use a new one for a new message";
             return Err(Refusal::new(Code::NonceConflict, detail).about("nonce").into());

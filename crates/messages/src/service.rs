@@ -1,5 +1,6 @@
 //! The service: what all its operations share, and what it answers on the bus.
 
+use crate::log_version::{CannotServe, MinVersion};
 use crate::names::Names;
 use crate::partitions::Partitions;
 use crate::publish::Publisher;
@@ -27,6 +28,7 @@ pub struct Messages {
     pub(crate) limits: Arc<Limits>,
     pub(crate) memberships: Memberships,
     pub(crate) partitions: Partitions,
+    min_version: MinVersion,
     writer: Mutex<Option<Writer>>,
     writing: Mutex<JoinSet<()>>,
     vital: Vital,
@@ -45,7 +47,8 @@ impl Messages {
         let resolver = Resolver { db: db.clone(), names: names.clone() };
         let vital = Vital::new();
         let publisher = |part| Publisher::start(part, resolver.clone(), bus.clone(), &vital);
-        let (writer, writing) = Writer::start(&db, &clock, &vital, publisher);
+        let min_version = MinVersion::default();
+        let (writer, writing) = Writer::start(&db, &clock, &vital, &min_version, publisher);
         let partitions = Partitions::of(&db);
         let limits = Arc::new(Limits {
             sends: Buckets::new(f64::from(settings.sends_per_second), settings.sends_burst, clock.clone()),
@@ -57,7 +60,20 @@ impl Messages {
         }
         let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(writing));
         let memberships = rooms_of::start(db.clone());
-        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, partitions, writer, writing, vital })
+        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, partitions, min_version, writer, writing, vital })
+    }
+
+    /// Reads which kinds of rows may be written to the database.
+    ///
+    /// # Errors
+    /// It was finished upgrading to a newer version than this program's, or cannot be read.
+    pub async fn start_check(&self) -> Result<(), CannotServe> {
+        self.min_version.start(&self.db).await
+    }
+
+    /// Notices, for as long as it is polled, when an upgrade is finished.
+    pub fn keep_version(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.vital.keep("the reading of the log's version", self.min_version.clone().keep_reading(self.db.clone()))
     }
 
     /// Registers what this service answers.

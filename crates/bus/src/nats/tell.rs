@@ -113,7 +113,11 @@ impl Nats {
             while let Some(message) = messages.next().await {
                 match serde_json::from_slice::<H>(&message.payload) {
                     Ok(hint) => topics.publish(hint),
-                    Err(error) => tracing::error!(subject = H::SUBJECT, %error, "a hint from another process cannot be read"),
+                    Err(error) => {
+                        // Of a newer program, perhaps. Whoever listens looks into the database, as after any hint that was lost.
+                        tracing::warn!(subject = H::SUBJECT, %error, "a hint from another process cannot be read");
+                        topics.missed_one::<H>();
+                    }
                 }
             }
         }));

@@ -4,7 +4,7 @@ use contract::calls::messages::RoomHead;
 use contract::wire::{
     Authenticate, AuthenticateAck, CreateRoom, CreateRoomAck, Cut, Done, InRoom, MarkRead, MemberChanged, MessageAck, NewMessage,
     NothingAck, PresenceNow, ReadAck, ReadNow, Ready, Refused, Resync, RoomAck, RoomCreated, RoomUpdated, SendMessage, ServerInfo,
-    SetTyping, TypingNow, client,
+    SetTyping, TypingNow, UnknownEvent, client,
 };
 use contract::{Code, Cursor, Message, MessageId, Refusal, Room, RoomId, RoomKind, Time, User, UserId, Username};
 use serde_json::Value;
@@ -100,6 +100,10 @@ pub(super) fn member_changed() -> Made<MemberChanged> {
 
 pub(super) fn room_updated() -> Made<RoomUpdated> {
     Ok(RoomUpdated { room: room_id(), seq: 3, name: "plans".try_into()?, cursor: cursor(45) })
+}
+
+pub(super) fn unknown_event() -> UnknownEvent {
+    UnknownEvent { room: room_id(), seq: Some(4), kind: 6, cursor: cursor(46) }
 }
 
 pub(super) fn typing_now() -> Made<TypingNow> {

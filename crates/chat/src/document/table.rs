@@ -152,6 +152,12 @@ pub(super) fn events() -> Result<Vec<Event>, String> {
         )?,
         from_server(server::ROOM_UPDATED, &example::room_updated()?, "The room was renamed.", "To every member.")?,
         from_server(
+            server::EVENT,
+            &example::unknown_event(),
+            "Something durable of a kind that this server does not know; a newer server of the cluster wrote it. Keep its `cursor`; fetch the room anew when you show it.",
+            "To every member, while a cluster is upgraded; with `seq` null to you alone.",
+        )?,
+        from_server(
             server::TYPING,
             &example::typing_now()?,
             "Somebody types, or has stopped.",

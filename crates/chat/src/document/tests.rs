@@ -2,13 +2,14 @@ use super::table::{Direction, events};
 use super::*;
 use contract::wire::{client, server};
 
-const SERVER: [&str; 12] = [
+const SERVER: [&str; 13] = [
     server::READY,
     server::ROOM_CREATED,
     server::NEW_MESSAGE,
     server::MEMBER_JOINED,
     server::MEMBER_LEFT,
     server::ROOM_UPDATED,
+    server::EVENT,
     server::TYPING,
     server::READ,
     server::USER_ONLINE,
@@ -40,7 +41,7 @@ fn every_event_is_in_the_table_once() {
 fn every_example_is_what_its_schema_says() {
     let document = document();
     let messages = document["components"]["messages"].as_object().unwrap();
-    assert_eq!(messages.len(), 7 * 2 + 12);
+    assert_eq!(messages.len(), 7 * 2 + SERVER.len());
     for (id, message) in messages {
         let validator = validator(&document, id);
         for example in message["examples"].as_array().unwrap() {

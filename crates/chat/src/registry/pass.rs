@@ -38,11 +38,7 @@ impl Inner {
                 if self.knows(reader.id) {
                     self.join(reader.id, room.id, room.kind, room.member_count);
                 }
-                let mut frames = Frames::new(entry, self.cursor().to_string());
-                if let Some(user) = self.users.get_mut(&reader.id) {
-                    user.heard(&self.positions);
-                    hand_to(reader.id, &mut user.sockets, &mut frames, passed);
-                }
+                self.hand_to_one(reader.id, entry, passed);
             }
             Event::MemberJoined(joined) => {
                 self.count(joined, To::In);
@@ -60,6 +56,12 @@ impl Inner {
             }
             Event::NewMessage { message, .. } => self.hand_out(message.room, entry, passed),
             Event::RoomUpdated { room, .. } => self.hand_out(*room, entry, passed),
+            Event::Unknown(unknown) => match (&unknown.reader, unknown.seq) {
+                (Some(reader), _) => self.hand_to_one(reader.id, entry, passed),
+                (None, Some(_)) => self.hand_out(unknown.room, entry, passed),
+                // It is addressed to nobody that this program can name.
+                (None, None) => {}
+            },
         }
     }
 
@@ -84,6 +86,15 @@ impl Inner {
         {
             entry.rooms.insert(room);
             known.members.insert(user);
+        }
+    }
+
+    /// Hands an entry to every socket of one user.
+    fn hand_to_one(&mut self, reader: UserId, entry: &Entry, passed: &mut Passed) {
+        let mut frames = Frames::new(entry, self.cursor().to_string());
+        if let Some(user) = self.users.get_mut(&reader) {
+            user.heard(&self.positions);
+            hand_to(reader, &mut user.sockets, &mut frames, passed);
         }
     }
 

@@ -5,7 +5,7 @@ use bus::Bus;
 use contract::calls::messages::{Head, Heads, InRoom, InRooms, Missed, ReadLog, ReadMissed, RoomHead, RoomHeads, RoomOf, RoomsOf};
 use contract::calls::users::{EndLease, RenewLease, SetPresence, WhichEnded};
 use contract::hint::PresenceChanged;
-use contract::log::{Batch, Entry, Event, Membership};
+use contract::log::{Batch, Entry, Event, Membership, Unknown};
 use contract::{
     Answer, Caller, Cursor, Message, MessageId, Refusal, Room, RoomId, RoomKind, Time, TokenId, User, UserId, UserRef, Username,
 };
@@ -128,6 +128,7 @@ impl World {
             Event::NewMessage { message, .. } => !created && (message.room, message.seq) == (id, number),
             Event::MemberJoined(m) | Event::MemberLeft(m) => !created && (m.room, m.seq) == (id, number),
             Event::RoomUpdated { room, seq, .. } => !created && (*room, *seq) == (id, number),
+            Event::Unknown(unknown) => !created && (unknown.room, unknown.seq) == (id, Some(number)),
         };
         let entry = self.log[self.part(id)].iter().map(|(entry, _)| entry).find(is_it).expect("an event is of the log");
         let sender = if let Event::NewMessage { sender, .. } = &entry.event { Some(sender.id) } else { None };
@@ -254,6 +255,11 @@ impl World {
                 room.seq += 1;
                 let (seq, hears) = (room.seq, room.members.clone());
                 self.append(Event::RoomUpdated { room: id, seq, name: "new".try_into().unwrap() }, hears);
+            }
+            (true, 1) if random.one_in(4) => {
+                room.seq += 1;
+                let (seq, hears) = (Some(room.seq), room.members.clone());
+                self.append(Event::Unknown(Unknown { room: id, seq, kind: 999, reader: None }), hears);
             }
             (true, _) => {
                 room.seq += 1;

@@ -5,12 +5,14 @@ mod copy;
 mod copy_progress;
 mod epoch;
 mod settings;
+mod upgrade;
 mod user;
 
 pub use check::check;
 pub use copy::copy;
 pub use epoch::new_epoch;
 pub use settings::settings;
+pub use upgrade::finish_upgrade;
 pub use user::user;
 
 use std::fmt::Display;

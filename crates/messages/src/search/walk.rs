@@ -166,7 +166,7 @@ impl Found {
             self.looked_at += 1;
             let (position, time) = (row.position, row.created_at);
             *rows_left = rows_left.saturating_sub(1);
-            if wish.rooms.contains(&row.room) && wish.sender.is_none_or(|sender| sender == row.actor) {
+            if row.is_message() && wish.rooms.contains(&row.room) && wish.sender.is_none_or(|sender| sender == row.actor) {
                 let (body, mut steps) = (row.payload.as_deref().unwrap_or_default(), 0);
                 let ranges = wish.query.find(body, &mut steps);
                 let took = steps.max(body.len());

@@ -4,26 +4,53 @@ use crate::partitions::{self, Partitions};
 use contract::{MessageId, RoomId, Time, UserId};
 use db::{Error, Row, Tx, values};
 
-/// The version of every payload that is written today.
-const VERSION: i64 = 1;
-
-/// What a row of the log is about. The numbers are in every database: never reuse one.
+/// What a row of the log is about. The numbers are in every database: never reuse one. A row of a kind or version that this program does
+/// not know was written by a newer one; it keeps its place and is passed on as [`Kind::Unknown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Addressed to one user, without a seq: this room is yours from here on.
-    RoomCreated = 1,
-    Message = 2,
-    MemberJoined = 3,
-    MemberLeft = 4,
-    RoomUpdated = 5,
+    RoomCreated,
+    Message,
+    MemberJoined,
+    MemberLeft,
+    RoomUpdated,
+    Unknown {
+        number: i64,
+        version: i64,
+    },
 }
 
 impl Kind {
-    fn from_number(number: i64) -> Result<Self, Error> {
-        [Self::RoomCreated, Self::Message, Self::MemberJoined, Self::MemberLeft, Self::RoomUpdated]
-            .into_iter()
-            .find(|kind| *kind as i64 == number)
-            .ok_or_else(|| Error::Failed(format!("the log holds a row of kind {number}, which this version does not know")))
+    /// The kind of a row with this number and this version of what it holds.
+    fn of(number: i64, version: i64) -> Self {
+        match (number, version) {
+            (1, 1) => Self::RoomCreated,
+            (2, 1) => Self::Message,
+            (3, 1) => Self::MemberJoined,
+            (4, 1) => Self::MemberLeft,
+            (5, 1) => Self::RoomUpdated,
+            _ => Self::Unknown { number, version },
+        }
+    }
+
+    /// The log version since which programs know it ([`crate::log_version`]).
+    pub(crate) fn since(self) -> i64 {
+        match self {
+            Self::RoomCreated | Self::Message | Self::MemberJoined | Self::MemberLeft | Self::RoomUpdated => 1,
+            Self::Unknown { .. } => i64::MAX,
+        }
+    }
+
+    /// The number, and the version that is written today.
+    fn number(self) -> (i64, i64) {
+        match self {
+            Self::RoomCreated => (1, 1),
+            Self::Message => (2, 1),
+            Self::MemberJoined => (3, 1),
+            Self::MemberLeft => (4, 1),
+            Self::RoomUpdated => (5, 1),
+            Self::Unknown { number, version } => (number, version),
+        }
     }
 }
 
@@ -55,10 +82,17 @@ pub(crate) struct LogRow {
     pub created_at: Time,
 }
 
+impl LogRow {
+    /// Whether it is a message that this program can show.
+    pub(crate) fn is_message(&self) -> bool {
+        self.kind == Kind::Message
+    }
+}
+
 macro_rules! columns {
     ($rest:literal) => {
         concat!(
-            "SELECT position, room, seq, kind, actor, subject, messages, newest, member_count, id, nonce, payload, created_at, part FROM log ",
+            "SELECT position, room, seq, kind, actor, subject, messages, newest, member_count, id, nonce, payload, created_at, part, version FROM log ",
             $rest
         )
     };
@@ -95,21 +129,23 @@ macro_rules! columns_of {
             $log,
             ".created_at, ",
             $log,
-            ".part"
+            ".part, ",
+            $log,
+            ".version"
         )
     };
 }
 pub(super) use columns_of;
 
 /// How many columns that is: others stand behind them.
-pub(super) const COLUMNS: usize = 14;
+pub(super) const COLUMNS: usize = 15;
 
 pub(super) fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
     Ok(LogRow {
         position: row.int(0)?,
         room: RoomId::from_bytes(row.id(1)?),
         seq: row.maybe_int(2)?,
-        kind: Kind::from_number(row.int(3)?)?,
+        kind: Kind::of(row.int(3)?, row.int(14)?),
         actor: UserId::from_bytes(row.id(4)?),
         subject: row.maybe_id(5)?.map(UserId::from_bytes),
         messages: row.int(6)?,
@@ -129,13 +165,14 @@ pub(crate) async fn append(tx: &mut Tx, rows: &[LogRow]) -> Result<Vec<bool>, Er
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (room, actor, nonce) WHERE nonce IS NOT NULL DO NOTHING";
     let values = |row: &LogRow| {
+        let (kind, version) = row.kind.number();
         values![
             row.position,
             i64::from(row.part),
             row.room.bytes(),
             row.seq,
-            row.kind as i64,
-            VERSION,
+            kind,
+            version,
             row.actor.bytes(),
             row.subject.map(UserId::bytes),
             row.messages,
@@ -154,6 +191,11 @@ pub(crate) async fn append(tx: &mut Tx, rows: &[LogRow]) -> Result<Vec<bool>, Er
             Ok(tx.execute_each(sql, &each).await?.into_iter().map(|changed| changed == 1).collect())
         }
     }
+}
+
+/// Whether nothing was ever written.
+pub(crate) async fn is_empty(tx: &mut Tx) -> Result<bool, Error> {
+    Ok(tx.row("SELECT part FROM log LIMIT 1", &values![], |row| row.int(0)).await?.is_none())
 }
 
 /// A partition's last position and the time of its row; (0, 1970) where it is empty.

@@ -32,9 +32,10 @@ pub(crate) struct ToIndex {
     pub body: String,
 }
 
-/// A partition's messages after a position, up to and including another.
+/// A partition's messages after a position, up to and including another. Those of a version that this program does not know are left out: a
+/// newer program has rules, and so tables, of its own.
 pub(crate) async fn to_index(tx: &mut Tx, part: u16, after: i64, to: i64) -> Result<Vec<ToIndex>, Error> {
-    let sql = "SELECT position, room, actor, payload FROM log WHERE part = $1 AND position > $2 AND position <= $3 AND kind = 2 ORDER BY position";
+    let sql = "SELECT position, room, actor, payload FROM log WHERE part = $1 AND position > $2 AND position <= $3 AND kind = 2 AND version = 1 ORDER BY position";
     tx.rows(sql, &values![i64::from(part), after, to], |row| {
         Ok(ToIndex {
             position: row.int(0)?,

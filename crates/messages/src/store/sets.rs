@@ -2,7 +2,7 @@
 //! because neither engine's form of a list is the other's; a recursive table takes it apart again. What comes back names the room by its
 //! place in the list.
 
-use super::log::{COLUMNS, Kind, LogRow, columns_of, log_row};
+use super::log::{COLUMNS, LogRow, columns_of, log_row};
 use super::rooms::{RoomRow, room_row};
 use contract::{RoomId, UserId};
 use db::{Error, Row, Tx, Value, values};
@@ -111,7 +111,7 @@ pub(crate) async fn heads(tx: &mut Tx, pairs: &[Pair]) -> Result<Vec<(Head, Opti
     let head = |row: &Row<'_>| {
         let head = Head { seq: row.int(COLUMNS + 1)?, messages: row.int(COLUMNS + 2)? };
         // Where there is no message it is the head itself.
-        let newest = Some(log_row(row)?).filter(|newest| newest.kind == Kind::Message);
+        let newest = Some(log_row(row)?).filter(LogRow::is_message);
         Ok((place(row, COLUMNS)?, (head, newest)))
     };
     let found = tx.rows(SQL, &lists(pairs), head).await?;

@@ -56,13 +56,17 @@ impl House {
     }
 }
 
-fn brief(entry: &Entry) -> String {
+pub fn brief(entry: &Entry) -> String {
     match &entry.event {
         Event::RoomCreated { reader, .. } => format!("room for {}", reader.username),
         Event::NewMessage { message, .. } => format!("{} {}", message.seq, message.body),
         Event::MemberJoined(m) => format!("{} {} joined", m.seq, m.user.username),
         Event::MemberLeft(m) => format!("{} {} left", m.seq, m.user.username),
         Event::RoomUpdated { seq, name, .. } => format!("{seq} named {name}"),
+        Event::Unknown(unknown) => match (&unknown.reader, unknown.seq) {
+            (Some(reader), None) => format!("kind {} for {}", unknown.kind, reader.username),
+            (reader, seq) => format!("{seq:?} kind {} {reader:?}", unknown.kind),
+        },
     }
 }
 

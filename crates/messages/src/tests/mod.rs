@@ -10,6 +10,7 @@ mod scripts;
 mod search;
 mod sends;
 mod several;
+mod unknown;
 mod writer;
 
 use house::House;
@@ -88,6 +89,9 @@ scenarios![
     log_rules::hints_follow_the_log_without_a_gap,
     log_rules::check_passes_and_finds_what_is_broken,
     log_rules::history_pages_both_ways,
+    unknown::rows_of_a_newer_program_pass_on_every_path,
+    unknown::a_hint_with_a_row_of_a_newer_program_keeps_its_places,
+    unknown::a_new_kind_is_written_once_the_upgrade_is_finished,
     writer::what_cannot_be_written_takes_no_neighbour_with_it,
     writer::a_panic_takes_no_neighbour_with_it,
     writer::neighbours_are_committed_together_all_the_same,

@@ -1,6 +1,7 @@
 //! The writer where the database, or an operation, fails; and where somebody else writes.
 
 use super::house::{House, caller, service, unlimited, user};
+use crate::log_version::MinVersion;
 use crate::names::Names;
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
@@ -63,11 +64,17 @@ impl Operation for Write {
 
 /// What became of these, which were all waiting when the writer began.
 async fn written(house: &House, room: RoomId, all: &[Then]) -> Vec<Result<i64, Refusal>> {
+    written_by(house, &MinVersion::default(), all.iter().map(|then| Write { room, then: *then }).collect()).await
+}
+
+/// The same of any operations, in a database of this minimal version.
+pub async fn written_by<O: Operation>(house: &House, min_version: &MinVersion, all: Vec<O>) -> Vec<Result<O::Done, Refusal>> {
     let names = Names::new(house.bus.clone());
     let resolver = Resolver { db: house.db.clone(), names };
     let publisher = |part| Publisher::start(part, resolver.clone(), house.bus.clone(), &Vital::new());
-    let (writer, running) = Writer::start(&house.db, &Clock::from_fn(|| Time(2_000_000_000_000)), &Vital::new(), publisher);
-    let outcomes = join_all(all.iter().map(|then| writer.write(Write { room, then: *then }))).await;
+    let clock = Clock::from_fn(|| Time(2_000_000_000_000));
+    let (writer, running) = Writer::start(&house.db, &clock, &Vital::new(), min_version, publisher);
+    let outcomes = join_all(all.into_iter().map(|operation| writer.write(operation))).await;
     drop(writer);
     running.join_all().await;
     outcomes

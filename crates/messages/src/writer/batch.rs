@@ -2,13 +2,13 @@
 //! batch did), and how to append.
 
 use super::ahead::{self, Nonces};
-use super::operation::Pending;
+use super::operation::{Denied, Pending};
 use super::remembered::{MemberState, Remembered, RoomState};
 use crate::partitions;
 use crate::search::index;
 use crate::store::log::{Kind, LogRow};
 use crate::store::{log, members, rooms};
-use contract::{Clock, MessageId, RoomId, Time, UserId};
+use contract::{Clock, MessageId, Refusal, RoomId, Time, UserId};
 use db::{Error, Tx};
 use std::collections::HashMap;
 
@@ -16,6 +16,8 @@ use std::collections::HashMap;
 pub(crate) struct Batch<'t> {
     tx: &'t mut Tx,
     part: u16,
+    /// The log's minimal version: no kind that is newer may be written.
+    min_version: i64,
     remembered: &'t mut Remembered,
     /// What was appended, in order.
     rows: Vec<LogRow>,
@@ -48,7 +50,7 @@ impl<'t> Batch<'t> {
     /// Lets each of the operations decide, in order.
     pub(super) async fn decide_all(
         tx: &'t mut Tx,
-        part: u16,
+        (part, min_version): (u16, i64),
         remembered: &'t mut Remembered,
         pending: &mut [Box<dyn Pending>],
         clock: &Clock,
@@ -66,7 +68,7 @@ impl<'t> Batch<'t> {
             None
         };
         let rows = Vec::with_capacity(pending.len());
-        let mut batch = Batch { tx, part, remembered, rows, written: 0, nonces, read: HashMap::new(), messages: 0 };
+        let mut batch = Batch { tx, part, min_version, remembered, rows, written: 0, nonces, read: HashMap::new(), messages: 0 };
         for operation in pending {
             operation.decide(&mut batch).await?;
         }
@@ -147,8 +149,8 @@ impl<'t> Batch<'t> {
 
     /// Makes somebody a member: a row that tells this user alone, which begins the membership, and for a room that exists already
     /// (`joins`) a row that tells all members.
-    pub(crate) async fn enter(&mut self, room: RoomId, actor: UserId, member: UserId, joins: bool) -> Result<(), Error> {
-        let Some(state) = self.room(room).await? else { return Err(gone(room)) };
+    pub(crate) async fn enter(&mut self, room: RoomId, actor: UserId, member: UserId, joins: bool) -> Result<(), Denied> {
+        let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         state.member_count += 1;
         let seq = if joins { state.head + 1 } else { 0 };
         let row = |kind| NewRow { kind, actor, subject: Some(member), id: None, nonce: None, payload: None };
@@ -163,8 +165,8 @@ impl<'t> Batch<'t> {
     }
 
     /// Ends a membership with a row that tells all members, the leaving one too.
-    pub(crate) async fn leave(&mut self, room: RoomId, actor: UserId, member: UserId) -> Result<LogRow, Error> {
-        let Some(state) = self.room(room).await? else { return Err(gone(room)) };
+    pub(crate) async fn leave(&mut self, room: RoomId, actor: UserId, member: UserId) -> Result<LogRow, Denied> {
+        let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         state.member_count -= 1;
         let new = NewRow { kind: Kind::MemberLeft, actor, subject: Some(member), id: None, nonce: None, payload: None };
         let row = self.append(room, new).await?.ok_or_else(|| gone(room))?;
@@ -188,11 +190,18 @@ impl<'t> Batch<'t> {
         self.read.insert((room, member), seq);
     }
 
-    /// Appends to the room's log; `None`, and nothing appended, if the sender has used this nonce in this room before.
-    pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Error> {
+    /// Appends to the room's log; `None`, and nothing appended, if the sender has used this nonce in this room before. A kind that not every
+    /// process of the cluster knows is refused: an operation that writes one appends it first.
+    pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Denied> {
+        if new.kind.since() > self.min_version {
+            return Err(Refusal::busy(
+                "this server was upgraded and may not write this yet: its operator finishes with guild upgrade finish",
+            )
+            .into());
+        }
         let position = self.remembered.position + 1;
         let (part, created_at) = (self.part, self.remembered.time);
-        let Some(state) = self.room(room).await? else { return Err(gone(room)) };
+        let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         let is_message = new.kind == Kind::Message;
         let seq = (new.kind != Kind::RoomCreated).then_some(state.head + 1);
         let row = LogRow {

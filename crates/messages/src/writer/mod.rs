@@ -16,6 +16,7 @@ mod remembered;
 pub(crate) use batch::{Batch, NewRow};
 pub(crate) use operation::{Denied, Needs, Operation};
 
+use crate::log_version::MinVersion;
 use crate::partitions::Partitions;
 use crate::publish::Publisher;
 use batch::Outcome;
@@ -48,12 +49,19 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the writers' tasks, each with the publisher that `publisher` makes for its partition. They end, having committed all that
     /// they were given, when the last handle is gone.
-    pub(crate) fn start(db: &Db, clock: &Clock, vital: &Vital, publisher: impl Fn(u16) -> Publisher) -> (Self, JoinSet<()>) {
+    pub(crate) fn start(
+        db: &Db,
+        clock: &Clock,
+        vital: &Vital,
+        min_version: &MinVersion,
+        publisher: impl Fn(u16) -> Publisher,
+    ) -> (Self, JoinSet<()>) {
         let partitions = Partitions::of(db);
         let mut tasks = JoinSet::new();
         let queues = partitions.all().map(|part| {
             let (queue, operations) = mpsc::channel(QUEUE);
-            let committer = Committer { part, db: db.clone(), clock: clock.clone(), publisher: publisher(part) };
+            let (db, clock, min_version) = (db.clone(), clock.clone(), min_version.clone());
+            let committer = Committer { part, db, clock, min_version, publisher: publisher(part) };
             tasks.spawn(vital.keep("a writer of the log", run(operations, committer)));
             queue
         });
@@ -87,6 +95,7 @@ struct Committer {
     part: u16,
     db: Db,
     clock: Clock,
+    min_version: MinVersion,
     publisher: Publisher,
 }
 
@@ -184,7 +193,7 @@ fn fail(pending: Vec<Box<dyn Pending>>, error: db::Error) {
 /// One transaction. The work comes back, a panic in it or not.
 async fn attempt(committer: &Committer, work: Work) -> (Option<Work>, Result<Outcome, db::Error>) {
     let slot = Arc::new(Mutex::new(Some(work)));
-    let (inside, clock, part) = (Arc::clone(&slot), committer.clock.clone(), committer.part);
+    let (inside, clock, place) = (Arc::clone(&slot), committer.clock.clone(), (committer.part, committer.min_version.get()));
     let result = committer
         .db
         .write(move |tx| {
@@ -192,7 +201,7 @@ async fn attempt(committer: &Committer, work: Work) -> (Option<Work>, Result<Out
                 let Some(mut work) = take(&inside) else {
                     return Err(db::Error::Failed("a batch was run twice".into()));
                 };
-                let deciding = Batch::decide_all(tx, part, &mut work.remembered, &mut work.pending, &clock);
+                let deciding = Batch::decide_all(tx, place, &mut work.remembered, &mut work.pending, &clock);
                 let result = AssertUnwindSafe(deciding).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
                 *inside.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
                 result

@@ -1,0 +1,96 @@
+// What a newer program has written into the log, while a cluster is upgraded one process at a time: this one passes it on as `event`, in its
+// place, and stumbles over none of it.
+
+import assert from 'node:assert/strict';
+import { assertInOrder } from '../lib/sockets.mjs';
+import { story } from '../lib/story.mjs';
+
+/** A row after the room's last one, of a kind and a version; in the room's order, or for one user alone. */
+function newer(server, room, { kind, version = 1, to }) {
+  const quoted = room.id.replaceAll('-', '');
+  const blob = (hex) => (server.shape.postgres ? `'\\x${hex}'::bytea` : `x'${hex}'`);
+  const [subject, seq] = to ? [blob(to.user.id.replaceAll('-', '')), 'NULL'] : ['NULL', 'l.seq + 1'];
+  server.sql(`INSERT INTO log (position, part, room, seq, kind, version, actor, subject, messages, newest, member_count, payload, created_at)
+    SELECT (SELECT MAX(position) + 1 FROM log m WHERE m.part = l.part), part, room, ${seq}, ${kind}, ${version}, actor, ${subject},
+      messages, newest, member_count, 'of tomorrow', created_at
+    FROM log l WHERE room = ${blob(quoted)} AND seq = (SELECT MAX(seq) FROM log WHERE room = ${blob(quoted)})`);
+}
+
+story('what a newer program has written', { timeout: 120_000 }, (it) => {
+  it('comes live, in a replay and in nobody\'s way', async ({ server, people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const room = await alice.room([bob], { name: 'upgrade' });
+    const [sender, first] = await Promise.all([alice.connect(), bob.connect()]);
+    await sender.must('message', { room: room.id, body: 'before' });
+    await first.until('new message');
+
+    newer(server, room, { kind: 999 });
+    newer(server, room, { kind: 2, version: 99 });
+    newer(server, room, { kind: 999, to: bob });
+    const { message } = await sender.must('message', { room: room.id, body: 'after' });
+    assert.equal(message.seq, 4);
+    await first.until('event', ({ seq }) => seq === null);
+    await Promise.all([first, sender].map((wire) => wire.until('new message', ({ seq }) => seq === 4)));
+    const told = (wire) => wire.durable((data) => data.room === room.id).map(({ name, data }) => [name, data.seq, data.kind]);
+    const expected = [['new message', 1, undefined], ['event', 2, 999], ['event', 3, 2], ['event', null, 999], ['new message', 4, undefined]];
+    assert.deepEqual(told(first), expected);
+    assertInOrder(first.durable().filter(({ data }) => data.seq !== null), { [room.id]: 0 });
+    assert.deepEqual(sender.all('event').map(({ seq }) => seq), [2, 3], 'what is for somebody else alone is told to nobody else');
+
+    // Every cursor on the way is a place to go on from.
+    for (let place = 0; place < expected.length; place += 1) {
+      const { cursor } = first.durable((data) => data.room === room.id)[place].data;
+      const again = await bob.connect({ cursor });
+      assert.equal(again.all('ready')[0].resumed, true);
+      assert.deepEqual(told(again), expected.slice(place + 1));
+    }
+
+    const bodies = ({ items }) => items.map(({ body }) => body);
+    assert.deepEqual(bodies(await bob.api.ok(200, 'GET', `/rooms/${room.id}/messages`)), ['before', 'after']);
+    assert.deepEqual((await bob.api.ok(200, 'GET', '/messages/search?q=after')).items.length, 1);
+    assert.deepEqual((await bob.api.ok(200, 'GET', '/messages/search?q=tomorrow')).items.length, 0);
+    assert.deepEqual(bodies(await bob.api.ok(200, 'GET', '/messages/recent')), ['after', 'before']);
+    const query = `{ room(id: "${room.id}") { head lastMessage { body } messages(last: 10) { nodes { body } } } }`;
+    const { data } = await bob.api.ok(200, 'POST', '/graphql', { query });
+    assert.deepEqual(data.room, { head: 4, lastMessage: { body: 'after' }, messages: { nodes: [{ body: 'before' }, { body: 'after' }] } });
+  });
+
+  it('is the newest of a room that is seen, joined and left', async ({ server, people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const room = await alice.room([], { kind: 'channel', name: 'news' });
+    await alice.says(room, 'x');
+    newer(server, room, { kind: 2, version: 99 });
+    const seen = await alice.sees(room);
+    assert.deepEqual([seen.head, seen.last_message.seq, seen.member_count], [2, 1, 1]);
+    const wire = await bob.connect();
+    await wire.must('join room', { room: room.id });
+    assert.equal((await wire.until('member joined')).seq, 3);
+    await wire.must('leave room', { room: room.id });
+    await alice.api.ok(200, 'PUT', `/rooms/${room.id}/read`, { seq: 2 });
+  });
+
+  it('keeps the promises, and guild check counts it', async ({ server, people }) => {
+    const [alice] = await people('alice');
+    const room = await alice.room([], { kind: 'group', name: 'mine' });
+    await alice.says(room, 'x');
+    newer(server, room, { kind: 999 });
+    const check = server.run(['check']);
+    assert.equal(check.code, 0, check.text);
+    assert.match(check.stdout, /[1-9]\d* of them of kinds or versions that a newer program has written/);
+  });
+
+  it('is written once the upgrade is finished, after which an older program does not start', async ({ start }) => {
+    const server = await start();
+    const number = () => Number(server.sql("SELECT value FROM meta WHERE name = 'log_min_version'")[0]);
+    assert.equal(number(), 1);
+    const nothing = server.run(['upgrade', 'finish']);
+    assert.equal(nothing.code, 0, nothing.text);
+    assert.match(nothing.stdout, /nothing to finish/);
+    server.sql("UPDATE meta SET value = 99 WHERE name = 'log_min_version'");
+    await server.logs(/minimal version was raised min_version=99/);
+    assert.equal(server.alive, true, 'one that runs goes on');
+    await server.stop();
+    await assert.rejects(server.start());
+    assert.match(server.log, /log version 99, and this program knows only 1: run the newer version of guild/);
+  });
+});
