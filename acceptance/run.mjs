@@ -14,16 +14,17 @@ const here = dirname(fileURLToPath(import.meta.url));
 const names = readdirSync(join(here, 'stories')).filter((name) => name.endsWith('.test.mjs')).map((name) => basename(name, '.test.mjs'));
 
 /** Stories that load the machine, or measure time on it, run after the others and alone. */
-const ALONE = ['admission', 'crash', 'slow', 'disk', 'logging', 'outages', 'comeback'];
+const ALONE = ['admission', 'crash', 'slow', 'disk', 'logging', 'outages', 'promoted', 'comeback'];
 /** The shapes of the whole suite. `bytes` is for finding out whether it is the bytes or the network. */
 const SUITE = ['near', 'postgres', 'apart'];
 const ONE_PROCESS = 'it needs services apart, to take some of them away';
+const SQLITE = 'it is about PostgreSQL\'s standbys';
 const OWN_LOG = 'each process has an output of its own, and the disk in it is SQLite\'s';
 const SAME = 'documents, and the pages in docs/, are the same in every shape';
 /** What a shape cannot tell, and why. */
 const CANNOT = {
-  near: { outages: ONE_PROCESS },
-  bytes: { outages: ONE_PROCESS },
+  near: { outages: ONE_PROCESS, promoted: SQLITE },
+  bytes: { outages: ONE_PROCESS, promoted: SQLITE },
   postgres: { outages: ONE_PROCESS, disk: 'the disk in it is SQLite\'s', logging: OWN_LOG, operations: 'it is about SQLite\'s file and one process', documents: SAME },
   apart: {
     documents: SAME,

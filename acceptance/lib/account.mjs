@@ -3,8 +3,9 @@
 // receiver is held to account for every seq that it saw.
 
 import assert from 'node:assert/strict';
+import { newerRow } from './newer.mjs';
 import { Receiver, Sender, Visitor } from './talkers.mjs';
-import { sleep, within } from './wait.mjs';
+import { eventually, sleep, within } from './wait.mjs';
 
 const PEOPLE = 8;
 const SENDERS = 6;
@@ -15,10 +16,17 @@ export class Account {
   #starts = new Map();
   #heads = new Map();
   #members = new Map();
+  #newer = [];
+  #server;
 
-  /** People, their rooms, and an open socket for each; nobody talks yet. */
-  static async open(stage, server) {
+  /**
+   * People, their rooms, and an open socket for each; nobody talks yet.
+   * @param {object} [how]
+   * @param {(n: number) => (() => {url: string, name: string}) | undefined} [how.at] to which process the socket of person n goes
+   */
+  static async open(stage, server, { at = () => undefined } = {}) {
     const account = new Account();
+    account.#server = server;
     const people = await stage.peopleOn(server, ...Array.from({ length: PEOPLE }, (_, n) => `p${n}`));
     const add = (room, members) => {
       account.rooms.push(room);
@@ -37,7 +45,7 @@ export class Account {
     add(account.channel, steady);
     account.visitor = new Visitor(people.at(-1), account.channel);
 
-    account.receivers = people.map((person, n) => new Receiver(person, n % 4 === 3 ? 'polling' : 'websocket'));
+    account.receivers = people.map((person, n) => new Receiver(person, n % 4 === 3 ? 'polling' : 'websocket', at(n)));
     const listening = account.receivers.map((one) => {
       const first = new Promise((done) => { one.hearFirst = done; });
       one.done = one.run();
@@ -96,11 +104,54 @@ export class Account {
     return performance.now() - began;
   }
 
-  /** Waits until every receiver has what was acknowledged so far. */
+  /** Waits until every receiver has what was acknowledged so far, and what a newer program has written. */
   async arrived(ms) {
     const newest = new Map();
-    for (const { acked } of this.senders) for (const { room, seq } of acked) newest.set(room, Math.max(seq, newest.get(room) ?? 0));
+    for (const rows of [...this.senders.map(({ acked }) => acked), this.#newer]) for (const { room, seq } of rows) newest.set(room, Math.max(seq, newest.get(room) ?? 0));
     await Promise.all(this.receivers.flatMap((receiver) => this.#roomsOf(receiver.person).filter(({ id }) => newest.has(id)).map(({ id }) => receiver.hasSeen(newest.get(id), id, ms))));
+    await this.#haveTheirs(ms);
+  }
+
+  /** Waits until everybody has what was written for them alone. */
+  async #haveTheirs(ms) {
+    await Promise.all(this.receivers.map((receiver) => {
+      const own = this.#newer.filter(({ to }) => to === receiver.person.username).length;
+      return eventually(`${receiver.person.username} has ${own} events of their own`, () => receiver.all.filter(({ data }) => data.seq === null).length >= own, ms);
+    }));
+  }
+
+  /** The members of a room who stay. */
+  membersOf(room) {
+    return this.#members.get(room.id);
+  }
+
+  /** Writes what only a newer program would, beside the talk (`newerRow` says what there is); from here on it is accounted for. */
+  async newer(room, { to, ...what }) {
+    const [row] = await this.#server.sqlBeside(newerRow(this.#server, room, { to, ...what }));
+    const after = Number(row?.match(/after (\d+)$/)?.[1]);
+    assert.ok(Number.isInteger(after), `a row of kind ${what.kind} was written: ${row}`);
+    this.#newer.push({ room: room.id, kind: what.kind, after, seq: to ? 0 : after + 1, to: to?.username });
+  }
+
+  /** How many rows that was. */
+  get newerRows() {
+    return this.#newer.length;
+  }
+
+  /** What came to receivers from each process that they were sent to: name → {deliveries, unknown}, the latter of kinds that nobody knows. */
+  get processes() {
+    const processes = {};
+    for (const { name, events } of this.receivers.flatMap(({ lives }) => lives)) {
+      const counts = processes[name ?? 'the ingress'] ??= { deliveries: 0, unknown: 0 };
+      counts.deliveries += events.length;
+      counts.unknown += events.filter((one) => one.name === 'event').length;
+    }
+    return processes;
+  }
+
+  /** How much has come to each receiver so far. */
+  get places() {
+    return this.receivers.map(({ all }) => all.length);
   }
 
   /** Connections that the receivers have had. */
@@ -128,6 +179,7 @@ export class Account {
     for (const receiver of this.receivers) for (const { id } of this.#roomsOf(receiver.person)) await receiver.hasSeen(this.#heads.get(id), id, 30_000);
     const last = this.receivers[0].of(this.channel.id).findLast(({ name, data }) => name === 'member left' && data.username === this.visitor.person.username);
     await this.receivers.at(-1).hasSeen(last.data.seq, this.channel.id, 30_000);
+    await this.#haveTheirs(30_000);
     await sleep(200); // what comes doubled comes now
     for (const receiver of this.receivers) receiver.stop();
     await Promise.all(this.receivers.map((one) => one.done));
@@ -150,26 +202,37 @@ export class Account {
       }
     }
     const sent = this.receivers[0].of(this.channel.id).filter(({ name }) => name === 'new message').length;
-    const others = this.rooms.filter((room) => room !== this.channel).reduce((sum, { id }) => sum + this.#heads.get(id), 0);
+    const others = this.rooms.filter((room) => room !== this.channel).reduce((sum, { id }) => sum + this.#heads.get(id) - this.#newerOf(id).size, 0);
     assert.equal(others + sent, this.acks, 'each send is one message, whatever was retried');
     return acked;
+  }
+
+  /** What a newer program has written for all of a room: seq → kind. */
+  #newerOf(room) {
+    return new Map(this.#newer.filter((one) => one.room === room && !one.to).map(({ seq, kind }) => [seq, kind]));
   }
 
   /** By every seq that it saw. */
   #checkReceiver(receiver, acked) {
     const who = receiver.person.username;
     const seen = new Map(this.#roomsOf(receiver.person).map(({ id }) => [id, []]));
+    const alone = [];
     for (const { name, data } of receiver.seen) {
       if (name === 'room created' || (receiver.person === this.visitor.person && data.room === this.channel.id)) continue;
-      assert.ok(name === 'new message' || data.room === this.channel.id, `${who} was sent "${name}"`);
+      assert.ok(name === 'new message' || name === 'event' || data.room === this.channel.id, `${who} was sent "${name}"`);
       assert.ok(seen.has(data.room), `${who} was sent a message of a room that is not theirs`);
-      seen.get(data.room).push(data);
+      const before = seen.get(data.room);
+      if (data.seq === null) alone.push(`${data.kind} of ${data.room} after ${before.at(-1)?.seq ?? this.#starts.get(data.room)}`);
+      else before.push(data);
     }
+    const theirs = this.#newer.filter(({ to }) => to === who).map(({ kind, room, after }) => `${kind} of ${room} after ${after}`);
+    assert.deepEqual(alone.sort(), theirs.sort(), `${who}: what a newer program has written for them alone, once and in its place`);
     for (const [room, messages] of seen) {
-      const [start, head] = [this.#starts.get(room), this.#heads.get(room)];
+      const [start, head, newer] = [this.#starts.get(room), this.#heads.get(room), this.#newerOf(room)];
       assert.deepEqual(messages.map((one) => one.seq), Array.from({ length: head - start }, (_, n) => start + n + 1), `${who}: every seq of the room once, in order`);
       for (const message of messages) {
-        if (message.body === undefined) continue; // a coming or a going
+        assert.equal(message.kind, newer.get(message.seq), `${who}: seq ${message.seq} is of the kind that was written`);
+        if (message.body === undefined) continue; // a coming, a going, or of a kind that nobody knows
         const truth = acked.get(room).get(message.seq);
         assert.equal(message.id, truth?.id, `${who}: seq ${message.seq} is the message that was acknowledged`);
         assert.equal(message.body, truth.body);
@@ -183,7 +246,7 @@ export class Account {
   #checkVisitor() {
     const inside = [];
     let isIn = false;
-    for (const { name, data } of this.receivers[0].of(this.channel.id).filter((one) => one.name !== 'room created')) {
+    for (const { name, data } of this.receivers[0].of(this.channel.id).filter((one) => one.name !== 'room created' && one.data.seq !== null)) {
       const own = data.username === this.visitor.person.username && name !== 'new message';
       if (own && name === 'member joined') isIn = true;
       if (isIn) inside.push(`${name} ${data.seq}`);

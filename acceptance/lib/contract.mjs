@@ -21,8 +21,12 @@ export function tellSeen() {
 
 const known = new Map();
 
-/** The contract that this server documents; read once per process and program, since all servers run the same binary. */
+/** The contract of a server that has none: its processes are of two programs. */
+const NONE = { checkAnswer() {}, checkEvent() {}, checkAck() {} };
+
+/** The contract that this server documents; read once per process and program, since all servers that are checked run the same binary. */
 export function contractOf(server) {
+  if (server.checked === false) return NONE;
   const key = 'documents';
   if (!known.has(key)) {
     const loading = Contract.read(server);

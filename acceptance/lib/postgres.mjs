@@ -1,5 +1,6 @@
 // A scratch PostgreSQL server in a temporary folder, on a port of 127.0.0.1: one for a whole run of stories, or one of a
-// story's own that it may kill. A crash is kill -9 of every process of it; what a crash of the machine does is not tried here.
+// story's own that it may kill, with a standby where it likes. A crash is kill -9 of every process of it; what a crash of the machine
+// does is not tried here.
 
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { chownSync, existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -7,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ofProcess, ofStory } from './children.mjs';
 import { freePort } from './ports.mjs';
-import { sleep, within } from './wait.mjs';
+import { eventually, sleep, within } from './wait.mjs';
 
 const run = promisify(execFile);
 const USER = 'guild';
@@ -45,14 +46,54 @@ export class Postgres {
    * @param {boolean} [options.lasting] true: it lives as long as this process, not as long as the story
    */
   static async start({ synced = true, lasting = false } = {}) {
-    const server = new Postgres(await freePort());
-    server.group = lasting ? ofProcess : ofStory;
-    server.folder = server.group.folder();
-    if (process.getuid() === 0) chownSync(server.folder, Number(execFileSync('id', ['-u', 'postgres'])), Number(execFileSync('id', ['-g', 'postgres'])));
+    const server = await Postgres.#settled(lasting ? ofProcess : ofStory);
     server.options = ['max_connections=500', 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'lc_messages=C', ...(synced ? [] : ['fsync=off', 'full_page_writes=off'])];
     await run(...asItself('initdb', ['-D', join(server.folder, 'data'), '-U', USER, '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync']), { cwd: server.folder });
     await server.#launch();
     return server;
+  }
+
+  /** One that has a port and a folder, and nothing in it. */
+  static async #settled(group) {
+    const server = new Postgres(await freePort());
+    server.group = group;
+    server.folder = group.folder();
+    if (process.getuid() === 0) chownSync(server.folder, Number(execFileSync('id', ['-u', 'postgres'])), Number(execFileSync('id', ['-g', 'postgres'])));
+    return server;
+  }
+
+  /** A second server, which follows this one by streaming replication and can be read. */
+  async standby() {
+    const server = await Postgres.#settled(this.group);
+    server.options = this.options;
+    const from = ['-h', '127.0.0.1', '-p', String(this.port), '-U', USER];
+    await run(...asItself('pg_basebackup', [...from, '-D', join(server.folder, 'data'), '-X', 'stream', '-c', 'fast', '-R', '--no-sync']), { cwd: server.folder });
+    await server.#launch();
+    return server;
+  }
+
+  /** Waits until this standby holds, and shows, all that `primary` has committed so far. */
+  async hasAllOf(primary) {
+    const end = await primary.#asked('SELECT pg_current_wal_lsn()');
+    await eventually(`the standby has replayed the log up to ${end}`, async () => await this.#asked(`SELECT pg_last_wal_replay_lsn() >= '${end}'::pg_lsn`) === 't', START_MS, 50);
+  }
+
+  /** Ends the replication to this standby for good: it never gets what is committed from now on. */
+  async cutOff() {
+    await this.#asked("ALTER SYSTEM SET primary_conninfo = ''");
+    await this.#asked('SELECT pg_reload_conf()');
+    await eventually('the standby has stopped to receive', async () => await this.#asked('SELECT COUNT(*) FROM pg_stat_wal_receiver') === '0', START_MS, 50);
+  }
+
+  /** Makes this standby a server that can be written to, with what it has. */
+  async promote() {
+    if (await this.#asked('SELECT pg_promote()') !== 't') throw new Error('the standby was not promoted in time');
+  }
+
+  /** The one value that this statement answers. */
+  async #asked(statement) {
+    const args = ['--no-psqlrc', '--quiet', '--tuples-only', '--no-align', '--dbname', this.url('postgres'), '--command', statement];
+    return (await run(join(programs(), 'psql'), args)).stdout.trim();
   }
 
   /** Starts the program and waits until it takes connections; rejects with what it said. */
@@ -67,7 +108,7 @@ export class Postgres {
       child.stderr.setEncoding('utf8').on('data', (text) => {
         // Only the start is of interest; the rest is read so that the server never waits for a reader.
         if (said.length < 100_000) said += text;
-        if (said.includes('ready to accept connections')) done();
+        if (/ready to accept (read-only )?connections/.test(said)) done();
       });
     });
     this.exit = new Promise((done) => child.once('close', done));

@@ -1,7 +1,7 @@
 // One process of the real guild program. Nothing here knows what the program does; its log is read only for the line that
 // names its address, and not even for that where a story takes the log elsewhere.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,16 +23,27 @@ function environment(settings) {
   return { ...kept, RUST_BACKTRACE: '1', ...settings };
 }
 
-function needBinary() {
-  if (!existsSync(binary)) throw new Error(`${binary} is missing; build it with: cargo build --release`);
+function need(program) {
+  if (!existsSync(program)) throw new Error(`${program} is missing; build it with: cargo build --release`);
 }
 
 /** Runs `guild ...args` to its end; answers {code, signal, stdout, stderr, text}. */
-export function guild(args, { cwd, settings = {}, input, timeout = 30_000 } = {}) {
-  needBinary();
-  const done = spawnSync(binary, args, { cwd, env: environment(settings), input, timeout, encoding: 'utf8' });
+export function guild(args, { program = binary, cwd, settings = {}, input, timeout = 30_000 } = {}) {
+  need(program);
+  const done = spawnSync(program, args, { cwd, env: environment(settings), input, timeout, encoding: 'utf8' });
   if (done.error) throw done.error;
   return { code: done.status, signal: done.signal, stdout: done.stdout, stderr: done.stderr, text: done.stdout + done.stderr };
+}
+
+/** The same, while the clients and the ingress, which are in this process, go on. */
+export function guildBeside(args, { program = binary, cwd, settings = {}, timeout = 30_000 } = {}) {
+  need(program);
+  return new Promise((done, fail) => {
+    ofStory.add(execFile(program, args, { cwd, env: environment(settings), timeout }, (error, stdout, stderr) => {
+      if (error && typeof error.code !== 'number' && !error.signal) fail(error);
+      else done({ code: error ? error.code : 0, signal: error?.signal ?? null, stdout, stderr, text: stdout + stderr });
+    }));
+  });
 }
 
 export class Process {
@@ -45,9 +56,10 @@ export class Process {
    * @param {string} [options.name]     what its lines in the common log begin with
    * @param {(text: string) => void} options.say takes what it logs
    * @param {number} [options.stderr]   a file descriptor that it logs to instead
+   * @param {string} [options.program]  another program than the one under test; may be exchanged between two starts
    */
-  constructor({ folder, args, settings, service, name, say, stderr }) {
-    Object.assign(this, { folder, args, settings, service, name, stderr });
+  constructor({ folder, args, settings, service, name, say, stderr, program = binary }) {
+    Object.assign(this, { folder, args, settings, service, name, stderr, program });
     this.say = name ? inLines(name, say) : say;
     this.child = undefined;
     this.url = undefined;
@@ -57,11 +69,11 @@ export class Process {
 
   /** Starts the program and waits for its address. Started again, it listens on the same port as before. */
   async start() {
-    needBinary();
+    need(this.program);
     const settings = { ...this.settings() };
     if (this.stderr !== undefined) this.port ??= await freePort();
     if (this.port) settings.GUILD_LISTEN = `127.0.0.1:${this.port}`;
-    const child = ofStory.add(spawn(binary, this.args, { cwd: this.folder, env: environment(settings), stdio: ['ignore', 'pipe', this.stderr ?? 'pipe'] }));
+    const child = ofStory.add(spawn(this.program, this.args, { cwd: this.folder, env: environment(settings), stdio: ['ignore', 'pipe', this.stderr ?? 'pipe'] }));
     this.child = child;
     let log = '';
     let said = () => {};

@@ -8,8 +8,8 @@ import { ofStory } from './children.mjs';
 import { Ingress } from './ingress.mjs';
 import { Nats } from './nats.mjs';
 import { dumped, sharedPostgres } from './postgres.mjs';
-import { guild as runGuild, Process, START_MS } from './process.mjs';
-import { postgresSays, sqliteSays } from './sql.mjs';
+import { binary, guild as runGuild, guildBeside, Process, START_MS } from './process.mjs';
+import { postgresSays, postgresSaysBeside, sqliteSays } from './sql.mjs';
 import { eventually } from './wait.mjs';
 
 export { binary } from './process.mjs';
@@ -73,12 +73,15 @@ export class Server {
    * @param {string} [options.as]       another shape than the stories'
    * @param {Postgres} [options.postgres] a PostgreSQL server of the story's own, where the shape needs one
    * @param {number} [options.stderr]   a file descriptor that it logs to, in a shape of one process
+   * @param {string} [options.program]  another program than the one under test; each of `processes` may then get another one
+   * @param {boolean} [options.checked] false: nothing is held against its documents, because it is of two programs, with two of each
    */
-  constructor({ settings = {}, bare, args = [], folder = freshFolder(), toml, as = shape, postgres, stderr } = {}) {
+  constructor({ settings = {}, bare, args = [], folder = freshFolder(), toml, as = shape, postgres, stderr, program = binary, checked = true } = {}) {
     this.folder = folder;
     this.args = args;
     this.shape = SHAPES[as];
     this.postgres = postgres;
+    this.checked = checked;
     this.settings = {
       GUILD_LISTEN: '127.0.0.1:0',
       ...(this.shape.postgres ? {} : { GUILD_DATABASE_URL: 'sqlite:guild.db' }),
@@ -92,11 +95,11 @@ export class Server {
     const services = this.shape.processes;
     this.processes = services
       ? services.map((service, n) => new Process({
-        folder, args, say, service,
+        folder, args, say, service, program,
         name: `${service}${services.slice(0, n).filter((one) => one === service).length + 1}`,
         settings: () => ({ ...common(), GUILD_RUN: service, GUILD_NATS_URL: this.nats.url }),
       }))
-      : [new Process({ folder, args, say, stderr, settings: common })];
+      : [new Process({ folder, args, say, stderr, program, settings: common })];
   }
 
   /** The file of the database, on SQLite. */
@@ -200,9 +203,19 @@ export class Server {
     return guild(args, { cwd: this.folder, ...options, settings: { ...this.settings, ...options.settings } });
   }
 
+  /** The same, while the clients and the ingress, which are in this process, go on. */
+  runBeside(args, options = {}) {
+    return guildBeside(args, { cwd: this.folder, ...options, settings: { ...this.shape.settings, ...this.settings, ...options.settings } });
+  }
+
   /** Runs statements on its database, past the program; answers the rows, with | between the columns. */
   sql(...statements) {
     return this.shape.postgres ? postgresSays(this.settings.GUILD_DATABASE_URL, ...statements) : sqliteSays(this.database, ...statements);
+  }
+
+  /** The same on PostgreSQL, while this process goes on. */
+  sqlBeside(...statements) {
+    return postgresSaysBeside(this.settings.GUILD_DATABASE_URL, ...statements);
   }
 
   /** Everything that it keeps, as {name, bytes}: the files of the database, or what PostgreSQL gives away of it. */

@@ -6,18 +6,23 @@ import { eventually, sleep } from './wait.mjs';
 
 /** Keeps one socket of a person's open, through every crash, and remembers all durable events that reached it. */
 export class Receiver {
-  constructor(person, transport) {
+  /** `at` is asked before each connection for the {url, name} of a process to go to; without it the ingress chooses. */
+  constructor(person, transport, at = () => ({})) {
     this.person = person;
     this.transport = transport;
+    this.at = at;
     this.seen = [];
+    this.ended = [];
     this.connections = 0;
     this.stopped = false;
   }
 
   async run() {
     while (!this.stopped) {
-      const wire = this.person.wire({ auth: { token: this.person.token, ...(this.cursor ? { cursor: this.cursor } : {}) }, transport: this.transport, checked: false });
+      const { url, name } = this.at();
+      const wire = this.person.wire({ auth: { token: this.person.token, ...(this.cursor ? { cursor: this.cursor } : {}) }, transport: this.transport, at: url, checked: false });
       this.wire = wire;
+      this.name = name;
       try {
         await Promise.race([wire.ready(20_000), wire.closed.then(() => { throw new Error('cut before ready'); })]);
         assert.equal(wire.all('ready')[0].resumed, this.cursor !== undefined, 'a cursor is taken up');
@@ -29,20 +34,32 @@ export class Receiver {
         await sleep(30);
       }
       // also what came of a replay that a crash cut off
-      this.seen.push(...wire.durable());
+      const events = wire.durable();
+      this.seen.push(...events);
+      this.ended.push({ name, events });
       this.cursor = wire.cursor ?? this.cursor;
       wire.close();
     }
   }
 
+  /** Everything so far. */
+  get all() {
+    return [...this.seen, ...(this.stopped ? [] : this.wire.durable())];
+  }
+
+  /** The same by connection: {name of its process, events}. */
+  get lives() {
+    return this.stopped ? this.ended : [...this.ended, { name: this.name, events: this.wire.durable() }];
+  }
+
   /** Everything so far that belongs to this room. */
   of(room) {
-    return [...this.seen, ...(this.stopped ? [] : this.wire.durable())].filter(({ data }) => (data.room?.id ?? data.room) === room);
+    return this.all.filter(({ data }) => (data.room?.id ?? data.room) === room);
   }
 
   /** Waits until it has seen this seq of this room. */
   hasSeen(seq, room, ms) {
-    return eventually(`${this.person.username} has seen ${seq} of ${room}`, () => this.of(room).at(-1)?.data.seq >= seq, ms);
+    return eventually(`${this.person.username} has seen ${seq} of ${room}`, () => this.of(room).findLast(({ data }) => Number.isInteger(data.seq))?.data.seq >= seq, ms);
   }
 
   stop() {

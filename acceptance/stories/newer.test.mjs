@@ -2,19 +2,11 @@
 // place, and stumbles over none of it.
 
 import assert from 'node:assert/strict';
+import { newerRow } from '../lib/newer.mjs';
 import { assertInOrder } from '../lib/sockets.mjs';
 import { story } from '../lib/story.mjs';
 
-/** A row after the room's last one, of a kind and a version; in the room's order, or for one user alone. */
-function newer(server, room, { kind, version = 1, to }) {
-  const quoted = room.id.replaceAll('-', '');
-  const blob = (hex) => (server.shape.postgres ? `'\\x${hex}'::bytea` : `x'${hex}'`);
-  const [subject, seq] = to ? [blob(to.user.id.replaceAll('-', '')), 'NULL'] : ['NULL', 'l.seq + 1'];
-  server.sql(`INSERT INTO log (position, part, room, seq, kind, version, actor, subject, messages, newest, member_count, payload, created_at)
-    SELECT (SELECT MAX(position) + 1 FROM log m WHERE m.part = l.part), part, room, ${seq}, ${kind}, ${version}, actor, ${subject},
-      messages, newest, member_count, 'of tomorrow', created_at
-    FROM log l WHERE room = ${blob(quoted)} AND seq = (SELECT MAX(seq) FROM log WHERE room = ${blob(quoted)})`);
-}
+const newer = (server, room, what) => server.sql(newerRow(server, room, what));
 
 story('what a newer program has written', { timeout: 120_000 }, (it) => {
   it('comes live, in a replay and in nobody\'s way', async ({ server, people }) => {
