@@ -6,3 +6,5 @@ pub(crate) const REFUSED: &str = "refused";
 pub(crate) const FAILED: &str = "could not be served";
 /// The server stops.
 pub(crate) const RESTART: &str = "server restarts";
+/// What it has got may not be in the log any more.
+pub(crate) const NEW_EPOCH: &str = "the database has begun a new epoch";

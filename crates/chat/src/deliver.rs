@@ -5,7 +5,8 @@
 //! nothing has been heard of a partition for two seconds while the database knows more of it, the log is read instead. So a lost hint
 //! costs time, never an event. Between the entries of a batch nothing is awaited, so that what one commit brought shares the writes.
 
-use crate::outbound::cut_slow;
+use crate::cut;
+use crate::outbound::{cut_slow, tell_why};
 use crate::registry::{Passed, Registry};
 use bus::{Bus, Heard, Subscription};
 use contract::calls::messages::{Head, ReadLog};
@@ -149,6 +150,36 @@ impl Deliver {
         self.nudge.notify_one();
     }
 
+    /// Whether this is the epoch that is delivered of. Another one may be newer than what is known here, so the log's end is asked for first.
+    ///
+    /// # Errors
+    /// `busy` if that takes too long.
+    pub(crate) async fn is_of(&self, epoch: u64) -> Result<bool, Refusal> {
+        let is_of = || self.registry.cursor().is_some_and(|here| here.epoch == epoch);
+        if is_of() {
+            return Ok(true);
+        }
+        let mut rounds = self.rounds.subscribe();
+        let asked = *rounds.borrow_and_update();
+        self.nudge.notify_one();
+        // A reading that was under way when it was asked for may have ended too early; the next one has not.
+        let read = tokio::time::timeout(WAIT, rounds.wait_for(|rounds| *rounds >= asked + 2));
+        let nudge = async {
+            loop {
+                tokio::time::sleep(PATIENCE).await;
+                self.nudge.notify_one();
+            }
+        };
+        tokio::select! {
+            read = read => match read {
+                Ok(Ok(_)) => Ok(is_of()),
+                Ok(Err(_)) => Err(Refusal::busy("the server stops")),
+                Err(_) => Err(Refusal::busy("live events are behind; try again")),
+            },
+            () = nudge => Ok(is_of()),
+        }
+    }
+
     /// Waits until everything up to `positions` has been passed.
     ///
     /// # Errors
@@ -202,6 +233,11 @@ impl Deliver {
     /// Takes one batch, and those that were waiting for it.
     async fn take(&self, batch: Arc<Batch>, ahead: &mut Ahead) -> Result<(), Refusal> {
         let partition = batch.partition;
+        if self.registry.cursor().is_some_and(|here| here.epoch != batch.epoch) {
+            // It, or what is known here, is of before: the log's end says which.
+            self.nudge.notify_one();
+            return Ok(());
+        }
         let Some(here) = self.position(partition) else {
             tracing::error!(partition, "a batch of a partition that the log does not have");
             return Ok(());
@@ -211,15 +247,21 @@ impl Deliver {
             return if ahead.batches.len() > AHEAD { self.fill(ahead).await } else { Ok(()) };
         }
         self.pass(partition, &batch.entries);
-        while let Some(batch) = self.position(partition).and_then(|here| ahead.next(partition, here)) {
-            self.pass(partition, &batch.entries);
+        while let Some(next) = self.position(partition).and_then(|here| ahead.next(partition, here)) {
+            if next.epoch == batch.epoch {
+                self.pass(partition, &next.entries);
+            }
         }
         Ok(())
     }
 
     /// Reads what the waiting batches wait for, and takes them.
     async fn fill(&self, ahead: &mut Ahead) -> Result<(), Refusal> {
+        let epoch = self.registry.cursor().map(|here| here.epoch);
         for ((partition, first), batch) in std::mem::take(ahead).batches {
+            if Some(batch.epoch) != epoch {
+                continue;
+            }
             if let Some(here) = self.position(partition).filter(|here| *here + 1 < first) {
                 tracing::info!(partition, from = here, to = first - 1, "a batch is missing; reading the log");
                 self.read(partition, first - 1).await?;
@@ -233,7 +275,9 @@ impl Deliver {
     async fn catch_up(&self, due: &mut Due) -> Result<(), Refusal> {
         let began = Instant::now();
         let head = self.bus.ask(&self.who, Head {}).await?;
-        self.registry.epoch_is(head.epoch);
+        if self.registry.cursor().is_some_and(|here| here.epoch != head.epoch) {
+            self.begin_anew(&head);
+        }
         for (partition, to) in (0..).zip(&head.positions) {
             self.read(partition, *to).await?;
         }
@@ -243,10 +287,27 @@ impl Deliver {
         Ok(())
     }
 
+    /// The database has begun a new epoch: a backup was restored, or a standby was promoted that may not have had everything. What is known here
+    /// holds of nothing any more, and what clients have got may not be in the log. So all are cut; they come back with their cursors, and are told to
+    /// fetch anew what they show.
+    fn begin_anew(&self, head: &Cursor) {
+        let cut = self.registry.begin_anew(head);
+        tracing::warn!(
+            sockets = cut.len(),
+            "the database has begun a new epoch; all clients are cut, and fetch anew what they show when they come back"
+        );
+        let refusal = Refusal::busy("the database has begun a new epoch; reconnect");
+        for out in cut {
+            tell_why(&*out, &refusal);
+            out.hang_up(cut::NEW_EPOCH);
+        }
+    }
+
     /// Reads a partition at least up to a position.
     async fn read(&self, partition: u16, to: i64) -> Result<(), Refusal> {
         while let Some(here) = self.position(partition).filter(|here| *here < to) {
-            let entries = self.bus.ask(&self.who, ReadLog { partition, after: here, limit: PAGE }).await?;
+            let Some(Cursor { epoch, .. }) = self.registry.cursor() else { return Ok(()) };
+            let entries = self.bus.ask(&self.who, ReadLog { epoch, partition, after: here, limit: PAGE }).await?;
             self.pass(partition, &entries);
             if self.position(partition).is_none_or(|now| now <= here) {
                 return Err(Refusal::busy(format!("the log has no entry after position {here}, but should reach {to}")));

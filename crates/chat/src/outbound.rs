@@ -14,6 +14,8 @@ pub(crate) trait Outbound: Send + Sync + 'static {
     fn send(&self, frame: &Frame) -> Result<(), SendError>;
     /// Says that the client is disconnected, and closes once everything queued has been flushed. Stock clients stay away.
     fn close(&self, reason: &'static str);
+    /// Closes without a goodbye once everything queued has been flushed. Stock clients come back.
+    fn hang_up(&self, reason: &'static str);
     /// Closes at once and drops what is queued. Stock clients come back.
     fn abort(&self);
     /// Bytes that the client has not taken yet.
@@ -33,6 +35,10 @@ impl Outbound for Conn {
 
     fn close(&self, reason: &'static str) {
         Conn::close(self, reason);
+    }
+
+    fn hang_up(&self, reason: &'static str) {
+        Conn::hang_up(self, reason);
     }
 
     fn abort(&self) {

@@ -74,6 +74,7 @@ impl Resume {
         let why = match Cursor::parse(cursor) {
             None => "it is malformed".to_owned(),
             // A client that was ahead of this gateway a moment ago is not past the log's end.
+            Some(shown) if !self.deliver().is_of(shown.epoch).await? => "it is of another epoch of the database".to_owned(),
             Some(shown) => match self.deliver().reach(&shown.positions).await? {
                 Reached::PastTheEnd => "it is past the log's end, or of another database".to_owned(),
                 // Most of a storm of clients whose line was cut for a moment: nothing need be read to know that nothing was missed.
@@ -87,6 +88,9 @@ impl Resume {
         tracing::debug!(user = %self.user.username, why, "a cursor cannot be taken up; the client starts anew");
         metrics::counter!("guild_resyncs_total").increment(1);
         let heads = self.gateway.ask(Heads { user: self.user.id }).await?;
+        if !self.deliver().is_of(heads.cursor.epoch).await? {
+            return Err(Refusal::busy("the database has begun a new epoch; reconnect").into());
+        }
         let resync = Resync { rooms: heads.rooms, cursor: heads.cursor.to_string() };
         self.send(&frame(server::RESYNC, &resync).ok_or(Stop::Gone)?).await?;
         self.deliver().reach(&heads.cursor.positions).await?;

@@ -35,9 +35,9 @@ impl Hint for log::Batch {
     fn halves(&self) -> Option<(Self, Self)> {
         let (front, back) = self.entries.split_at(self.entries.len() / 2);
         let (end, begin) = (front.last()?.position, back.first()?.position);
-        let partition = self.partition;
-        let front = Self { partition, first: self.first, last: end, entries: front.to_vec() };
-        Some((front, Self { partition, first: begin, last: self.last, entries: back.to_vec() }))
+        let (epoch, partition) = (self.epoch, self.partition);
+        let front = Self { epoch, partition, first: self.first, last: end, entries: front.to_vec() };
+        Some((front, Self { epoch, partition, first: begin, last: self.last, entries: back.to_vec() }))
     }
 }
 

@@ -156,6 +156,8 @@ impl Event {
 /// from the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
+    /// The database's epoch at the commit: positions of two epochs cannot be compared.
+    pub epoch: u64,
     /// Which partition of the log; SQLite has only 0.
     pub partition: u16,
     /// The first position of the commit.
@@ -226,7 +228,7 @@ mod tests {
     fn a_batch_with_an_event_of_a_newer_program_keeps_its_places() {
         let id = RoomId::new();
         let told = format!(
-            r#"{{"partition":1,"first":7,"last":8,"entries":[
+            r#"{{"epoch":3,"partition":1,"first":7,"last":8,"entries":[
                 {{"partition":1,"position":7,"event":{{"reaction_added":{{"emoji":"+1","room":"{id}","seq":4,"kind":999}}}}}},
                 {{"partition":1,"position":8,"event":{{"room_updated":{{"room":"{id}","seq":5,"name":"plans"}}}}}}]}}"#
         );

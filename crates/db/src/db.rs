@@ -39,6 +39,16 @@ pub enum Access {
     ReadOnly,
 }
 
+/// Ways to a database and back, so that a test can tell that work costs a fixed number of them. A list of statements that goes out together
+/// counts once; neither the begin nor the commit of a transaction counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trips {
+    /// In transactions that read.
+    pub reads: u64,
+    /// In transactions that write.
+    pub writes: u64,
+}
+
 /// The engine behind a [`Db`], for the few statements that differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -162,6 +172,14 @@ impl Db {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.statements(),
             Backend::Postgres(postgres) => postgres.statements(),
+        }
+    }
+
+    /// How many times services have gone to the database and back so far; none on SQLite, to which there is no way.
+    pub fn trips(&self) -> Trips {
+        match &*self.backend {
+            Backend::Sqlite(_) => Trips::default(),
+            Backend::Postgres(postgres) => postgres.trips(),
         }
     }
 

@@ -29,7 +29,7 @@ mod tx;
 mod url;
 mod value;
 
-pub use db::{Access, Db, Engine};
+pub use db::{Access, Db, Engine, Trips};
 pub use error::{Error, OpenError};
 pub use migrations::{Migration, Migrations};
 pub use row::Row;

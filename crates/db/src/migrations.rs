@@ -46,6 +46,15 @@ pub(crate) const FIRST_EPOCH: &str = "INSERT INTO meta (name, value) VALUES ('ep
 /// The epoch, as the integer that [`epoch_from`] reads.
 pub(crate) const READ_EPOCH: &str = "SELECT value FROM meta WHERE name = 'epoch'";
 
+/// Notes for which of a server's timelines the epoch holds, and begins this new one where it held for another: statements without parameters.
+/// A database that has noted none is as old as its epoch.
+pub(crate) fn note_timeline(timeline: i64, epoch: i64) -> String {
+    format!(
+        "UPDATE meta SET value = {epoch} WHERE name = 'epoch' AND EXISTS (SELECT 1 FROM meta WHERE name = 'timeline' AND value <> {timeline});
+        INSERT INTO meta (name, value) VALUES ('timeline', {timeline}) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )
+}
+
 /// Replaces the epoch by `$1`.
 pub(crate) const WRITE_EPOCH: &str = "UPDATE meta SET value = $1 WHERE name = 'epoch'";
 

@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch as channel};
 use vital::Vital;
 
-use crate::db::{Access, SLOW_WAIT, slow_lanes_full};
+use crate::db::{Access, SLOW_WAIT, Trips, slow_lanes_full};
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
 use crate::tx::{self, Tx};
@@ -24,12 +24,15 @@ mod gate;
 mod pool;
 mod schema;
 mod session;
+mod timeline;
 mod tls;
 mod watch;
 
 use address::Address;
 use pool::{Pool, Pools};
+use session::Counted;
 pub(crate) use session::Session;
+use timeline::Timeline;
 use watch::Watch;
 
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -45,8 +48,7 @@ pub(crate) struct Postgres {
     epoch: Arc<AtomicU64>,
     /// Counts transactions: what one remembered is never known to hold in the next.
     transactions: AtomicU64,
-    /// Statements that services have run.
-    statements: Arc<AtomicU64>,
+    counted: Arc<Counted>,
     foreign: channel::Sender<u64>,
     watch: Option<Watch>,
     vital: Vital,
@@ -59,7 +61,9 @@ impl Postgres {
     pub(crate) async fn open(address: &str, name: &str, services: &[Migrations], access: Access) -> Result<Postgres, OpenError> {
         let refused = |cause: String| OpenError::Unreachable { database: name.to_owned(), cause };
         let address = Address::read(address, access).map_err(refused)?;
-        let pools = Pools::new(&address, access).map_err(refused)?;
+        let foreign = channel::Sender::new(0);
+        let timeline = Timeline::new(foreign.clone());
+        let pools = Pools::new(&address, access, &timeline).map_err(refused)?;
         let connection = pool::take(&pools.writes)
             .await
             .map_err(|(Error::Busy(cause) | Error::Conflict(cause) | Error::Failed(cause))| refused(cause))?;
@@ -96,8 +100,8 @@ impl Postgres {
             }
         }
         let epoch = schema::epoch(&connection, access).await.map_err(|error| refused(error.to_string()))?;
-        let epoch = Arc::new(AtomicU64::new(epoch));
-        let foreign = channel::Sender::new(0);
+        timeline.begin(&connection, epoch, access).await.map_err(refused)?;
+        let epoch = Arc::clone(&timeline.epoch);
         let vital = Vital::new();
         let watch = (access == Access::Server).then(|| Watch::start(&vital, pools.reads.clone(), Arc::clone(&epoch), foreign.clone()));
         let patience = pool::patience(access);
@@ -108,7 +112,7 @@ impl Postgres {
             slow: Semaphore::new(pool::SLOW_READS),
             epoch,
             transactions: AtomicU64::new(0),
-            statements: Arc::default(),
+            counted: Arc::default(),
             foreign,
             watch,
             vital,
@@ -152,7 +156,7 @@ impl Postgres {
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
     {
         let reading = begin == BEGIN_READ;
-        let session = Session::new(pool::take(pool).await?, begin, reading, self.patience, Arc::clone(&self.statements));
+        let session = Session::new(pool::take(pool).await?, begin, reading, self.patience, Arc::clone(&self.counted));
         let mut tx = Tx::new(tx::Session::Postgres(session));
         tx.generation = self.transactions.fetch_add(1, Ordering::Relaxed);
         // After a panic the connection goes with `tx`, and the server undoes the transaction.
@@ -186,7 +190,11 @@ impl Postgres {
     }
 
     pub(crate) fn statements(&self) -> u64 {
-        self.statements.load(Ordering::Relaxed)
+        self.counted.statements.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn trips(&self) -> Trips {
+        Trips { reads: self.counted.reads.load(Ordering::Relaxed), writes: self.counted.writes.load(Ordering::Relaxed) }
     }
 
     pub(crate) fn set_epoch(&self, epoch: u64) {

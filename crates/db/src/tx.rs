@@ -99,6 +99,24 @@ impl Tx {
         self.note(sql, outcome)
     }
 
+    /// The same with all rows of each answer.
+    pub async fn rows_each<T>(
+        &mut self,
+        sql: &'static str,
+        each: &[Vec<Value>],
+        mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
+    ) -> Result<Vec<Vec<T>>, Error>
+    where
+        T: Send,
+    {
+        self.check()?;
+        let outcome = match &mut self.session {
+            Session::Sqlite(session) => each.iter().map(|values| session.rows(sql, values, usize::MAX, &mut map)).collect(),
+            Session::Postgres(session) => session.rows_each(sql, each, map).await,
+        };
+        self.note(sql, outcome)
+    }
+
     /// Runs a statement that answers no rows once for each of these lists of values, in order; how many rows each changed. On PostgreSQL
     /// they go out together.
     pub async fn execute_each(&mut self, sql: &'static str, each: &[Vec<Value>]) -> Result<Vec<u64>, Error> {

@@ -107,7 +107,7 @@ mod tests {
 
     fn heard(positions: &mut Positions, batches: &[(i64, i64)]) {
         for (first, last) in batches {
-            positions.hear(&Batch { partition: 0, first: *first, last: *last, entries: Vec::new() });
+            positions.hear(&Batch { epoch: 1, partition: 0, first: *first, last: *last, entries: Vec::new() });
         }
     }
 

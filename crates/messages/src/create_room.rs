@@ -1,9 +1,9 @@
 //! Creating a room. The pair's direct room, and a retry with the same nonce, find the room that is there.
 
 use crate::service::{Limits, Messages};
-use crate::store::rooms::{self, NewRoom, RoomRow, pair};
+use crate::store::rooms::{NewRoom, RoomRow, pair};
 use crate::token::Token;
-use crate::writer::{Batch, Denied, Operation};
+use crate::writer::{Batch, Denied, Needs, Operation};
 use contract::calls::messages::{CreateRoom, Created};
 use contract::calls::users::UsersByName;
 use contract::{Answer, Caller, Code, Refusal, RoomId, RoomKind, UserCaller, UserId, Username};
@@ -28,14 +28,28 @@ impl Answer<CreateRoom> for Messages {
         if most > 0 && i64::try_from(others.len()).unwrap_or(i64::MAX) >= most {
             return Err(Refusal::invalid("usernames", format!("a room has at most {most} members")));
         }
+        let request = request(kind, &call, &others);
+        let others = self.ids(who, others).await?;
+        let nonce = call.nonce.map(String::from);
+        let pair = match (kind, others.first()) {
+            (RoomKind::Direct, Some(other)) => Some(pair(who.id, *other)),
+            _ => None,
+        };
+        // What may stand once only chooses the partition, so that its writer alone decides.
+        let key = match (&pair, &nonce) {
+            (Some(pair), _) => Some(pair.clone()),
+            (None, Some(nonce)) => Some([who.id.bytes().as_slice(), nonce.as_bytes()].concat()),
+            (None, None) => None,
+        };
         let operation = Create {
-            id: RoomId::new(),
+            id: self.partitions.new_room(key.as_deref()),
             creator: who.id,
             kind,
-            request: request(kind, &call, &others),
-            others: self.ids(who, others).await?,
+            request,
+            others,
+            pair,
             name: call.name.map(String::from),
-            nonce: call.nonce.map(String::from),
+            nonce,
             limits: Arc::clone(&self.limits),
             token: Token::default(),
         };
@@ -106,6 +120,8 @@ struct Create {
     kind: RoomKind,
     /// The other members, at first.
     others: Vec<UserId>,
+    /// The two of a direct room.
+    pair: Option<Vec<u8>>,
     name: Option<String>,
     nonce: Option<String>,
     request: Vec<u8>,
@@ -121,12 +137,13 @@ impl Operation for Create {
         self.id
     }
 
+    fn needs(&self) -> Needs {
+        let room_nonce = self.nonce.clone().map(|nonce| (self.creator, nonce));
+        Needs { room_nonce, pair: self.pair.clone(), ..Needs::default() }
+    }
+
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
-        let pair = match (self.kind, self.others.first()) {
-            (RoomKind::Direct, Some(other)) => Some(pair(self.creator, *other)),
-            _ => None,
-        };
-        if let Some(room) = self.earlier(batch, pair.as_deref()).await? {
+        if let Some(room) = self.earlier(batch).await? {
             return Ok((room, false));
         }
         if let Err(wait) = self.token.take(&self.limits.rooms, self.creator) {
@@ -142,30 +159,32 @@ impl Operation for Create {
             member_count: 0,
         };
         let request = self.nonce.is_some().then(|| self.request.clone());
-        batch.create(&NewRoom { room, pair, nonce: self.nonce.clone(), request }).await?;
+        batch.create(NewRoom { room, pair: self.pair.clone(), nonce: self.nonce.clone(), request });
         for member in std::iter::once(&self.creator).chain(&self.others) {
             batch.enter(self.id, self.creator, *member, false).await?;
         }
-        batch.save(self.id).await?;
+        batch.save(self.id);
         Ok((self.id, true))
     }
 }
 
 impl Create {
     /// The room that is there already: of an earlier call with this nonce, refused if that asked for something else, or the pair's.
-    async fn earlier(&self, batch: &mut Batch<'_>, pair: Option<&[u8]>) -> Result<Option<RoomId>, Denied> {
-        if let Some(nonce) = &self.nonce
-            && let Some((room, request)) = rooms::find_nonce(batch.tx().await?, self.creator, nonce).await?
-        {
+    async fn earlier(&self, batch: &mut Batch<'_>) -> Result<Option<RoomId>, Denied> {
+        let earlier = match &self.nonce {
+            Some(nonce) => batch.rooms_of_nonce(self.creator, nonce).await?,
+            None => Vec::new(),
+        };
+        if !earlier.is_empty() {
             self.found();
-            if request == self.request {
-                return Ok(Some(room));
+            if let Some(same) = earlier.iter().find(|earlier| earlier.request == self.request) {
+                return Ok(Some(same.room));
             }
             let detail = "this nonce created another room; use a new one for a new room";
             return Err(Refusal::new(Code::NonceConflict, detail).about("nonce").into());
         }
-        let Some(pair) = pair else { return Ok(None) };
-        let room = rooms::find_pair(batch.tx().await?, pair).await?;
+        let Some(pair) = &self.pair else { return Ok(None) };
+        let room = batch.room_of_pair(pair).await?;
         if room.is_some() {
             self.found();
         }

@@ -9,8 +9,8 @@ impl Answer<Head> for Messages {
     async fn answer(&self, who: &Caller, _: Head) -> Result<Cursor, Refusal> {
         who.must_be_service()?;
         let partitions = self.partitions;
-        let positions = self.db.read(move |tx| Box::pin(log::ends(tx, partitions))).await?;
-        Ok(Cursor::new(self.db.epoch(), positions))
+        let (epoch, positions) = self.read_in_epoch(move |tx| Box::pin(log::ends(tx, partitions))).await?;
+        Ok(Cursor::new(epoch, positions))
     }
 }
 
@@ -18,19 +18,17 @@ impl Answer<Heads> for Messages {
     async fn answer(&self, who: &Caller, call: Heads) -> Result<RoomHeads, Refusal> {
         who.must_be_service()?;
         let partitions = self.partitions;
-        let (rooms, positions) = self
-            .db
-            .read(move |tx| {
+        let (epoch, (rooms, positions)) = self
+            .read_in_epoch(move |tx| {
                 Box::pin(async move {
-                    let mut heads = Vec::new();
-                    for (id, _, _) in members::rooms_of(tx, call.user).await? {
-                        let head = log::head_row(tx, id).await?.map_or(0, |head| head.seq);
-                        heads.push(RoomHead { id, head });
-                    }
-                    Ok((heads, log::ends(tx, partitions).await?))
+                    let rooms: Vec<_> =
+                        members::rooms_of_each(tx, &[call.user]).await?.into_iter().flatten().map(|(id, _, _)| id).collect();
+                    let heads = log::head_row_each(tx, &rooms).await?;
+                    let heads = rooms.into_iter().zip(heads).map(|(id, head)| RoomHead { id, head: head.map_or(0, |head| head.seq) });
+                    Ok((heads.collect(), log::ends(tx, partitions).await?))
                 })
             })
             .await?;
-        Ok(RoomHeads { rooms, cursor: Cursor::new(self.db.epoch(), positions) })
+        Ok(RoomHeads { rooms, cursor: Cursor::new(epoch, positions) })
     }
 }

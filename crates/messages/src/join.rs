@@ -3,7 +3,7 @@
 
 use crate::access;
 use crate::service::Messages;
-use crate::writer::{Batch, Denied, Operation};
+use crate::writer::{Batch, Denied, Needs, Operation};
 use contract::calls::messages::AddMember;
 use contract::calls::users::UsersByName;
 use contract::{Answer, Caller, Refusal, Room, RoomId, UserId, UserRef, Username};
@@ -43,6 +43,10 @@ impl Operation for Join {
         self.room
     }
 
+    fn needs(&self) -> Needs {
+        Needs::of(std::iter::once(self.actor).chain(self.subject))
+    }
+
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
         let (kind, members) = batch.room(self.room).await?.map(|room| (room.kind, room.member_count)).ok_or_else(Refusal::no_room)?;
         let is_member = batch.member(self.room, self.actor).await?.is_some_and(|member| member.active);
@@ -61,7 +65,7 @@ impl Operation for Join {
             // Everybody had left, the owner too.
             room.owner = subject;
         }
-        batch.save(self.room).await?;
+        batch.save(self.room);
         Ok(())
     }
 }

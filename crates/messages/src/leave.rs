@@ -3,9 +3,8 @@
 
 use crate::access;
 use crate::service::Messages;
-use crate::store::members;
 use crate::view::{self, Parting};
-use crate::writer::{Batch, Denied, Operation};
+use crate::writer::{Batch, Denied, Needs, Operation};
 use contract::calls::messages::RemoveMember;
 use contract::{Answer, Caller, Refusal, Room, RoomId, UserId};
 
@@ -39,6 +38,10 @@ impl Operation for Leave {
         self.room
     }
 
+    fn needs(&self) -> Needs {
+        Needs { heir: true, ..Needs::of(std::iter::once(self.actor).chain(self.subject)) }
+    }
+
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Parting, Denied> {
         let (kind, owner) = batch.room(self.room).await?.map(|room| (room.kind, room.owner)).ok_or_else(Refusal::no_room)?;
         let is_member = batch.member(self.room, self.actor).await?.is_some_and(|member| member.active);
@@ -50,12 +53,12 @@ impl Operation for Leave {
         }
         let left = batch.leave(self.room, self.actor, subject).await?;
         if subject == owner
-            && let Some(heir) = members::oldest(batch.tx().await?, self.room).await?
+            && let Some(heir) = batch.heir(self.room).await?
             && let Some(room) = batch.room(self.room).await?
         {
             room.owner = heir;
         }
-        batch.save(self.room).await?;
+        batch.save(self.room);
         let (name, owner) = batch.room(self.room).await?.map(|room| (room.name.clone(), room.owner)).ok_or_else(Refusal::no_room)?;
         Ok(Parting { position: left.position, head: left.seq.unwrap_or(0), name, owner, member_count: left.member_count })
     }

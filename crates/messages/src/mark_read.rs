@@ -14,12 +14,19 @@ impl Answer<MarkRead> for Messages {
         if call.seq < 0 {
             return Err(Refusal::invalid("seq", "seq is a whole number, 0 or more"));
         }
-        let (mark, moved) = self.writer()?.write(Mark { room: call.room, reader: who.id, seq: call.seq }).await?;
+        let room = call.room;
+        let marked = self.writer()?.write(Mark { room, reader: who.id, seq: call.seq }).await?;
+        let Marked { read, head, messages, moved } = marked;
         if moved {
             let user = UserRef { id: who.id, username: who.username.clone() };
-            self.bus.publish(ReadMoved { room: call.room, user, seq: mark.read });
+            self.bus.publish(ReadMoved { room, user, seq: read });
         }
-        Ok(mark)
+        // Only the answer needs it, so the writer does not wait for it; and most have read everything.
+        let unread = match read == head {
+            true => 0,
+            false => messages - self.db.read(move |tx| Box::pin(log::messages_up_to(tx, room, read))).await?,
+        };
+        Ok(ReadMark { read, unread })
     }
 }
 
@@ -29,29 +36,38 @@ struct Mark {
     seq: i64,
 }
 
+/// What a mark has done.
+struct Marked {
+    /// Where it stands.
+    read: i64,
+    /// Where the room's log ends, and how many messages are in it.
+    head: i64,
+    messages: i64,
+    /// Whether this moved it.
+    moved: bool,
+}
+
 impl Operation for Mark {
-    /// Where the mark stands, and whether this moved it.
-    type Done = (ReadMark, bool);
+    type Done = Marked;
 
     fn room(&self) -> RoomId {
         self.room
     }
 
     fn needs(&self) -> Needs {
-        Needs { member: Some(self.reader), nonce: None }
+        Needs { read_mark: Some(self.reader), ..Needs::of([]) }
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
         let room = batch.room(self.room).await?.ok_or_else(Refusal::no_room)?;
         let (kind, head, messages) = (room.kind, room.head, room.messages);
-        let member = batch.member_now(self.room, self.reader).await?.filter(|member| member.active);
+        let member = batch.member(self.room, self.reader).await?.filter(|member| member.active);
         access::member_only(kind, member.is_some())?;
         let before = member.map_or(0, |member| member.read);
         let read = self.seq.min(head).max(before);
         if read > before {
             batch.mark_read(self.room, self.reader, read);
         }
-        let unread = messages - log::messages_up_to(batch.tx().await?, self.room, read).await?;
-        Ok((ReadMark { read, unread }, read > before))
+        Ok(Marked { read, head, messages, moved: read > before })
     }
 }

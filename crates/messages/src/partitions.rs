@@ -6,6 +6,7 @@
 
 use contract::RoomId;
 use db::{Db, Engine, Error};
+use sha2::{Digest, Sha256};
 
 /// The partitions of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,23 @@ impl Partitions {
     pub fn of_room(self, room: RoomId) -> u16 {
         let [.., last] = room.bytes();
         u16::from(last) % self.0
+    }
+}
+
+impl Partitions {
+    /// An id for a new room. Whatever may stand once only (a pair, a nonce of somebody) is its key: rooms of one key stand in one partition, and
+    /// so their writer alone decides which is the first. Without a key it is any partition.
+    pub(crate) fn new_room(self, key: Option<&[u8]>) -> RoomId {
+        let mut id = RoomId::new().bytes();
+        if let (Some(key), [.., last]) = (key, &mut id) {
+            let digest = Sha256::digest(key);
+            let wanted = digest.first().map_or(0, |byte| u16::from(*byte) % self.0);
+            let shift = wanted + self.0 - u16::from(*last) % self.0;
+            // As far as to the one that is wanted, and back where there are no more bytes.
+            let moved = (u16::from(*last) + shift % self.0) % 256;
+            *last = u8::try_from(moved).unwrap_or(*last);
+        }
+        RoomId::from_bytes(id)
     }
 }
 

@@ -14,7 +14,7 @@ const QUEUE: usize = 256;
 
 /// A handle to the task that publishes for one partition.
 #[derive(Clone)]
-pub(crate) struct Publisher(mpsc::Sender<Vec<LogRow>>);
+pub(crate) struct Publisher(mpsc::Sender<(u64, Vec<LogRow>)>);
 
 impl Publisher {
     pub(crate) fn start(part: u16, resolver: Resolver, bus: Bus, vital: &Vital) -> Self {
@@ -23,19 +23,19 @@ impl Publisher {
         Self(queue)
     }
 
-    /// Hands over what one commit appended. Called in the order of commits.
-    pub(crate) fn committed(&self, rows: Vec<LogRow>) {
-        if !rows.is_empty() && self.0.try_send(rows).is_err() {
+    /// Hands over what one commit appended, with the database's epoch. Called in the order of commits.
+    pub(crate) fn committed(&self, epoch: u64, rows: Vec<LogRow>) {
+        if !rows.is_empty() && self.0.try_send((epoch, rows)).is_err() {
             tracing::warn!("a batch of the log was not published: publishing is behind; gateways will read it from the log");
         }
     }
 }
 
-async fn run(part: u16, mut committed: mpsc::Receiver<Vec<LogRow>>, resolver: Resolver, bus: Bus) {
-    while let Some(rows) = committed.recv().await {
+async fn run(part: u16, mut committed: mpsc::Receiver<(u64, Vec<LogRow>)>, resolver: Resolver, bus: Bus) {
+    while let Some((epoch, rows)) = committed.recv().await {
         let (Some(first), Some(last)) = (rows.first().map(|row| row.position), rows.last().map(|row| row.position)) else { continue };
         match resolver.entries(rows).await {
-            Ok(entries) => bus.publish(Batch { partition: part, first, last, entries }),
+            Ok(entries) => bus.publish(Batch { epoch, partition: part, first, last, entries }),
             Err(refusal) => {
                 tracing::warn!(%refusal, first, last, "a batch of the log was not published; gateways will read it from the log")
             }

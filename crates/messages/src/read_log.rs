@@ -12,7 +12,11 @@ const BYTES: i64 = 1 << 20;
 impl Answer<ReadLog> for Messages {
     async fn answer(&self, who: &Caller, call: ReadLog) -> Result<Vec<Entry>, Refusal> {
         who.must_be_service()?;
-        let rows = self.db.read(move |tx| Box::pin(log::after(tx, call.partition, call.after, i64::from(call.limit), BYTES))).await?;
+        let read = self.read_in_epoch(move |tx| Box::pin(log::after(tx, call.partition, call.after, i64::from(call.limit), BYTES)));
+        let (epoch, rows) = read.await?;
+        if epoch != call.epoch {
+            return Err(Refusal::busy("the database is of another epoch by now; ask where its log ends"));
+        }
         self.resolver.entries(rows).await
     }
 }

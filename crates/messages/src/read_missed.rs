@@ -4,15 +4,17 @@
 //! and `stays` says from where to where), and the rows addressed to that user alone. Within a room, seqs are gapless and rise with
 //! positions, so how much was missed is a subtraction, and where it begins is a search by halves; nothing that was not missed is read.
 //!
-//! The partitions come as one stream, in the order in which things were committed (`merge`).
+//! The partitions come as one stream, in the order in which things were committed (`merge`). What is asked of each partition and room is asked
+//! of all of them together, so a page costs a handful of ways to the database and back.
 
 use crate::merge::{Page, Source};
 use crate::partitions::Partitions;
 use crate::service::Messages;
-use crate::store::{log, members};
+use crate::store::log;
+use crate::store::members::{self, Stretch};
 use contract::calls::messages::{Missed, ReadMissed};
 use contract::log::Event;
-use contract::{Answer, Caller, Cursor, Refusal, RoomId, UserId};
+use contract::{Answer, Caller, Cursor, Refusal, UserId};
 use db::{Error, Tx};
 
 /// How far back a cursor may reach, in the user's own events (api.md). Past it a client does better to fetch what it shows.
@@ -38,7 +40,10 @@ impl Answer<ReadMissed> for Messages {
             going_on: call.going_on,
         };
         let user = reading.user;
-        let read = self.db.read(move |tx| Box::pin(async move { page(tx, &reading).await })).await?;
+        let (epoch, read) = self.read_in_epoch(move |tx| Box::pin(async move { page(tx, &reading).await })).await?;
+        if epoch != cursor.epoch {
+            return Ok(too_far("the database has begun another epoch"));
+        }
         match read {
             Read::TooFar(why) => Ok(too_far(why)),
             Read::Page(Page { rows, positions, more }) => {
@@ -77,76 +82,35 @@ struct Reading {
     going_on: bool,
 }
 
-/// One partition's part of it.
-struct Part {
-    number: u16,
-    until: i64,
-    /// Of what is for this user alone.
-    to_one: Vec<i64>,
-    stretches: Vec<Stretch>,
-}
-
-/// A stretch of one room's rows, by seq, both ends included, none of it seen yet.
-struct Stretch {
-    room: RoomId,
-    from: i64,
-    to: i64,
-}
-
 async fn page(tx: &mut Tx, reading: &Reading) -> Result<Read, Error> {
     let limit = i64::try_from(reading.limit).unwrap_or(i64::MAX);
-    // One more than matters tells that there are more.
-    let to_one = if reading.going_on { limit } else { MOST }.saturating_add(1);
-    let mut parts = Vec::new();
-    let mut missed = 0;
-    for (number, after) in reading.partitions.all().zip(reading.after.iter().copied()) {
-        let (end, _) = log::end(tx, number).await?;
-        if after > end {
-            return Ok(Read::TooFar("it lies past the log's end, so it is not of this database"));
-        }
-        let until = reading.until.as_ref().and_then(|until| until.get(usize::from(number)).copied()).unwrap_or(end).min(end);
-        let to_one = log::positions_to_one(tx, reading.user, number, after, to_one).await?;
-        let stretches = unseen(tx, reading.user, number, after).await?;
-        missed += stretches.iter().map(|stretch| stretch.to - stretch.from + 1).sum::<i64>() + to_one.len() as i64;
-        parts.push(Part { number, until: until.max(after), to_one, stretches });
+    let places: Vec<(u16, i64)> = reading.partitions.all().zip(reading.after.iter().copied()).collect();
+    let ends = log::ends(tx, reading.partitions).await?;
+    if places.iter().zip(&ends).any(|((_, after), end)| after > end) {
+        return Ok(Read::TooFar("it lies past the log's end, so it is not of this database"));
     }
+    // One more than matters tells that there are more.
+    let most = if reading.going_on { limit } else { MOST }.saturating_add(1);
+    let to_one = log::positions_to_one_each(tx, reading.user, &places, most).await?;
+    let stretches = members::unseen_each(tx, reading.user, &places).await?;
+    let missed = stretches.iter().flatten().map(|stretch| stretch.to - stretch.from + 1).sum::<i64>()
+        + to_one.iter().map(|positions| positions.len() as i64).sum::<i64>();
     if missed > MOST && !reading.going_on {
         return Ok(Read::TooFar("it is further back than is replayed"));
     }
-    let mut sources = Vec::with_capacity(parts.len());
-    for part in parts {
-        sources.push(part.source(tx, limit).await?);
+    // A room by itself may have all that a page can take, and one more.
+    let counts: Vec<usize> = stretches.iter().map(Vec::len).collect();
+    let all: Vec<Stretch> = stretches.into_iter().flatten().collect();
+    let mut of_rooms = log::positions_each(tx, &all, limit.saturating_add(1)).await?.into_iter();
+    let mut sources = Vec::with_capacity(places.len());
+    for ((((part, after), end), to_one), count) in places.into_iter().zip(ends).zip(to_one).zip(counts) {
+        let until = reading.until.as_ref().and_then(|until| until.get(usize::from(part)).copied()).unwrap_or(end).min(end).max(after);
+        let mut positions = to_one;
+        positions.extend(of_rooms.by_ref().take(count).flatten());
+        positions.retain(|position| *position <= until);
+        positions.sort_unstable();
+        positions.truncate(reading.limit.saturating_add(1));
+        sources.push(Source::new(part, positions, until));
     }
     Ok(Read::Page(Page::of(tx, sources, reading.limit).await?))
-}
-
-impl Part {
-    /// The places of its first rows, one more than a page can take. They are read from indexes alone.
-    async fn source(self, tx: &mut Tx, limit: i64) -> Result<Source, Error> {
-        let mut positions = self.to_one;
-        for stretch in &self.stretches {
-            // A room by itself may have them all.
-            let to = stretch.to.min(stretch.from.saturating_add(limit));
-            positions.extend(log::positions(tx, stretch.room, stretch.from, to).await?);
-        }
-        positions.retain(|position| *position <= self.until);
-        positions.sort_unstable();
-        positions.truncate(usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1));
-        Ok(Source::new(self.number, positions, self.until))
-    }
-}
-
-/// What lies after the position in the user's rooms of a partition.
-async fn unseen(tx: &mut Tx, user: UserId, part: u16, after: i64) -> Result<Vec<Stretch>, Error> {
-    let mut stretches = Vec::new();
-    for stay in members::stays_with_news(tx, user, part, after).await? {
-        let Some(head) = log::head(tx, stay.room).await? else { continue };
-        let (from, head) = (stay.from_seq.max(1), head.seq.unwrap_or(0));
-        let to = stay.to_seq.map_or(head, |to| to.min(head));
-        let from = log::first_seq_after(tx, stay.room, from, to, after).await?;
-        if from <= to {
-            stretches.push(Stretch { room: stay.room, from, to });
-        }
-    }
-    Ok(stretches)
 }

@@ -6,11 +6,12 @@
 
 use crate::service::Messages;
 use crate::store::log::{self, Authors, HeadRow, LogRow};
-use crate::store::members;
+use crate::store::members::{self, Seen, Stretch};
 use contract::calls::messages::{Recent, Recently};
 use contract::{Answer, Caller, Refusal, RoomId, Time, UserId};
 use db::{Error, Tx};
-use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BinaryHeap, HashSet};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -20,6 +21,10 @@ const ROWS: i64 = 10_000;
 
 /// Rows of a room that are looked at first, and each time after that twice as many: of most rooms few are new.
 const FIRST: i64 = 16;
+
+/// Rooms that are looked into at once on a database that is some way off: mostly a page comes from a few, and what is read beyond it was for
+/// nothing.
+const AT_ONCE: usize = 16;
 
 /// What is looked for.
 struct Wish {
@@ -40,6 +45,8 @@ struct Walked {
     from_seq: i64,
     /// How many rows to look at next.
     step: i64,
+    /// The last of them, once that is known.
+    from: i64,
 }
 
 impl Answer<Recent> for Messages {
@@ -67,35 +74,42 @@ impl Answer<Recent> for Messages {
 
 /// The rows, and how many were looked at: a head of each room, and what was read of those that had something new.
 async fn newest(tx: &mut Tx, reader: UserId, wish: &Wish) -> Result<(Vec<LogRow>, usize), Error> {
-    let (mut rooms, mut looked_at) = (BinaryHeap::new(), 0);
-    for stay in members::stays_now(tx, reader).await? {
-        looked_at += 1;
-        let head = log::head_row(tx, stay.room).await?;
-        rooms.extend(head.and_then(|head| wish.walk(&head, stay.from_seq.max(1), FIRST)));
-    }
+    let stays = members::stays_now(tx, reader).await?;
+    let heads = log::head_row_each(tx, &stays.iter().map(|stay| stay.room).collect::<Vec<_>>()).await?;
+    let walk = |(stay, head): (&Seen, Option<HeadRow>)| wish.walk(&head?, stay.from_seq.max(1), FIRST);
+    let mut rooms: BinaryHeap<Walked> = stays.iter().zip(heads).filter_map(walk).collect();
+    let at_once = if tx.is_shared() { AT_ONCE } else { 1 };
     let (mut found, mut left) = (Vec::<LogRow>::new(), ROWS);
-    while let Some(next) = rooms.pop() {
-        if found.len() >= wish.limit && found.last().is_some_and(|oldest| order(oldest) > next.at) {
-            break;
+    loop {
+        let mut next = Vec::new();
+        while next.len() < at_once
+            && let Some(room) = rooms.peek_mut()
+        {
+            if found.len() >= wish.limit && found.last().is_some_and(|oldest| order(oldest) > room.at) {
+                break;
+            }
+            next.push(PeekMut::pop(room));
         }
+        let Some(newest) = next.first().map(|room| room.at) else { break };
         if left == 0 {
             // Something newer than these may lie where nobody has looked.
-            found.retain(|row| order(row) > next.at);
+            found.retain(|row| order(row) > newest);
             break;
         }
-        if next.step == FIRST && !wish.may_be_in(tx, next.room).await? {
-            left -= 1;
-            continue;
+        wish.keep_those_it_may_be_in(tx, &mut next, &mut left).await?;
+        let (looked, unlooked) = wish.look(tx, next, &mut left).await?;
+        rooms.extend(unlooked);
+        let places: Vec<_> = looked.iter().map(|(room, rows)| (room.room, wish.down_to(room, rows))).collect();
+        let below = log::newest_below_each(tx, &places).await?;
+        for ((room, rows), below) in looked.into_iter().zip(below) {
+            left += wish.down_to(&room, &rows) - room.from;
+            found.extend(rows);
+            rooms.extend(below.and_then(|row| wish.walk(&row, room.from_seq, room.step * 2)));
         }
-        let (rows, down_to) = wish.look(tx, &next, left).await?;
-        left -= next.seq - down_to + 1;
-        found.extend(rows);
         found.sort_by_key(|row| std::cmp::Reverse(order(row)));
         found.truncate(wish.limit);
-        let below = log::newest_below(tx, next.room, down_to).await?;
-        rooms.extend(below.and_then(|row| wish.walk(&row, next.from_seq, next.step * 2)));
     }
-    Ok((found, looked_at + usize::try_from(ROWS - left).unwrap_or(0)))
+    Ok((found, stays.len() + usize::try_from(ROWS - left).unwrap_or(0)))
 }
 
 fn order(row: &LogRow) -> (Time, i64) {
@@ -106,23 +120,36 @@ impl Wish {
     /// A room to walk down from this row on; none if nothing that is wanted can be there.
     fn walk(&self, row: &HeadRow, from_seq: i64, step: i64) -> Option<Walked> {
         let is_wanted = row.created_at >= self.since && row.seq >= from_seq;
-        is_wanted.then_some(Walked { at: (row.created_at, row.position), seq: row.seq, room: row.room, from_seq, step })
+        is_wanted.then_some(Walked { at: (row.created_at, row.position), seq: row.seq, room: row.room, from_seq, step, from: 0 })
     }
 
-    /// Whether a room may hold any: a sender who is not and never was in it has sent nothing to it.
-    async fn may_be_in(&self, tx: &mut Tx, room: RoomId) -> Result<bool, Error> {
-        match self.authors {
-            Authors::One(sender) => Ok(members::find(tx, room, sender).await?.is_some()),
-            Authors::AllBut(_) => Ok(true),
+    /// Keeps the rooms that may hold any: a sender who is not and never was in one has sent nothing to it. What is asked is paid for.
+    async fn keep_those_it_may_be_in(&self, tx: &mut Tx, rooms: &mut Vec<Walked>, left: &mut i64) -> Result<(), Error> {
+        let Authors::One(sender) = self.authors else { return Ok(()) };
+        let keys: Vec<_> = rooms.iter().filter(|room| room.step == FIRST).map(|room| (room.room, sender)).collect();
+        let found = members::find_each(tx, &keys).await?;
+        let without: HashSet<RoomId> = keys.iter().zip(found).filter(|(_, member)| member.is_none()).map(|((room, _), _)| *room).collect();
+        rooms.retain(|room| !without.contains(&room.room));
+        *left = (*left - i64::try_from(without.len()).unwrap_or(0)).max(0);
+        Ok(())
+    }
+
+    /// Looks at the next rows of these rooms, as far as they may be paid for; answers what was found in each, and the rooms that nobody has
+    /// looked into.
+    async fn look(&self, tx: &mut Tx, rooms: Vec<Walked>, left: &mut i64) -> Result<(Vec<(Walked, Vec<LogRow>)>, Vec<Walked>), Error> {
+        let (mut looked, mut unlooked) = (Vec::new(), Vec::new());
+        for mut room in rooms {
+            room.from = (room.seq - room.step.min(*left) + 1).max(room.from_seq);
+            *left -= room.seq - room.from + 1;
+            if room.from > room.seq { unlooked.push(room) } else { looked.push(room) }
         }
+        let stretches: Vec<_> = looked.iter().map(|room| Stretch { room: room.room, from: room.from, to: room.seq }).collect();
+        let found = log::messages_by_each(tx, &stretches, self.authors, self.since, self.limit).await?;
+        Ok((looked.into_iter().zip(found).collect(), unlooked))
     }
 
-    /// Looks at the next rows of a room, but at most so many; answers what was found, and the seq of the last row that was looked at.
-    async fn look(&self, tx: &mut Tx, room: &Walked, most: i64) -> Result<(Vec<LogRow>, i64), Error> {
-        let from_seq = (room.seq - room.step.min(most) + 1).max(room.from_seq);
-        let rows = log::messages_by(tx, room.room, (from_seq, room.seq), self.authors, self.since, self.limit).await?;
-        // As soon as it has enough, the statement looks no further.
-        let last = rows.last().filter(|_| rows.len() >= self.limit).and_then(|row| row.seq);
-        Ok((rows, last.unwrap_or(from_seq)))
+    /// The seq of the last row that was looked at: as soon as it has enough, the statement looks no further.
+    fn down_to(&self, room: &Walked, rows: &[LogRow]) -> i64 {
+        rows.last().filter(|_| rows.len() >= self.limit).and_then(|row| row.seq).unwrap_or(room.from)
     }
 }

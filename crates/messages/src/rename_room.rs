@@ -3,7 +3,7 @@
 use crate::access;
 use crate::service::Messages;
 use crate::store::log::Kind;
-use crate::writer::{Batch, Denied, NewRow, Operation};
+use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::RenameRoom;
 use contract::{Answer, Caller, Refusal, Room, RoomId, UserId};
 
@@ -29,6 +29,10 @@ impl Operation for Rename {
         self.room
     }
 
+    fn needs(&self) -> Needs {
+        Needs::of([self.actor])
+    }
+
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
         let room = batch.room(self.room).await?.ok_or_else(Refusal::no_room)?;
         let (kind, owner, same) = (room.kind, room.owner, room.name.as_ref() == Some(&self.name));
@@ -43,7 +47,7 @@ impl Operation for Rename {
         if let Some(room) = batch.room(self.room).await? {
             room.name = Some(self.name.clone());
         }
-        batch.save(self.room).await?;
+        batch.save(self.room);
         Ok(())
     }
 }

@@ -27,18 +27,19 @@ impl Answer<RoomsOf> for Messages {
 }
 
 async fn read(db: Db, users: Vec<UserId>) -> Result<Vec<InRooms>, Error> {
-    let partitions = Partitions::of(&db);
-    db.read(move |tx| {
+    let (partitions, epoch) = (Partitions::of(&db), db.epoch());
+    let read = db.read(move |tx| {
         Box::pin(async move {
             let positions = log::ends(tx, partitions).await?;
             let mut all = Vec::with_capacity(users.len());
-            for user in users {
-                let rooms = members::rooms_of(tx, user).await?;
+            for rooms in members::rooms_of_each(tx, &users).await? {
                 let rooms = rooms.into_iter().map(|(room, kind, member_count)| InRoom { room, kind, member_count }).collect();
-                all.push(InRooms { rooms, positions: positions.clone() });
+                all.push(InRooms { rooms, epoch, positions: positions.clone() });
             }
             Ok(all)
         })
-    })
-    .await
+    });
+    let all = read.await?;
+    // What was read of one server may not be told with the epoch of the other.
+    if db.epoch() == epoch { Ok(all) } else { Err(Error::Busy("a new epoch of the database has just begun".to_owned())) }
 }

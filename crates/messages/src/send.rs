@@ -52,7 +52,7 @@ impl Operation for SendMessage {
     }
 
     fn needs(&self) -> Needs {
-        Needs { member: Some(self.sender), nonce: self.nonce.clone() }
+        Needs { nonce: self.nonce.clone().map(|nonce| (self.sender, nonce)), ..Needs::of([self.sender]) }
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {

@@ -11,8 +11,9 @@ use crate::{Settings, access, search, view};
 use bus::Bus;
 use contract::calls::messages as calls;
 use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
-use db::Db;
+use db::{Db, Error, Tx};
 use edge::Buckets;
+use futures_util::future::BoxFuture;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 use vital::Vital;
@@ -123,6 +124,21 @@ impl Messages {
                 tracing::error!(%error, "a writer ended with an error");
             }
         }
+    }
+
+    /// Reads in a snapshot, with the database's epoch that it belongs to. The server may be exchanged for another one at any moment; what was
+    /// read of the one may not be told with the epoch of the other.
+    pub(crate) async fn read_in_epoch<T, F>(&self, work: F) -> Result<(u64, T), Refusal>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        let epoch = self.db.epoch();
+        let read = self.db.read(work).await?;
+        if self.db.epoch() != epoch {
+            return Err(Refusal::busy("a new epoch of the database has just begun; try again"));
+        }
+        Ok((epoch, read))
     }
 
     /// The writers, while the service has not been closed.

@@ -142,6 +142,10 @@ impl Inner {
         let passed = self.passing.end(began);
         let Some(entry) = self.users.get_mut(&user) else { return Loaded::Failed(Refusal::busy("the user left; try again")) };
         let rooms = match rooms {
+            Ok(rooms) if rooms.epoch != self.epoch => {
+                entry.load = Loading::Not;
+                return Loaded::Failed(Refusal::busy("the database has begun a new epoch; reconnect"));
+            }
             Ok(rooms) => rooms,
             Err(refusal) => {
                 entry.load = Loading::Not;

@@ -20,11 +20,12 @@ pub(crate) use pass::Passed;
 pub(crate) use phase::Begun;
 pub(crate) use socket::{Key, NewSocket};
 
+use crate::outbound::Outbound;
 use contract::{Cursor, RoomId, RoomKind, Time, UserId};
 use passing::Passing;
 use socket::Socket;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 /// See the module.
@@ -89,9 +90,29 @@ impl Registry {
         self.lock().covers(positions)
     }
 
-    /// The database's epoch may have changed while this runs: cursors of before it must not be taken up.
-    pub(crate) fn epoch_is(&self, epoch: u64) {
-        self.lock().epoch = epoch;
+    /// The database has begun another epoch: nothing that is known here holds any more, and what the sockets have got may not be in the log.
+    /// Answers all of them, which hear nothing more and are to be cut.
+    pub(crate) fn begin_anew(&self, head: &Cursor) -> Vec<Arc<dyn Outbound>> {
+        let mut inner = self.lock();
+        inner.epoch = head.epoch;
+        inner.positions.clone_from(&head.positions);
+        inner.rooms.clear();
+        inner.passing = Passing::default();
+        let mut cut = Vec::new();
+        for user in inner.users.values_mut() {
+            // Whoever is reading a user's rooms finds that they are of another epoch.
+            if !user.load.is_under_way() {
+                user.load = Loading::Not;
+            }
+            user.rooms.clear();
+            user.as_of.clear();
+            user.quiet_since.clear();
+            for socket in &mut user.sockets {
+                socket.phase = socket::Phase::Over;
+                cut.push(Arc::clone(&socket.out));
+            }
+        }
+        cut
     }
 
     /// Whether it is known here that nothing that has passed after `from` was for this user. False where it is not known.

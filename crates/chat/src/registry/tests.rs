@@ -23,6 +23,10 @@ impl Outbound for Out {
         Ok(())
     }
     fn close(&self, _: &'static str) {}
+    fn hang_up(&self, reason: &'static str) {
+        self.close(reason);
+    }
+
     fn abort(&self) {}
     fn behind(&self) -> usize {
         0
@@ -68,7 +72,7 @@ impl Here {
     fn live(&mut self, user: &UserRef) -> (Key, Arc<Out>) {
         let (key, ticket, out) = self.enter(user);
         if let Some(ticket) = ticket {
-            ticket.done(Ok(InRooms { rooms: Vec::new(), positions: vec![self.position] }));
+            ticket.done(Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![self.position] }));
         }
         assert_eq!(self.registry.go_live(user.id, key, None, ready()), Begun::Done);
         (key, out)
@@ -133,7 +137,11 @@ async fn rooms_that_were_read_ahead_of_the_log_are_right_once_it_has_passed() {
     let (ann, room) = (user("ann"), RoomId::new());
     let (key, ticket, out) = here.enter(&ann);
     // Ann joined at 1, left at 2 and joined again at 3 and 4; the gateway has heard of none of it.
-    ticket.unwrap().done(Ok(InRooms { rooms: vec![InRoom { room, kind: RoomKind::Group, member_count: 1 }], positions: vec![4] }));
+    ticket.unwrap().done(Ok(InRooms {
+        rooms: vec![InRoom { room, kind: RoomKind::Group, member_count: 1 }],
+        epoch: 1,
+        positions: vec![4],
+    }));
     here.created(room, &ann, 1);
     here.pass(Event::MemberLeft(Here::membership(room, &ann, 0)));
     here.created(room, &ann, 1);
@@ -153,7 +161,7 @@ async fn what_passes_while_rooms_are_read_counts() {
     here.created(stays, &ann, 2);
     here.pass(Event::MemberLeft(Here::membership(left, &ann, 1)));
     here.pass(Event::MemberJoined(Here::membership(stays, &eve, 150)));
-    ticket.unwrap().done(Ok(InRooms { rooms, positions: vec![0] }));
+    ticket.unwrap().done(Ok(InRooms { rooms, epoch: 1, positions: vec![0] }));
     assert!(!here.registry.has_all(ann.id, &Cursor::new(1, vec![0])), "what passed meanwhile has to be read");
     assert_eq!(here.registry.go_live(ann.id, key, None, ready()), Begun::Done);
     assert_eq!(here.renamed(left).deliveries, 0);
@@ -195,7 +203,7 @@ async fn what_was_for_others_is_not_missed() {
     let unseen = here.registry.cursor().unwrap();
     assert!(!here.registry.has_all(ann.id, &unseen), "her rooms are not known yet");
     // Read as of 2, when 1 has passed.
-    ticket.unwrap().done(Ok(InRooms { rooms: Vec::new(), positions: vec![2] }));
+    ticket.unwrap().done(Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![2] }));
     here.created(anns, &ann, 1);
     assert!(!here.registry.has_all(ann.id, &unseen), "what passed before that place was not looked at");
     let read_up_to = here.registry.cursor().unwrap();
@@ -221,8 +229,10 @@ async fn what_was_for_others_is_not_missed() {
     here.created(RoomId::new(), &ann, 1);
     assert!(!here.registry.has_all(ann.id, &now), "a room that was made for her");
     let now = here.registry.cursor().unwrap();
-    here.registry.epoch_is(7);
+    let cut = here.registry.begin_anew(&Cursor::new(7, vec![3]));
+    assert_eq!(cut.len(), 2, "all who are connected");
     assert!(!here.registry.has_all(ann.id, &now), "of another epoch");
+    assert_eq!(here.registry.cursor().unwrap(), Cursor::new(7, vec![3]), "the log may have become shorter");
     assert_eq!(heard(&out), ["ready"]);
 }
 

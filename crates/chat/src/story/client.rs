@@ -53,6 +53,10 @@ impl Outbound for Queue {
         self.closed.store(true, Ordering::SeqCst);
     }
 
+    fn hang_up(&self, reason: &'static str) {
+        self.close(reason);
+    }
+
     fn abort(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }

@@ -43,6 +43,10 @@ impl Outbound for SlowLine {
 
     fn close(&self, _: &'static str) {}
 
+    fn hang_up(&self, reason: &'static str) {
+        self.close(reason);
+    }
+
     fn abort(&self) {}
 
     fn behind(&self) -> usize {

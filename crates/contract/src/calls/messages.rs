@@ -312,6 +312,8 @@ call!(RoomsOf => InRooms, "messages.rooms_of");
 pub struct InRooms {
     /// The rooms, in no order.
     pub rooms: Vec<InRoom>,
+    /// The database's epoch, to which the positions belong.
+    pub epoch: u64,
     /// Everything up to these positions is counted in, nothing after.
     pub positions: Vec<i64>,
 }
@@ -344,9 +346,12 @@ pub struct Head {}
 call!(Head => Cursor, "messages.head");
 
 /// The log's entries after a position, ascending, for a gateway that has missed hints. Services only. An answer ends early where bodies are
-/// long (1 MiB of them, and one entry at least): only one without entries is the end.
+/// long (1 MiB of them, and one entry at least): only one without entries is the end. Refused as `busy` where the database is of another epoch by
+/// now: [`Head`] says of which.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReadLog {
+    /// The epoch to which the position belongs.
+    pub epoch: u64,
     /// Which partition.
     pub partition: u16,
     /// Only entries after this position.

@@ -10,6 +10,7 @@ use tokio_postgres::SimpleQueryMessage;
 use super::address::{Address, CONNECTING};
 use super::gate::Gate;
 use super::session::{told, unavailable};
+use super::timeline::Timeline;
 use crate::db::Access;
 use crate::error::Error;
 
@@ -50,8 +51,8 @@ pub(super) struct Pool {
 }
 
 impl Pools {
-    pub(super) fn new(address: &Address, access: Access) -> Result<Pools, String> {
-        Ok(Pools { writes: pool(address, access, WRITES)?, reads: pool(address, access, READS)? })
+    pub(super) fn new(address: &Address, access: Access, timeline: &Arc<Timeline>) -> Result<Pools, String> {
+        Ok(Pools { writes: pool(address, access, timeline, WRITES)?, reads: pool(address, access, timeline, READS)? })
     }
 
     pub(super) fn close(&self) {
@@ -69,7 +70,8 @@ pub(super) fn patience(access: Access) -> Option<Duration> {
     }
 }
 
-fn pool(address: &Address, access: Access, size: usize) -> Result<Pool, String> {
+fn pool(address: &Address, access: Access, timeline: &Arc<Timeline>, size: usize) -> Result<Pool, String> {
+    let timeline = Arc::clone(timeline);
     let manager =
         Manager::from_config(address.config.clone(), address.tls.clone(), ManagerConfig { recycling_method: RecyclingMethod::Fast });
     let connections = deadpool_postgres::Pool::builder(manager)
@@ -77,8 +79,9 @@ fn pool(address: &Address, access: Access, size: usize) -> Result<Pool, String> 
         .wait_timeout(Some(WAITING))
         .create_timeout(Some(CONNECTING))
         .post_create(Hook::async_fn(move |client, _| {
+            let timeline = Arc::clone(&timeline);
             Box::pin(async move {
-                let prepared = tokio::time::timeout(CONNECTING, prepare(client, access)).await;
+                let prepared = tokio::time::timeout(CONNECTING, prepare(client, access, &timeline)).await;
                 prepared.unwrap_or_else(|_| Err("it does not answer".to_owned())).map_err(HookError::message)
             })
         }))
@@ -89,13 +92,17 @@ fn pool(address: &Address, access: Access, size: usize) -> Result<Pool, String> 
 }
 
 /// Makes a new connection ready for transactions.
-async fn prepare(client: &tokio_postgres::Client, access: Access) -> Result<(), String> {
+async fn prepare(client: &tokio_postgres::Client, access: Access, timeline: &Timeline) -> Result<(), String> {
     // Beyond the client's own patience, so that the server does not go on with what nobody waits for.
     let limit = patience(access).map_or(0, |patience| patience.as_millis() + 5_000);
     let shared = if access == Access::Server { format!("; SELECT pg_try_advisory_lock_shared({SERVERS})") } else { String::new() };
     let said = client.simple_query(&format!("{PREPARE}; SET statement_timeout = {limit}{shared}")).await.map_err(|error| told(&error))?;
     let refused = access == Access::Server && last(&said) != Some("t");
-    if refused { Err("guild copy replaces or reads all of it at the moment: start again when that is done".to_owned()) } else { Ok(()) }
+    if refused {
+        return Err("guild copy replaces or reads all of it at the moment: start again when that is done".to_owned());
+    }
+    // Whoever only looks may look at a standby.
+    if access == Access::ReadOnly { Ok(()) } else { timeline.meet(client).await }
 }
 
 /// Takes the database for this process alone, until this connection ends.

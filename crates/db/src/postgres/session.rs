@@ -32,8 +32,17 @@ pub(crate) struct Session {
     patience: Option<Duration>,
     /// Whether the server did not answer in time.
     silent: AtomicBool,
-    /// Of the whole database.
-    statements: Arc<AtomicU64>,
+    counted: Arc<Counted>,
+}
+
+/// What services have asked of a database, in all of its sessions.
+#[derive(Default)]
+pub(crate) struct Counted {
+    /// Statements, each of a list counted.
+    pub(crate) statements: AtomicU64,
+    /// Ways there and back, in transactions that read and in those that write. What is on the way at once counts as one.
+    pub(crate) reads: AtomicU64,
+    pub(crate) writes: AtomicU64,
 }
 
 impl Session {
@@ -43,9 +52,9 @@ impl Session {
         begin: &'static str,
         reading: bool,
         patience: Option<Duration>,
-        statements: Arc<AtomicU64>,
+        counted: Arc<Counted>,
     ) -> Session {
-        Session { connection: Some(connection), begin: Some(begin), reading, patience, silent: AtomicBool::new(false), statements }
+        Session { connection: Some(connection), begin: Some(begin), reading, patience, silent: AtomicBool::new(false), counted }
     }
 
     /// Commits, and gives the connection back if that went well.
@@ -113,18 +122,39 @@ impl Session {
         each: &[Vec<Value>],
         mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
     ) -> Result<Vec<Option<T>>, Error> {
+        let answers = self.query_each(sql, each).await?;
+        answers.iter().map(|rows| rows.first().map(|row| map(&Row(Source::Postgres(row)))).transpose()).collect()
+    }
+
+    /// The same with all rows of each answer.
+    pub(crate) async fn rows_each<T>(
+        &mut self,
+        sql: &'static str,
+        each: &[Vec<Value>],
+        mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
+    ) -> Result<Vec<Vec<T>>, Error> {
+        let answers = self.query_each(sql, each).await?;
+        answers.iter().map(|rows| rows.iter().map(|row| map(&Row(Source::Postgres(row)))).collect()).collect()
+    }
+
+    async fn query_each(&mut self, sql: &'static str, each: &[Vec<Value>]) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
+        if each.is_empty() {
+            return Ok(Vec::new());
+        }
         let statement = self.prepared(sql).await?;
         let each = each.iter().map(|values| parameters(statement.params().len(), values)).collect::<Result<Vec<_>, _>>()?;
         self.count(each.len());
         let begin = self.begun().await?;
         let connection = self.connection()?;
         let all = try_join_all(each.iter().map(|values| connection.query(&statement, values)));
-        let answers = self.within(first(begin, connection, all)).await?;
-        answers.iter().map(|rows| rows.first().map(|row| map(&Row(Source::Postgres(row)))).transpose()).collect()
+        self.within(first(begin, connection, all)).await
     }
 
     /// Runs a statement that answers no rows for each of these, all of them on the way at once.
     pub(crate) async fn execute_each(&mut self, sql: &'static str, each: &[Vec<Value>]) -> Result<Vec<u64>, Error> {
+        if each.is_empty() {
+            return Ok(Vec::new());
+        }
         let statement = self.prepared(sql).await?;
         let each = each.iter().map(|values| parameters(statement.params().len(), values)).collect::<Result<Vec<_>, _>>()?;
         self.count(each.len());
@@ -136,12 +166,16 @@ impl Session {
 
     /// Waits for the lock of this number; with the begin in one message where the transaction begins by it.
     pub(crate) async fn lock(&mut self, number: i64) -> Result<(), Error> {
+        self.count(0);
         let begin = self.begin.take().map(|begin| format!("{begin}; ")).unwrap_or_default();
         self.within(self.connection()?.batch_execute(&format!("{begin}SELECT pg_advisory_xact_lock({number})"))).await
     }
 
+    /// Counts a way there and back with so many statements.
     fn count(&self, statements: usize) {
-        self.statements.fetch_add(statements as u64, Ordering::Relaxed);
+        self.counted.statements.fetch_add(statements as u64, Ordering::Relaxed);
+        let trips = if self.reading { &self.counted.reads } else { &self.counted.writes };
+        trips.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn prepared(&self, sql: &'static str) -> Result<Statement, Error> {

@@ -58,6 +58,7 @@ async fn watch(reads: Pool, epoch: Arc<AtomicU64>, foreign: watch::Sender<u64>) 
                 // Unless this process has begun an epoch itself meanwhile.
                 if before != found && epoch.compare_exchange(before, found, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                     tracing::info!("another process has begun a new epoch");
+                    foreign.send_modify(|count| *count += 1);
                 }
                 if known.replace(writes).is_some_and(|known| known != writes) {
                     foreign.send_modify(|count| *count += 1);

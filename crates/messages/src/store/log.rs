@@ -1,5 +1,6 @@
 //! The table `log`: appending a row, and finding rows by position, by seq and by nonce.
 
+use super::members::Stretch;
 use crate::partitions::{self, Partitions};
 use contract::{MessageId, RoomId, Time, UserId};
 use db::{Error, Row, Tx, values};
@@ -200,17 +201,16 @@ pub(crate) async fn is_empty(tx: &mut Tx) -> Result<bool, Error> {
 
 /// A partition's last position and the time of its row; (0, 1970) where it is empty.
 pub(crate) async fn end(tx: &mut Tx, part: u16) -> Result<(i64, Time), Error> {
-    let sql = "SELECT position, created_at FROM log WHERE part = $1 ORDER BY position DESC LIMIT 1";
-    Ok(tx.row(sql, &values![i64::from(part)], |row| Ok((row.int(0)?, Time(row.int(1)?)))).await?.unwrap_or((0, Time(0))))
+    Ok(tx.row(END, &values![i64::from(part)], |row| Ok((row.int(0)?, Time(row.int(1)?)))).await?.unwrap_or((0, Time(0))))
 }
+
+const END: &str = "SELECT position, created_at FROM log WHERE part = $1 ORDER BY position DESC LIMIT 1";
 
 /// The last position of each partition.
 pub(crate) async fn ends(tx: &mut Tx, partitions: Partitions) -> Result<Vec<i64>, Error> {
-    let mut ends = Vec::with_capacity(partitions.count().into());
-    for part in partitions.all() {
-        ends.push(end(tx, part).await?.0);
-    }
-    Ok(ends)
+    let each: Vec<_> = partitions.all().map(|part| values![i64::from(part)].to_vec()).collect();
+    let ends = tx.row_each(END, &each, |row| row.int(0)).await?;
+    Ok(ends.into_iter().map(|end| end.unwrap_or(0)).collect())
 }
 
 /// Whose standing the rows after a position have changed: each row's room, and the member that it is about.
@@ -257,16 +257,19 @@ pub(crate) struct HeadRow {
     pub created_at: Time,
 }
 
-/// See [`HeadRow`].
-pub(crate) async fn head_row(tx: &mut Tx, room: RoomId) -> Result<Option<HeadRow>, Error> {
-    newest_below(tx, room, i64::MAX).await
+/// The newest row of each room.
+pub(crate) async fn head_row_each(tx: &mut Tx, rooms: &[RoomId]) -> Result<Vec<Option<HeadRow>>, Error> {
+    newest_below_each(tx, &rooms.iter().map(|room| (*room, i64::MAX)).collect::<Vec<_>>()).await
 }
 
-/// The newest of a room's rows with a smaller seq.
-pub(crate) async fn newest_below(tx: &mut Tx, room: RoomId, seq: i64) -> Result<Option<HeadRow>, Error> {
-    let sql = "SELECT seq, position, created_at FROM log WHERE room = $1 AND seq > 0 AND seq < $2 ORDER BY seq DESC LIMIT 1";
-    let head = |row: &Row<'_>| Ok(HeadRow { room, seq: row.int(0)?, position: row.int(1)?, created_at: Time(row.int(2)?) });
-    tx.row(sql, &values![room.bytes(), seq], head).await
+/// The newest of each room's rows with a smaller seq than this.
+pub(crate) async fn newest_below_each(tx: &mut Tx, places: &[(RoomId, i64)]) -> Result<Vec<Option<HeadRow>>, Error> {
+    let sql = "SELECT room, seq, position, created_at FROM log WHERE room = $1 AND seq > 0 AND seq < $2 ORDER BY seq DESC LIMIT 1";
+    let head = |row: &Row<'_>| {
+        Ok(HeadRow { room: RoomId::from_bytes(row.id(0)?), seq: row.int(1)?, position: row.int(2)?, created_at: Time(row.int(3)?) })
+    };
+    let each: Vec<_> = places.iter().map(|(room, seq)| values![room.bytes(), *seq].to_vec()).collect();
+    tx.row_each(sql, &each, head).await
 }
 
 /// The same for each of these.
@@ -323,21 +326,21 @@ pub(crate) enum Authors {
     AllBut(UserId),
 }
 
-/// Messages of these authors within a span of seqs, both included, that were not written before a time; the newest first.
-pub(crate) async fn messages_by(
+/// Messages of these authors within each stretch that were not written before a time; the newest first, no more than `limit` of each.
+pub(crate) async fn messages_by_each(
     tx: &mut Tx,
-    room: RoomId,
-    (from_seq, to_seq): (i64, i64),
+    stretches: &[Stretch],
     authors: Authors,
     since: Time,
     limit: usize,
-) -> Result<Vec<LogRow>, Error> {
+) -> Result<Vec<Vec<LogRow>>, Error> {
     let (sql, author) = match authors {
         Authors::One(author) => (BY_ONE, author),
         Authors::AllBut(author) => (BY_ALL_BUT, author),
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    tx.rows(sql, &values![room.bytes(), from_seq, to_seq, author.bytes(), since.0, limit], log_row).await
+    let values = |stretch: &Stretch| values![stretch.room.bytes(), stretch.from, stretch.to, author.bytes(), since.0, limit].to_vec();
+    tx.rows_each(sql, &stretches.iter().map(values).collect::<Vec<_>>(), log_row).await
 }
 
 const BY_ONE: &str =
@@ -345,32 +348,17 @@ const BY_ONE: &str =
 const BY_ALL_BUT: &str =
     columns!("WHERE room = $1 AND seq >= $2 AND seq <= $3 AND kind = 2 AND actor <> $4 AND created_at >= $5 ORDER BY seq DESC LIMIT $6");
 
-/// The positions of a room's rows within a span of seqs, with the seqs, ascending. Read from the index alone.
-pub(crate) async fn positions(tx: &mut Tx, room: RoomId, from_seq: i64, to_seq: i64) -> Result<Vec<i64>, Error> {
+/// The positions of the rows of each stretch, ascending, but no more than `limit` of each. Read from the index alone.
+pub(crate) async fn positions_each(tx: &mut Tx, stretches: &[Stretch], limit: i64) -> Result<Vec<Vec<i64>>, Error> {
     let sql = "SELECT position FROM log WHERE room = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq";
-    tx.rows(sql, &values![room.bytes(), from_seq, to_seq], |row| row.int(0)).await
+    let last = |stretch: &Stretch| stretch.to.min(stretch.from.saturating_add(limit - 1));
+    let each: Vec<_> = stretches.iter().map(|stretch| values![stretch.room.bytes(), stretch.from, last(stretch)].to_vec()).collect();
+    tx.rows_each(sql, &each, |row| row.int(0)).await
 }
 
-/// The positions of a partition, after `position`, of what is addressed to this user alone, ascending.
-pub(crate) async fn positions_to_one(tx: &mut Tx, user: UserId, part: u16, position: i64, limit: i64) -> Result<Vec<i64>, Error> {
+/// For each partition and a position in it: the positions after that of what is addressed to this user alone, ascending, no more than `limit`.
+pub(crate) async fn positions_to_one_each(tx: &mut Tx, user: UserId, places: &[(u16, i64)], limit: i64) -> Result<Vec<Vec<i64>>, Error> {
     let sql = "SELECT position FROM log WHERE subject = $1 AND part = $2 AND position > $3 AND seq IS NULL ORDER BY position LIMIT $4";
-    tx.rows(sql, &values![user.bytes(), i64::from(part), position, limit], |row| row.int(0)).await
-}
-
-/// The first seq of a room, from `from` to `to`, whose row lies after a position; `to + 1` if none does. Within a room seq and position
-/// rise together, so this halves the span: some 20 look-ups in a room of a million rows.
-pub(crate) async fn first_seq_after(tx: &mut Tx, room: RoomId, from: i64, to: i64, position: i64) -> Result<i64, Error> {
-    let sql = "SELECT position FROM log WHERE room = $1 AND seq = $2";
-    let (mut low, mut high) = (from, to + 1);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let value = tx.row(sql, &values![room.bytes(), middle], |row| row.int(0)).await?;
-        // A seq that is not there is one from before the room's first.
-        if value.is_some_and(|value| value > position) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    Ok(low)
+    let each: Vec<_> = places.iter().map(|(part, after)| values![user.bytes(), i64::from(*part), *after, limit].to_vec()).collect();
+    tx.rows_each(sql, &each, |row| row.int(0)).await
 }

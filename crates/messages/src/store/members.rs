@@ -15,9 +15,29 @@ pub(crate) struct MemberRow {
 /// A time of membership: from and to, including, in positions and in seqs; no end while it lasts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stay {
+    pub member: UserId,
+    pub room: RoomId,
+    pub part: u16,
+    pub from_position: i64,
+    pub from_seq: i64,
+    pub end: Option<(i64, i64)>,
+}
+
+/// What becomes of a row of `members` when somebody comes in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entered {
+    /// Not, where the member has left again since.
+    pub active: bool,
+    /// The position.
+    pub since: i64,
+    pub read: i64,
+}
+
+/// Which rows of a room a member may see.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
     pub room: RoomId,
     pub from_seq: i64,
-    pub to_seq: Option<i64>,
 }
 
 pub(crate) async fn find(tx: &mut Tx, room: RoomId, member: UserId) -> Result<Option<MemberRow>, Error> {
@@ -36,21 +56,42 @@ fn member_row(row: &Row<'_>) -> Result<MemberRow, Error> {
     Ok(MemberRow { active: row.text(0)? == "active", read: row.int(1)? })
 }
 
-/// Makes somebody a member from a place in the log, and `seq`, on.
-pub(crate) async fn join(tx: &mut Tx, room: RoomId, member: UserId, (part, position): (u16, i64), seq: i64) -> Result<(), Error> {
-    let sql = "INSERT INTO members (room, member, role, state, since, read) VALUES ($1, $2, 'member', 'active', $3, $4)
-        ON CONFLICT (room, member) DO UPDATE SET state = 'active', since = $3, read = $4";
-    tx.execute(sql, &values![room.bytes(), member.bytes(), position, seq]).await?;
-    let sql = "INSERT INTO stays (member, room, part, from_position, from_seq) VALUES ($1, $2, $3, $4, $5)";
-    tx.execute(sql, &values![member.bytes(), room.bytes(), i64::from(part), position, seq]).await.map(|_| ())
+/// Writes who came in.
+pub(crate) async fn enter_each(tx: &mut Tx, entered: impl Iterator<Item = ((RoomId, UserId), Entered)>) -> Result<(), Error> {
+    let sql = "INSERT INTO members (room, member, role, state, since, read) VALUES ($1, $2, 'member', $3, $4, $5)
+        ON CONFLICT (room, member) DO UPDATE SET state = $3, since = $4, read = $5";
+    let each: Vec<_> = entered
+        .map(|((room, member), Entered { active, since, read })| {
+            values![room.bytes(), member.bytes(), if active { "active" } else { "left" }, since, read].to_vec()
+        })
+        .collect();
+    tx.execute_each(sql, &each).await.map(|_| ())
 }
 
-/// Ends a membership with `position` and `seq`.
-pub(crate) async fn leave(tx: &mut Tx, room: RoomId, member: UserId, position: i64, seq: i64) -> Result<(), Error> {
+/// Writes who is a member no more.
+pub(crate) async fn leave_each(tx: &mut Tx, left: impl Iterator<Item = (RoomId, UserId)>) -> Result<(), Error> {
     let sql = "UPDATE members SET state = 'left' WHERE room = $1 AND member = $2";
-    tx.execute(sql, &values![room.bytes(), member.bytes()]).await?;
+    let each: Vec<_> = left.map(|(room, member)| values![room.bytes(), member.bytes()].to_vec()).collect();
+    tx.execute_each(sql, &each).await.map(|_| ())
+}
+
+/// Writes memberships that begin.
+pub(crate) async fn begin_stays(tx: &mut Tx, begun: &[Stay]) -> Result<(), Error> {
+    let sql = "INSERT INTO stays (member, room, part, from_position, from_seq, to_position, to_seq) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let values = |stay: &Stay| {
+        let (to_position, to_seq) = stay.end.unzip();
+        let part = i64::from(stay.part);
+        values![stay.member.bytes(), stay.room.bytes(), part, stay.from_position, stay.from_seq, to_position, to_seq].to_vec()
+    };
+    tx.execute_each(sql, &begun.iter().map(values).collect::<Vec<_>>()).await.map(|_| ())
+}
+
+/// Ends memberships of members in rooms, each with a position and a seq.
+pub(crate) async fn end_stays(tx: &mut Tx, ended: &[(UserId, RoomId, i64, i64)]) -> Result<(), Error> {
     let sql = "UPDATE stays SET to_position = $3, to_seq = $4 WHERE member = $1 AND room = $2 AND to_position IS NULL";
-    tx.execute(sql, &values![member.bytes(), room.bytes(), position, seq]).await.map(|_| ())
+    let values =
+        |(member, room, position, seq): &(UserId, RoomId, i64, i64)| values![member.bytes(), room.bytes(), *position, *seq].to_vec();
+    tx.execute_each(sql, &ended.iter().map(values).collect::<Vec<_>>()).await.map(|_| ())
 }
 
 /// Who has been a member of the room the longest.
@@ -73,11 +114,12 @@ pub(crate) async fn mark_read(tx: &mut Tx, marks: impl Iterator<Item = ((RoomId,
     tx.execute_each(sql, &each).await.map(|_| ())
 }
 
-/// The rooms that somebody is in now.
-pub(crate) async fn rooms_of(tx: &mut Tx, member: UserId) -> Result<Vec<(RoomId, RoomKind, i64)>, Error> {
+/// The rooms that each of these users is in now, with their kinds and counts of members.
+pub(crate) async fn rooms_of_each(tx: &mut Tx, members: &[UserId]) -> Result<Vec<Vec<(RoomId, RoomKind, i64)>>, Error> {
     let sql =
         "SELECT r.id, r.kind, r.member_count FROM stays s JOIN rooms r ON r.id = s.room WHERE s.member = $1 AND s.to_position IS NULL";
-    tx.rows(sql, &values![member.bytes()], |row| {
+    let each: Vec<_> = members.iter().map(|member| values![member.bytes()].to_vec()).collect();
+    tx.rows_each(sql, &each, |row| {
         let kind = row.text(1)?;
         let kind = RoomKind::parse(&kind).ok_or_else(|| Error::Failed(format!("a room of the unknown kind {kind:?}")))?;
         Ok((RoomId::from_bytes(row.id(0)?), kind, row.int(2)?))
@@ -103,20 +145,36 @@ pub(crate) async fn rooms_by_activity(
 }
 
 /// The stays of somebody that last.
-pub(crate) async fn stays_now(tx: &mut Tx, member: UserId) -> Result<Vec<Stay>, Error> {
-    let sql = "SELECT room, from_seq, to_seq FROM stays WHERE member = $1 AND to_position IS NULL";
-    tx.rows(sql, &values![member.bytes()], stay).await
+pub(crate) async fn stays_now(tx: &mut Tx, member: UserId) -> Result<Vec<Seen>, Error> {
+    let sql = "SELECT room, from_seq FROM stays WHERE member = $1 AND to_position IS NULL";
+    tx.rows(sql, &values![member.bytes()], |row| Ok(Seen { room: RoomId::from_bytes(row.id(0)?), from_seq: row.int(1)? })).await
 }
 
-/// When somebody was a member of a room of this partition at or after a position, in rooms in which something has happened after it. Most
-/// rooms are quiet, and are told by the place of their newest row, which is read from the index alone.
-pub(crate) async fn stays_with_news(tx: &mut Tx, member: UserId, part: u16, position: i64) -> Result<Vec<Stay>, Error> {
-    let sql = "SELECT s.room, s.from_seq, s.to_seq FROM stays s
-        WHERE s.member = $1 AND s.part = $2 AND (s.to_position IS NULL OR s.to_position > $3)
-        AND (SELECT l.position FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1) > $3";
-    tx.rows(sql, &values![member.bytes(), i64::from(part), position], stay).await
+/// A stretch of one room's rows, by seq, both ends included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stretch {
+    pub room: RoomId,
+    pub from: i64,
+    pub to: i64,
 }
 
-fn stay(row: &Row<'_>) -> Result<Stay, Error> {
-    Ok(Stay { room: RoomId::from_bytes(row.id(0)?), from_seq: row.int(1)?, to_seq: row.maybe_int(2)? })
+/// For each partition and a position in it: the stretches of rows after the position that this member may see, one for each stay in a room
+/// where there are any. Most rooms are quiet, and are told by the place of their newest row, which is read from the index alone. Where a stretch
+/// begins is a search by halves, since within a room seqs and positions rise together: some 20 look-ups in a room of a million rows.
+pub(crate) async fn unseen_each(tx: &mut Tx, member: UserId, places: &[(u16, i64)]) -> Result<Vec<Vec<Stretch>>, Error> {
+    let sql = "WITH RECURSIVE news AS (
+            SELECT s.room AS room, s.from_seq AS first, s.to_seq AS ended,
+                (SELECT l.seq FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1) AS head
+            FROM stays s WHERE s.member = $1 AND s.part = $2 AND (s.to_position IS NULL OR s.to_position > $3)
+            AND (SELECT l.position FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1) > $3),
+        halves(room, low, high, last) AS (
+            SELECT room, CASE WHEN first > 1 THEN first ELSE 1 END, 1 + CASE WHEN ended < head THEN ended ELSE head END,
+                CASE WHEN ended < head THEN ended ELSE head END FROM news
+            UNION ALL SELECT h.room,
+                CASE WHEN COALESCE(l.position, 0) > $3 THEN h.low ELSE (h.low + h.high) / 2 + 1 END,
+                CASE WHEN COALESCE(l.position, 0) > $3 THEN (h.low + h.high) / 2 ELSE h.high END, h.last
+            FROM halves h LEFT JOIN log l ON l.room = h.room AND l.seq = (h.low + h.high) / 2 WHERE h.low < h.high)
+        SELECT room, low, last FROM halves WHERE low >= high AND low <= last";
+    let each: Vec<_> = places.iter().map(|(part, after)| values![member.bytes(), i64::from(*part), *after].to_vec()).collect();
+    tx.rows_each(sql, &each, |row| Ok(Stretch { room: RoomId::from_bytes(row.id(0)?), from: row.int(1)?, to: row.int(2)? })).await
 }

@@ -15,8 +15,17 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration { number: 2, name: "the partition of a stay", sqlite: SQLITE_STAYS, postgres: POSTGRES_STAYS },
         Migration { number: 3, name: "the index of words", sqlite: SQLITE_WORDS, postgres: POSTGRES_WORDS },
         Migration { number: 4, name: "the index of words by rules 2", sqlite: SQLITE_WORDS_2, postgres: POSTGRES_WORDS_2 },
+        Migration { number: 5, name: "nonces of direct rooms beside those of others", sqlite: NONCES, postgres: NONCES },
     ],
 };
+
+/// A pair has one direct room whatever the nonce, so its nonce need not stand once only. Both would: two partitions would then wait for each
+/// other where one creates a direct room and the other another room with the same nonces, crossing.
+const NONCES: &str = "
+DROP INDEX rooms_nonce;
+CREATE UNIQUE INDEX rooms_nonce ON rooms (creator, nonce) WHERE nonce IS NOT NULL AND pair IS NULL;
+CREATE INDEX rooms_nonce_of_pair ON rooms (creator, nonce) WHERE nonce IS NOT NULL AND pair IS NOT NULL;
+";
 
 /// SQLite has one partition, so everything written before this stands in it.
 const SQLITE_STAYS: &str = "ALTER TABLE stays ADD COLUMN part BIGINT NOT NULL DEFAULT 0;";

@@ -61,13 +61,41 @@ pub(crate) async fn find_each(tx: &mut Tx, ids: &[RoomId]) -> Result<Vec<Option<
 }
 
 pub(crate) async fn find_pair(tx: &mut Tx, pair: &[u8]) -> Result<Option<RoomId>, Error> {
-    tx.row("SELECT id FROM rooms WHERE pair = $1", &values![pair], |row| row.id(0).map(RoomId::from_bytes)).await
+    tx.row(FIND_PAIR, &values![pair], |row| row.id(0).map(RoomId::from_bytes)).await
 }
 
-/// The room that this creator made with this nonce, and the hash of that request.
-pub(crate) async fn find_nonce(tx: &mut Tx, creator: UserId, nonce: &str) -> Result<Option<(RoomId, Vec<u8>)>, Error> {
-    let sql = "SELECT id, request FROM rooms WHERE creator = $1 AND nonce = $2";
-    tx.row(sql, &values![creator.bytes(), nonce], |row| Ok((RoomId::from_bytes(row.id(0)?), row.maybe_bytes(1)?.unwrap_or_default()))).await
+/// The same for each of these.
+pub(crate) async fn find_pair_each(tx: &mut Tx, pairs: &[Vec<u8>]) -> Result<Vec<Option<RoomId>>, Error> {
+    let each: Vec<_> = pairs.iter().map(|pair| values![pair.clone()].to_vec()).collect();
+    tx.row_each(FIND_PAIR, &each, |row| row.id(0).map(RoomId::from_bytes)).await
+}
+
+const FIND_PAIR: &str = "SELECT id FROM rooms WHERE pair = $1";
+
+/// A room that was created with a nonce.
+#[derive(Clone, Debug)]
+pub(crate) struct Earlier {
+    pub room: RoomId,
+    /// The hash of that request.
+    pub request: Vec<u8>,
+}
+
+/// The rooms that this creator has made with this nonce: one, or two where a direct room and another one were asked for at the same moment.
+pub(crate) async fn find_nonce(tx: &mut Tx, creator: UserId, nonce: &str) -> Result<Vec<Earlier>, Error> {
+    tx.rows(FIND_NONCE, &values![creator.bytes(), nonce], earlier).await
+}
+
+/// The same for each of these.
+pub(crate) async fn find_nonce_each(tx: &mut Tx, nonces: &[(UserId, String)]) -> Result<Vec<Vec<Earlier>>, Error> {
+    let each: Vec<_> = nonces.iter().map(|(creator, nonce)| values![creator.bytes(), nonce.clone()].to_vec()).collect();
+    tx.rows_each(FIND_NONCE, &each, earlier).await
+}
+
+const FIND_NONCE: &str = "SELECT id, request FROM rooms WHERE creator = $1 AND nonce = $2 AND pair IS NULL
+    UNION ALL SELECT id, request FROM rooms WHERE creator = $1 AND nonce = $2 AND pair IS NOT NULL";
+
+fn earlier(row: &Row<'_>) -> Result<Earlier, Error> {
+    Ok(Earlier { room: RoomId::from_bytes(row.id(0)?), request: row.maybe_bytes(1)?.unwrap_or_default() })
 }
 
 /// Channels with smaller ids than `before`, newest first.
@@ -77,26 +105,30 @@ pub(crate) async fn channels(tx: &mut Tx, before: Option<RoomId>, limit: i64) ->
     tx.rows(sql, &values![before, limit], room_row).await
 }
 
-pub(crate) async fn insert(tx: &mut Tx, new: &NewRoom) -> Result<(), Error> {
+pub(crate) async fn insert_each(tx: &mut Tx, new: &[NewRoom]) -> Result<(), Error> {
     let sql = "INSERT INTO rooms (id, kind, name, owner, creator, created_at, member_count, pair, nonce, request)
         VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9)";
-    let room = &new.room;
-    let values = values![
-        room.id.bytes(),
-        room.kind.as_str(),
-        room.name.clone(),
-        room.owner.bytes(),
-        room.created_at.0,
-        room.member_count,
-        new.pair.clone(),
-        new.nonce.clone(),
-        new.request.clone()
-    ];
-    tx.execute(sql, &values).await.map(|_| ())
+    let values = |NewRoom { room, pair, nonce, request }: &NewRoom| {
+        values![
+            room.id.bytes(),
+            room.kind.as_str(),
+            room.name.clone(),
+            room.owner.bytes(),
+            room.created_at.0,
+            room.member_count,
+            pair.clone(),
+            nonce.clone(),
+            request.clone()
+        ]
+        .to_vec()
+    };
+    tx.execute_each(sql, &new.iter().map(values).collect::<Vec<_>>()).await.map(|_| ())
 }
 
-/// Writes what can change about a room.
-pub(crate) async fn update(tx: &mut Tx, id: RoomId, name: Option<&str>, owner: UserId, member_count: i64) -> Result<(), Error> {
+/// Writes what can change about rooms: the name, the owner, the count of members.
+pub(crate) async fn update_each(tx: &mut Tx, rooms: impl Iterator<Item = (RoomId, Option<String>, UserId, i64)>) -> Result<(), Error> {
     let sql = "UPDATE rooms SET name = $2, owner = $3, member_count = $4 WHERE id = $1";
-    tx.execute(sql, &values![id.bytes(), name.map(str::to_owned), owner.bytes(), member_count]).await.map(|_| ())
+    let each: Vec<_> =
+        rooms.map(|(id, name, owner, member_count)| values![id.bytes(), name, owner.bytes(), member_count].to_vec()).collect();
+    tx.execute_each(sql, &each).await.map(|_| ())
 }

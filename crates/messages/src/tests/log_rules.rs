@@ -25,10 +25,16 @@ pub async fn hints_follow_the_log_without_a_gap(house: House) {
         heard.extend(batch.entries.iter().cloned());
         assert_eq!(batch.last, heard.len() as i64);
     }
-    let read = house.ask(&service(), calls::ReadLog { partition: house.part(room), after: 0, limit: 1000 }).await.unwrap();
+    let read = house
+        .ask(&service(), calls::ReadLog { epoch: house.db.epoch(), partition: house.part(room), after: 0, limit: 1000 })
+        .await
+        .unwrap();
     let places = |entries: &[Entry]| entries.iter().map(|entry| (entry.position, entry.event.room())).collect::<Vec<_>>();
     assert_eq!(places(&heard), places(&read));
-    assert_eq!(house.ask(&caller(1), calls::ReadLog { partition: 0, after: 0, limit: 1 }).await.unwrap_err().code, Code::Forbidden);
+    assert_eq!(
+        house.ask(&caller(1), calls::ReadLog { epoch: house.db.epoch(), partition: 0, after: 0, limit: 1 }).await.unwrap_err().code,
+        Code::Forbidden
+    );
 }
 
 pub async fn check_passes_and_finds_what_is_broken(house: House) {

@@ -273,7 +273,7 @@ pub async fn random_histories_are_replayed_exactly(house: House) {
     let end = house.cursor().await;
     let mut log = Vec::new();
     for partition in 0..end.positions.len() as u16 {
-        log.extend(house.ask(&service(), calls::ReadLog { partition, after: 0, limit: 10_000 }).await.unwrap());
+        log.extend(house.ask(&service(), calls::ReadLog { epoch: house.db.epoch(), partition, after: 0, limit: 10_000 }).await.unwrap());
     }
     let times = house.times().await;
     // By time; times never fall within a partition, so its order is kept.

@@ -10,6 +10,7 @@ mod scripts;
 mod search;
 mod sends;
 mod several;
+mod trips;
 mod unknown;
 mod writer;
 
@@ -99,5 +100,8 @@ scenarios![
     writer::a_room_that_another_server_created_takes_no_token,
     writer::two_servers_write_one_log,
     writer::two_servers_create_a_room_once,
+    trips::a_batch_costs_a_fixed_number_of_ways_to_the_database,
+    trips::two_servers_create_rooms_with_crossing_nonces_and_pairs,
+    trips::reads_cost_a_fixed_number_of_ways_to_the_database,
     writer::a_log_that_became_shorter_is_gone_on_with,
 ];

@@ -236,7 +236,10 @@ pub async fn a_name_from_before_its_rules_is_told_as_it_is(house: House) {
     assert_eq!(house.see(2, room.id).await.unwrap().name.unwrap().as_str(), old);
     let renamed = calls::RenameRoom { room: room.id, name: format!("{old}!").try_into().unwrap() };
     house.ask(&caller(1), renamed).await.unwrap();
-    let entries = house.ask(&service(), calls::ReadLog { partition: house.part(room.id), after: 0, limit: 1000 }).await.unwrap();
+    let entries = house
+        .ask(&service(), calls::ReadLog { epoch: house.db.epoch(), partition: house.part(room.id), after: 0, limit: 1000 })
+        .await
+        .unwrap();
     let told = entries.into_iter().find_map(|entry| match entry.event {
         contract::log::Event::RoomUpdated { name, .. } => Some(name),
         _ => None,

@@ -198,7 +198,7 @@ pub async fn long_messages_end_a_page_of_the_log_early(house: House) {
     let partition = house.part(room);
     let (mut after, mut pages) = (0, Vec::new());
     loop {
-        let entries = house.ask(&service(), ReadLog { partition, after, limit: 500 }).await.unwrap();
+        let entries = house.ask(&service(), ReadLog { epoch: house.db.epoch(), partition, after, limit: 500 }).await.unwrap();
         let Some(last) = entries.last() else { break };
         after = last.position;
         let bodies = entries.iter().filter_map(|entry| match &entry.event {
@@ -210,6 +210,6 @@ pub async fn long_messages_end_a_page_of_the_log_early(house: House) {
     assert!(pages.iter().all(|(_, bytes)| *bytes <= MIB), "{pages:?}");
     assert!((3..=4).contains(&pages.len()), "{pages:?}");
     assert_eq!(pages.iter().map(|(entries, _)| entries).sum::<usize>(), 70 + 2, "and two who hear of the room");
-    assert_eq!(house.ask(&service(), ReadLog { partition, after: 0, limit: 1 }).await.unwrap().len(), 1);
-    assert_eq!(house.ask(&service(), ReadLog { partition, after: 0, limit: 0 }).await.unwrap().len(), 0);
+    assert_eq!(house.ask(&service(), ReadLog { epoch: house.db.epoch(), partition, after: 0, limit: 1 }).await.unwrap().len(), 1);
+    assert_eq!(house.ask(&service(), ReadLog { epoch: house.db.epoch(), partition, after: 0, limit: 0 }).await.unwrap().len(), 0);
 }

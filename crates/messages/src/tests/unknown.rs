@@ -6,7 +6,7 @@ use super::writer::written_by;
 use crate::log_version::{self, LOG_VERSION, MinVersion};
 use crate::search::index;
 use crate::store::log::Kind;
-use crate::writer::{Batch, Denied, NewRow, Operation};
+use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use bus::Heard;
 use contract::RoomKind::Group;
 use contract::calls::messages as calls;
@@ -33,6 +33,10 @@ impl Operation for Newer {
 
     fn room(&self) -> RoomId {
         self.room
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { nonce: self.nonce.map(|nonce| (user(1).id, nonce.to_owned())), ..Needs::of([]) }
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
@@ -109,7 +113,7 @@ pub async fn rows_of_a_newer_program_pass_on_every_path(house: House) {
     assert_eq!(house.all_missed(1).await, replay(1));
     assert_eq!(house.all_missed(2).await, replay(2));
     let part = house.part(room);
-    let log = house.ask(&service(), calls::ReadLog { partition: part, after: 0, limit: 100 }).await.unwrap();
+    let log = house.ask(&service(), calls::ReadLog { epoch: house.db.epoch(), partition: part, after: 0, limit: 100 }).await.unwrap();
     assert_eq!(log.iter().map(|entry| entry.position).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
 
     // Pages show the messages that this program can show, and lead past the others.

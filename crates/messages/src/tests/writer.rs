@@ -42,7 +42,7 @@ impl Operation for Write {
 
     fn needs(&self) -> Needs {
         assert!(self.then != Then::PanicBefore, "a test");
-        Needs::default()
+        Needs::of([])
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<i64, Denied> {
@@ -90,7 +90,8 @@ pub async fn what_cannot_be_written_takes_no_neighbour_with_it(house: House) {
     let outcomes = written(&house, room, &[Then::Done, Then::Fail, Then::Done, Then::Fail, Then::Done]).await;
     assert_eq!(codes(outcomes), [Ok(1), Err(Code::Internal), Ok(2), Err(Code::Internal), Ok(3)]);
     house.must_be_sound().await;
-    let log = house.ask(&service(), calls::ReadLog { partition: house.part(room), after: 0, limit: 100 }).await.unwrap();
+    let log =
+        house.ask(&service(), calls::ReadLog { epoch: house.db.epoch(), partition: house.part(room), after: 0, limit: 100 }).await.unwrap();
     assert_eq!(log.len(), 2 + 3, "what was tried again is there once");
 }
 
@@ -105,7 +106,8 @@ pub async fn a_panic_takes_no_neighbour_with_it(house: House) {
     }
     assert_eq!(codes(outcomes), [Ok(1), Ok(2), Ok(3)]);
     house.must_be_sound().await;
-    let log = house.ask(&service(), calls::ReadLog { partition: house.part(room), after: 0, limit: 100 }).await.unwrap();
+    let log =
+        house.ask(&service(), calls::ReadLog { epoch: house.db.epoch(), partition: house.part(room), after: 0, limit: 100 }).await.unwrap();
     assert_eq!(log.len(), 2 + 3, "what was tried again is there once, and nothing of what panicked");
     // Outside of what an operation decides, too.
     let shared = house.db.engine() == db::Engine::Postgres;

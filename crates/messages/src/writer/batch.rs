@@ -1,16 +1,17 @@
 //! One transaction of the writer, as operations see it: where rooms and members stand (including what earlier operations of the same
 //! batch did), and how to append.
 
-use super::ahead::{self, Nonces};
+use super::ahead::Ahead;
+use super::changes::Changes;
 use super::operation::{Denied, Pending};
 use super::remembered::{MemberState, Remembered, RoomState};
 use crate::partitions;
 use crate::search::index;
 use crate::store::log::{Kind, LogRow};
+use crate::store::rooms::Earlier;
 use crate::store::{log, members, rooms};
 use contract::{Clock, MessageId, Refusal, RoomId, Time, UserId};
 use db::{Error, Tx};
-use std::collections::HashMap;
 
 /// See the module.
 pub(crate) struct Batch<'t> {
@@ -23,15 +24,27 @@ pub(crate) struct Batch<'t> {
     rows: Vec<LogRow>,
     /// How many of them are in the table.
     written: usize,
-    /// On a shared database: the nonces that were looked up beforehand, or used since, with what was written by them.
-    nonces: Option<Nonces>,
-    /// Read marks that moved: written once at the end, however often each moved.
-    read: HashMap<(RoomId, UserId), i64>,
+    /// On a shared database: what was looked up beforehand.
+    ahead: Option<Ahead>,
+    /// What else is to be written.
+    changes: Changes,
     messages: u64,
+}
+
+/// Where a batch is written to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub part: u16,
+    /// The database's epoch.
+    pub epoch: u64,
+    /// The log's minimal version.
+    pub min_version: i64,
 }
 
 /// What a committed batch has done.
 pub(super) struct Outcome {
+    /// The database's epoch.
+    pub epoch: u64,
     pub rows: Vec<LogRow>,
     pub messages: u64,
 }
@@ -50,55 +63,80 @@ impl<'t> Batch<'t> {
     /// Lets each of the operations decide, in order.
     pub(super) async fn decide_all(
         tx: &'t mut Tx,
-        (part, min_version): (u16, i64),
+        Place { part, epoch, min_version }: Place,
         remembered: &'t mut Remembered,
         pending: &mut [Box<dyn Pending>],
         clock: &Clock,
     ) -> Result<Outcome, Error> {
         // Nobody else appends to this partition until the commit.
         tx.lock(partitions::lock(part)).await?;
+        if remembered.epoch != epoch {
+            remembered.forget();
+            remembered.epoch = epoch;
+        }
         recall(tx, part, remembered).await?;
         remembered.trim();
         // Times never fall within a partition, even if the machine's clock does.
         remembered.time = remembered.time.max(clock.now());
-        let nonces = if tx.is_shared() {
+        let ahead = if tx.is_shared() {
             let wanted = pending.iter().map(|operation| (operation.room(), operation.needs())).collect();
-            Some(ahead::read(tx, remembered, wanted).await?)
+            Some(Ahead::read(tx, remembered, wanted).await?)
         } else {
             None
         };
         let rows = Vec::with_capacity(pending.len());
-        let mut batch = Batch { tx, part, min_version, remembered, rows, written: 0, nonces, read: HashMap::new(), messages: 0 };
+        let mut batch = Batch { tx, part, min_version, remembered, rows, written: 0, ahead, changes: Changes::default(), messages: 0 };
         for operation in pending {
             operation.decide(&mut batch).await?;
         }
         batch.flush().await?;
         index::keep_up(batch.tx, part, batch.remembered.position, &mut batch.remembered.indexed).await?;
-        members::mark_read(batch.tx, std::mem::take(&mut batch.read).into_iter()).await?;
-        Ok(Outcome { rows: batch.rows, messages: batch.messages })
+        Ok(Outcome { epoch, rows: batch.rows, messages: batch.messages })
     }
 
-    /// The transaction, with everything in the tables that was appended so far.
+    /// The transaction, with everything in the tables that was decided so far.
     pub(crate) async fn tx(&mut self) -> Result<&mut Tx, Error> {
         self.flush().await?;
         Ok(self.tx)
     }
 
-    /// Writes the rows that wait.
+    /// Writes what waits to be written.
     async fn flush(&mut self) -> Result<(), Error> {
         let waiting = self.rows.get(self.written..).unwrap_or_default();
-        if !waiting.is_empty() && !log::append(self.tx, waiting).await?.into_iter().all(|written| written) {
-            return Err(Error::Conflict("log.nonce: it was not there when this batch began".to_owned()));
-        }
+        self.changes.write(self.tx, waiting, self.remembered).await?;
         self.written = self.rows.len();
         Ok(())
     }
 
     /// What an earlier message with this nonce is.
     pub(crate) async fn by_nonce(&mut self, room: RoomId, actor: UserId, nonce: &str) -> Result<Option<LogRow>, Error> {
-        match &self.nonces {
-            Some(nonces) if let Some(row) = nonces.get(&(room, actor, nonce.to_owned())) => Ok(row.clone()),
+        match &self.ahead {
+            Some(ahead) if let Some(row) = ahead.nonces.get(&(room, actor, nonce.to_owned())) => Ok(row.clone()),
             _ => log::by_nonce(self.tx().await?, room, actor, nonce).await,
+        }
+    }
+
+    /// The rooms that this user has created with this nonce.
+    pub(crate) async fn rooms_of_nonce(&mut self, creator: UserId, nonce: &str) -> Result<Vec<Earlier>, Error> {
+        match &self.ahead {
+            Some(ahead) if let Some(rooms) = ahead.room_nonces.get(&(creator, nonce.to_owned())) => Ok(rooms.clone()),
+            _ => rooms::find_nonce(self.tx().await?, creator, nonce).await,
+        }
+    }
+
+    /// The direct room of two people.
+    pub(crate) async fn room_of_pair(&mut self, pair: &[u8]) -> Result<Option<RoomId>, Error> {
+        match &self.ahead {
+            Some(ahead) if let Some(room) = ahead.pairs.get(pair) => Ok(*room),
+            _ => rooms::find_pair(self.tx().await?, pair).await,
+        }
+    }
+
+    /// Who has been a member of a room the longest.
+    pub(crate) async fn heir(&mut self, room: RoomId) -> Result<Option<UserId>, Error> {
+        match self.ahead.as_ref().and_then(|ahead| ahead.heirs.get(&room)?.first()) {
+            Some(heir) => Ok(heir),
+            None => members::oldest(self.tx().await?, room).await,
         }
     }
 
@@ -110,6 +148,9 @@ impl<'t> Batch<'t> {
     /// Where a room stands; `None` if there is none.
     pub(crate) async fn room(&mut self, id: RoomId) -> Result<Option<&mut RoomState>, Error> {
         if !self.remembered.rooms.contains(&id) {
+            if self.ahead.as_ref().is_some_and(|ahead| ahead.no_rooms.contains(&id)) {
+                return Ok(None);
+            }
             let Some(room) = rooms::find(self.tx, id).await? else { return Ok(None) };
             let head = log::head(self.tx, id).await?;
             self.remembered.rooms.put(id, RoomState::of(room, head.as_ref()));
@@ -122,6 +163,9 @@ impl<'t> Batch<'t> {
         if let Some(state) = self.remembered.members.get(&(room, member)) {
             return Ok(Some(*state));
         }
+        if self.ahead.as_ref().is_some_and(|ahead| ahead.no_members.contains(&(room, member))) {
+            return Ok(None);
+        }
         let state = members::find(self.tx, room, member).await?.map(MemberState::from);
         if let Some(state) = state {
             self.remembered.members.put((room, member), state);
@@ -129,22 +173,22 @@ impl<'t> Batch<'t> {
         Ok(state)
     }
 
-    /// The same as the database has it now, and not as it is remembered: another server moves read marks without a row in the log.
-    pub(crate) async fn member_now(&mut self, room: RoomId, member: UserId) -> Result<Option<MemberState>, Error> {
-        if self.tx.is_shared() && !self.read.contains_key(&(room, member)) {
-            self.remembered.members.pop(&(room, member));
-        }
-        self.member(room, member).await
-    }
-
     /// Creates a room that has nobody in it yet.
-    pub(crate) async fn create(&mut self, new: &rooms::NewRoom) -> Result<(), Error> {
-        rooms::insert(self.tx, new).await?;
+    pub(crate) fn create(&mut self, new: rooms::NewRoom) {
         let room = &new.room;
         let state =
             RoomState { kind: room.kind, name: room.name.clone(), owner: room.owner, member_count: 0, head: 0, messages: 0, newest: 0 };
         self.remembered.rooms.put(room.id, state);
-        Ok(())
+        if let Some(ahead) = &mut self.ahead {
+            if let Some(nonce) = new.nonce.clone() {
+                let earlier = Earlier { room: room.id, request: new.request.clone().unwrap_or_default() };
+                ahead.room_nonces.entry((room.owner, nonce)).or_default().push(earlier);
+            }
+            if let Some(pair) = new.pair.clone() {
+                ahead.pairs.insert(pair, Some(room.id));
+            }
+        }
+        self.changes.create(new);
     }
 
     /// Makes somebody a member: a row that tells this user alone, which begins the membership, and for a room that exists already
@@ -158,9 +202,9 @@ impl<'t> Batch<'t> {
         if joins {
             self.append(room, row(Kind::MemberJoined)).await?;
         }
-        members::join(self.tx, room, member, (self.part, created.position), seq).await?;
+        self.changes.enter(room, member, (self.part, created.position), seq);
+        self.ahead.as_mut().map(|ahead| ahead.entered(room, member));
         self.remembered.members.put((room, member), MemberState { active: true, read: seq });
-        self.read.remove(&(room, member));
         Ok(())
     }
 
@@ -170,16 +214,16 @@ impl<'t> Batch<'t> {
         state.member_count -= 1;
         let new = NewRow { kind: Kind::MemberLeft, actor, subject: Some(member), id: None, nonce: None, payload: None };
         let row = self.append(room, new).await?.ok_or_else(|| gone(room))?;
-        members::leave(self.tx, room, member, row.position, row.seq.unwrap_or(0)).await?;
+        self.changes.leave(room, member, row.position, row.seq.unwrap_or(0));
+        self.ahead.as_mut().map(|ahead| ahead.left(room, member));
         let read = self.remembered.members.get(&(room, member)).map_or(0, |state| state.read);
         self.remembered.members.put((room, member), MemberState { active: false, read });
         Ok(row)
     }
 
     /// Writes down what changed about a room itself.
-    pub(crate) async fn save(&mut self, room: RoomId) -> Result<(), Error> {
-        let Some(state) = self.room(room).await?.cloned() else { return Err(gone(room)) };
-        rooms::update(self.tx, room, state.name.as_deref(), state.owner, state.member_count).await
+    pub(crate) fn save(&mut self, room: RoomId) {
+        self.changes.save(room);
     }
 
     /// Moves a read mark; the caller knows that it moves forward.
@@ -187,7 +231,7 @@ impl<'t> Batch<'t> {
         if let Some(state) = self.remembered.members.get_mut(&(room, member)) {
             state.read = seq;
         }
-        self.read.insert((room, member), seq);
+        self.changes.mark_read(room, member, seq);
     }
 
     /// Appends to the room's log; `None`, and nothing appended, if the sender has used this nonce in this room before. A kind that not every
@@ -222,8 +266,8 @@ impl<'t> Batch<'t> {
         };
         let nonce = row.nonce.clone().map(|nonce| (room, row.actor, nonce));
         // Known without asking: nobody else writes to this partition meanwhile. All rows of the batch go out together.
-        let together = match (&mut self.nonces, nonce) {
-            (Some(nonces), Some(nonce)) => match nonces.get_mut(&nonce) {
+        let together = match (&mut self.ahead, nonce) {
+            (Some(ahead), Some(nonce)) => match ahead.nonces.get_mut(&nonce) {
                 Some(Some(_)) => return Ok(None),
                 Some(known) => {
                     *known = Some(row.clone());
@@ -260,7 +304,7 @@ async fn recall(tx: &mut Tx, part: u16, remembered: &mut Remembered) -> Result<(
         let (position, time) = log::end(tx, part).await?;
         // Nothing that is remembered holds of a log that has become shorter: of a standby that was promoted before it had everything.
         if !(0..=FOREIGN).contains(&position.saturating_sub(remembered.position)) {
-            remembered.forget();
+            forget_but_epoch(remembered);
         } else if position != remembered.position {
             for (room, member) in log::touched(tx, part, remembered.position).await? {
                 remembered.rooms.pop(&room);
@@ -269,11 +313,17 @@ async fn recall(tx: &mut Tx, part: u16, remembered: &mut Remembered) -> Result<(
         }
         (remembered.position, remembered.time) = (position, time);
     } else if remembered.generation != Some(tx.generation()) {
-        remembered.forget();
+        forget_but_epoch(remembered);
         (remembered.position, remembered.time) = log::end(tx, part).await?;
         remembered.generation = Some(tx.generation());
     }
     Ok(())
+}
+
+fn forget_but_epoch(remembered: &mut Remembered) {
+    let epoch = remembered.epoch;
+    remembered.forget();
+    remembered.epoch = epoch;
 }
 
 /// Where others have appended more rows than this, everything is forgotten: to look at the rows would cost more.

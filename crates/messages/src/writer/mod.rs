@@ -10,6 +10,7 @@
 
 mod ahead;
 mod batch;
+mod changes;
 mod operation;
 mod remembered;
 
@@ -19,7 +20,7 @@ pub(crate) use operation::{Denied, Needs, Operation};
 use crate::log_version::MinVersion;
 use crate::partitions::Partitions;
 use crate::publish::Publisher;
-use batch::Outcome;
+use batch::{Outcome, Place};
 use contract::{Clock, Refusal};
 use db::Db;
 use futures_util::FutureExt;
@@ -128,7 +129,7 @@ async fn commit(committer: &Committer, mut remembered: Remembered, pending: Vec<
                 metrics::counter!("guild_messages_total").increment(outcome.messages);
                 tracing::trace!(operations = count, took = ?began.elapsed(), "committed");
                 // First the hint, which only enters a queue, then the answers.
-                committer.publisher.committed(outcome.rows);
+                committer.publisher.committed(outcome.epoch, outcome.rows);
                 work.pending.into_iter().for_each(Pending::committed);
             }
             Err(error) => {
@@ -193,7 +194,8 @@ fn fail(pending: Vec<Box<dyn Pending>>, error: db::Error) {
 /// One transaction. The work comes back, a panic in it or not.
 async fn attempt(committer: &Committer, work: Work) -> (Option<Work>, Result<Outcome, db::Error>) {
     let slot = Arc::new(Mutex::new(Some(work)));
-    let (inside, clock, place) = (Arc::clone(&slot), committer.clock.clone(), (committer.part, committer.min_version.get()));
+    let (inside, clock, db) = (Arc::clone(&slot), committer.clock.clone(), committer.db.clone());
+    let (part, min_version) = (committer.part, committer.min_version.get());
     let result = committer
         .db
         .write(move |tx| {
@@ -201,6 +203,8 @@ async fn attempt(committer: &Committer, work: Work) -> (Option<Work>, Result<Out
                 let Some(mut work) = take(&inside) else {
                     return Err(db::Error::Failed("a batch was run twice".into()));
                 };
+                // Known by the time that the transaction has its connection: a new server begins a new epoch with its first one.
+                let place = Place { part, epoch: db.epoch(), min_version };
                 let deciding = Batch::decide_all(tx, place, &mut work.remembered, &mut work.pending, &clock);
                 let result = AssertUnwindSafe(deciding).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
                 *inside.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);

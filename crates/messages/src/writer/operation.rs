@@ -17,10 +17,8 @@ pub(crate) trait Operation: Send + Sync + 'static {
     /// The room that it changes, or will create. Decides which writer it goes to.
     fn room(&self) -> RoomId;
 
-    /// What it is known to look at.
-    fn needs(&self) -> Needs {
-        Needs::default()
-    }
+    /// What it looks at.
+    fn needs(&self) -> Needs;
 
     /// Looks, decides, and writes through `batch`. It must decide before it writes: what it has written stays written when it then
     /// refuses. It may be called again if the batch that it was in could not be committed. If it panics, nothing of the batch is written,
@@ -28,14 +26,31 @@ pub(crate) trait Operation: Send + Sync + 'static {
     fn decide(&self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Self::Done, Denied>> + Send;
 }
 
-/// What an operation is known to look at, besides its room. A batch on a database that is some way off reads it beforehand, for all of its
-/// operations together.
+/// What an operation looks at when it decides. A batch on a database that is some way off reads it beforehand, for all of its operations
+/// together, so an operation names all of it: what it does not name costs a way to the database and back.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Needs {
-    /// Whether this user is a member.
-    pub member: Option<UserId>,
-    /// Whether that user has used this nonce in the room.
-    pub nonce: Option<String>,
+    /// Whether the room is to be there already: not where the operation creates it.
+    pub exists: bool,
+    /// How these users stand in the room.
+    pub members: Vec<UserId>,
+    /// Up to where this member has read. It is read even where it is remembered: another server moves read marks without a row of the log.
+    pub read_mark: Option<UserId>,
+    /// Whether this user has used this nonce in the room.
+    pub nonce: Option<(UserId, String)>,
+    /// Whether this user has created a room with this nonce.
+    pub room_nonce: Option<(UserId, String)>,
+    /// Whether these two have a direct room (see [`crate::store::rooms::pair`]).
+    pub pair: Option<Vec<u8>>,
+    /// Who has been a member the longest.
+    pub heir: bool,
+}
+
+impl Needs {
+    /// Of a room that is there, how these users stand in it.
+    pub(crate) fn of(members: impl IntoIterator<Item = UserId>) -> Self {
+        Self { exists: true, members: members.into_iter().collect(), ..Self::default() }
+    }
 }
 
 /// Why an operation was not done.

@@ -57,6 +57,8 @@ impl From<MemberRow> for MemberState {
 pub(super) struct Remembered {
     /// On a database that nobody shares: its [`db::Tx::generation`] that this belongs to.
     pub generation: Option<u64>,
+    /// The database's epoch that this belongs to: after another one has begun it holds of nothing, whatever the position is.
+    pub epoch: u64,
     /// The partition's last position.
     pub position: i64,
     /// The time of the log's last row.
@@ -70,7 +72,15 @@ pub(super) struct Remembered {
 impl Default for Remembered {
     fn default() -> Self {
         // Unbounded to the library, which would otherwise allocate for the bound at once; `trim` keeps the bound.
-        Self { generation: None, position: 0, time: Time(0), indexed: 0, rooms: LruCache::unbounded(), members: LruCache::unbounded() }
+        Self {
+            generation: None,
+            epoch: 0,
+            position: 0,
+            time: Time(0),
+            indexed: 0,
+            rooms: LruCache::unbounded(),
+            members: LruCache::unbounded(),
+        }
     }
 }
 

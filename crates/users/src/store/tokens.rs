@@ -89,14 +89,19 @@ impl Store {
         self.db
             .read(|tx| {
                 Box::pin(async move {
-                    let mut standings = Vec::with_capacity(sessions.len());
-                    for (token, user) in sessions {
-                        let foreign = tx.row(USER, &values![user.bytes()], |row| Ok(row.int(0)? != 0)).await?;
-                        let stored = tx.row(TOKEN, &values![token.bytes(), user.bytes()], |row| row.int(0)).await?.is_some();
-                        let denied = !stored && denied(tx, token).await?;
-                        standings.push(Standing { welcome: foreign.is_some(), foreign: foreign == Some(true), stored, denied });
-                    }
-                    Ok(standings)
+                    let users: Vec<_> = sessions.iter().map(|(_, user)| values![user.bytes()].to_vec()).collect();
+                    let tokens: Vec<_> = sessions.iter().map(|(token, user)| values![token.bytes(), user.bytes()].to_vec()).collect();
+                    let ids: Vec<_> = sessions.iter().map(|(token, _)| *token).collect();
+                    let foreign = tx.row_each(USER, &users, |row| Ok(row.int(0)? != 0)).await?;
+                    let stored = tx.row_each(TOKEN, &tokens, |row| row.int(0)).await?;
+                    let denied = denied_each(tx, &ids).await?;
+                    let standing = |((foreign, stored), denied): ((Option<bool>, Option<i64>), bool)| Standing {
+                        welcome: foreign.is_some(),
+                        foreign: foreign == Some(true),
+                        stored: stored.is_some(),
+                        denied: denied && stored.is_none(),
+                    };
+                    Ok(foreign.into_iter().zip(stored).zip(denied).map(standing).collect())
                 })
             })
             .await
@@ -129,8 +134,8 @@ impl Store {
     }
 }
 
-/// Whose token this is, unless the user is disabled.
-pub(super) async fn holder(tx: &mut Tx, hash: &Hash) -> Result<Option<Held>, Error> {
+/// Whose token each of these is, unless the user is disabled.
+pub(super) async fn holders(tx: &mut Tx, hashes: &[Hash]) -> Result<Vec<Option<Held>>, Error> {
     const SQL: &str = concat!(
         "SELECT ",
         user_columns!(),
@@ -138,12 +143,14 @@ pub(super) async fn holder(tx: &mut Tx, hash: &Hash) -> Result<Option<Held>, Err
         FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1 AND u.disabled_at IS NULL"
     );
     let held = |row: &Row<'_>| Ok(Held { user: user(row)?, expires_at: Time(row.int(4)?), has_password: row.int(5)? != 0 });
-    tx.row(SQL, &values![hash], held).await
+    tx.row_each(SQL, &hashes.iter().map(|hash| values![*hash].to_vec()).collect::<Vec<_>>(), held).await
 }
 
-/// Whether a host application's token was logged out.
-pub(super) async fn denied(tx: &mut Tx, id: TokenId) -> Result<bool, Error> {
-    Ok(tx.row("SELECT expires_at FROM revoked_jwts WHERE id = $1", &values![id.bytes()], |row| row.int(0)).await?.is_some())
+/// Whether each of these tokens of a host application was logged out.
+pub(super) async fn denied_each(tx: &mut Tx, ids: &[TokenId]) -> Result<Vec<bool>, Error> {
+    let each: Vec<_> = ids.iter().map(|id| values![id.bytes()].to_vec()).collect();
+    let found = tx.row_each("SELECT expires_at FROM revoked_jwts WHERE id = $1", &each, |row| row.int(0)).await?;
+    Ok(found.into_iter().map(|found| found.is_some()).collect())
 }
 
 pub(super) async fn insert_token(tx: &mut Tx, user: UserId, token: &NewToken) -> Result<(), Error> {
