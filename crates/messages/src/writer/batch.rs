@@ -203,7 +203,9 @@ impl<'t> Batch<'t> {
             self.append(room, row(Kind::MemberJoined)).await?;
         }
         self.changes.enter(room, member, (self.part, created.position), seq);
-        self.ahead.as_mut().map(|ahead| ahead.entered(room, member));
+        if let Some(ahead) = &mut self.ahead {
+            ahead.entered(room, member);
+        }
         self.remembered.members.put((room, member), MemberState { active: true, read: seq });
         Ok(())
     }
@@ -215,7 +217,9 @@ impl<'t> Batch<'t> {
         let new = NewRow { kind: Kind::MemberLeft, actor, subject: Some(member), id: None, nonce: None, payload: None };
         let row = self.append(room, new).await?.ok_or_else(|| gone(room))?;
         self.changes.leave(room, member, row.position, row.seq.unwrap_or(0));
-        self.ahead.as_mut().map(|ahead| ahead.left(room, member));
+        if let Some(ahead) = &mut self.ahead {
+            ahead.left(room, member);
+        }
         let read = self.remembered.members.get(&(room, member)).map_or(0, |state| state.read);
         self.remembered.members.put((room, member), MemberState { active: false, read });
         Ok(row)
