@@ -105,23 +105,33 @@ impl<'de> Visitor<'de> for Tagged {
             seq: i64,
             name: RoomName,
         }
-        let kind = map.next_key::<String>()?.ok_or_else(|| serde::de::Error::custom("an event has a kind"))?;
-        Ok(match kind.as_str() {
-            "room_created" => {
+        #[derive(Deserialize)]
+        #[serde(field_identifier, rename_all = "snake_case")]
+        enum Tag {
+            RoomCreated,
+            NewMessage,
+            MemberJoined,
+            MemberLeft,
+            RoomUpdated,
+            #[serde(other)]
+            Unknown,
+        }
+        Ok(match map.next_key::<Tag>()?.ok_or_else(|| serde::de::Error::custom("an event has a kind"))? {
+            Tag::RoomCreated => {
                 let RoomCreated { reader, room } = map.next_value()?;
                 Event::RoomCreated { reader, room }
             }
-            "new_message" => {
+            Tag::NewMessage => {
                 let NewMessage { sender, message } = map.next_value()?;
                 Event::NewMessage { sender, message }
             }
-            "member_joined" => Event::MemberJoined(map.next_value()?),
-            "member_left" => Event::MemberLeft(map.next_value()?),
-            "room_updated" => {
+            Tag::MemberJoined => Event::MemberJoined(map.next_value()?),
+            Tag::MemberLeft => Event::MemberLeft(map.next_value()?),
+            Tag::RoomUpdated => {
                 let RoomUpdated { room, seq, name } = map.next_value()?;
                 Event::RoomUpdated { room, seq, name }
             }
-            _ => Event::Unknown(map.next_value()?),
+            Tag::Unknown => Event::Unknown(map.next_value()?),
         })
     }
 }

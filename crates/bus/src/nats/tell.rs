@@ -115,7 +115,8 @@ impl Nats {
                     Ok(hint) => topics.publish(hint),
                     Err(error) => {
                         // Of a newer program, perhaps. Whoever listens looks into the database, as after any hint that was lost.
-                        tracing::warn!(subject = H::SUBJECT, %error, "a hint from another process cannot be read");
+                        tracing::debug!(subject = H::SUBJECT, %error, "a hint from another process cannot be read");
+                        dropped();
                         topics.missed_one::<H>();
                     }
                 }
