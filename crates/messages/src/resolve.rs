@@ -1,8 +1,8 @@
 //! From what the tables hold to what readers get: ids become names, rows become entries, messages and rooms.
 
 use crate::names::{Found, Names};
+use crate::rooms::view::{self, RawRoom};
 use crate::store::log::{Kind, LogRow};
-use crate::view::{self, RawRoom};
 use contract::log::{Entry, Event, Membership, Unknown};
 use contract::{Message, Nonce, Refusal, Room, RoomId, UserId};
 use db::Db;

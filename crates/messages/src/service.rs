@@ -1,13 +1,16 @@
 //! The service: what all its operations share, and what it answers on the bus.
 
+use crate::access;
 use crate::log_version::{CannotServe, MinVersion};
+use crate::membership::memberships::{self, Memberships};
 use crate::names::Names;
 use crate::partitions::Partitions;
-use crate::publish::Publisher;
 use crate::resolve::Resolver;
-use crate::rooms_of::{self, Memberships};
+use crate::rooms::view;
+use crate::search::index;
+use crate::send::publish::Publisher;
+use crate::settings::Settings;
 use crate::writer::Writer;
-use crate::{Settings, access, search, view};
 use bus::Bus;
 use contract::calls::messages as calls;
 use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
@@ -60,7 +63,7 @@ impl Messages {
             metrics::counter!("guild_rate_limited_total", "what" => what).increment(0);
         }
         let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(writing));
-        let memberships = rooms_of::start(db.clone());
+        let memberships = memberships::start(db.clone());
         Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, partitions, min_version, writer, writing, vital })
     }
 
@@ -107,7 +110,7 @@ impl Messages {
     /// Indexes for search what is not indexed yet: after an update, a copy, or while servers of an older version write beside this one. Goes on
     /// for as long as it is polled.
     pub fn keep_index(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.vital.keep("the indexing for search", search::index::keep_catching_up(self.db.clone()))
+        self.vital.keep("the indexing for search", index::keep_catching_up(self.db.clone()))
     }
 
     /// What this service cannot do without.

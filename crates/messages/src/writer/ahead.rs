@@ -1,7 +1,7 @@
 //! What a batch's operations will look at, read beforehand and together: on a database that is some way off, a look-up costs the way
 //! there and back, and so would each of a thousand operations.
 
-use super::operation::Needs;
+use super::needs::Needs;
 use super::remembered::{MemberState, Remembered, RoomState};
 use crate::store::log::LogRow;
 use crate::store::rooms::Earlier;

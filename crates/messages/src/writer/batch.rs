@@ -3,7 +3,8 @@
 
 use super::ahead::Ahead;
 use super::changes::Changes;
-use super::operation::{Denied, Pending};
+use super::denied::Denied;
+use super::needs::Needs;
 use super::remembered::{MemberState, Remembered, RoomState};
 use crate::partitions;
 use crate::search::index;
@@ -60,14 +61,15 @@ pub(crate) struct NewRow {
 }
 
 impl<'t> Batch<'t> {
-    /// Lets each of the operations decide, in order.
-    pub(super) async fn decide_all(
+    /// Locks the partition and brings the cache up to date, for so many operations. On a shared database it also reads what `needs` names.
+    pub(super) async fn begin(
         tx: &'t mut Tx,
         Place { part, epoch, min_version }: Place,
         remembered: &'t mut Remembered,
-        pending: &mut [Box<dyn Pending>],
+        count: usize,
+        needs: Option<Vec<(RoomId, Needs)>>,
         clock: &Clock,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Self, Error> {
         // Nobody else appends to this partition until the commit.
         tx.lock(partitions::lock(part)).await?;
         if remembered.epoch != epoch {
@@ -78,20 +80,19 @@ impl<'t> Batch<'t> {
         remembered.trim();
         // Times never fall within a partition, even if the machine's clock does.
         remembered.time = remembered.time.max(clock.now());
-        let ahead = if tx.is_shared() {
-            let wanted = pending.iter().map(|operation| (operation.room(), operation.needs())).collect();
-            Some(Ahead::read(tx, remembered, wanted).await?)
-        } else {
-            None
+        let ahead = match needs {
+            Some(needs) => Some(Ahead::read(tx, remembered, needs).await?),
+            None => None,
         };
-        let rows = Vec::with_capacity(pending.len());
-        let mut batch = Batch { tx, part, min_version, remembered, rows, written: 0, ahead, changes: Changes::default(), messages: 0 };
-        for operation in pending {
-            operation.decide(&mut batch).await?;
-        }
-        batch.flush().await?;
-        index::keep_up(batch.tx, part, batch.remembered.position, &mut batch.remembered.indexed).await?;
-        Ok(Outcome { epoch, rows: batch.rows, messages: batch.messages })
+        let rows = Vec::with_capacity(count);
+        Ok(Batch { tx, part, min_version, remembered, rows, written: 0, ahead, changes: Changes::default(), messages: 0 })
+    }
+
+    /// Writes everything that was decided, and indexes what is due for search.
+    pub(super) async fn finish(mut self) -> Result<Outcome, Error> {
+        self.flush().await?;
+        index::keep_up(self.tx, self.part, self.remembered.position, &mut self.remembered.indexed).await?;
+        Ok(Outcome { epoch: self.remembered.epoch, rows: self.rows, messages: self.messages })
     }
 
     /// The transaction, with everything in the tables that was decided so far.

@@ -11,20 +11,24 @@
 mod ahead;
 mod batch;
 mod changes;
+mod denied;
+mod needs;
 mod operation;
 mod remembered;
 
 pub(crate) use batch::{Batch, NewRow};
-pub(crate) use operation::{Denied, Needs, Operation};
+pub(crate) use denied::Denied;
+pub(crate) use needs::Needs;
+pub(crate) use operation::Operation;
 
 use crate::log_version::MinVersion;
 use crate::partitions::Partitions;
-use crate::publish::Publisher;
+use crate::send::publish::Publisher;
 use batch::{Outcome, Place};
 use contract::{Clock, Refusal};
 use db::Db;
 use futures_util::FutureExt;
-use operation::{Pending, Trouble, Waiting, panicked};
+use operation::{Pending, Trouble, Waiting, decide_all, panicked};
 use remembered::Remembered;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -205,7 +209,7 @@ async fn attempt(committer: &Committer, work: Work) -> (Option<Work>, Result<Out
                 };
                 // Known by the time that the transaction has its connection: a new server begins a new epoch with its first one.
                 let place = Place { part, epoch: db.epoch(), min_version };
-                let deciding = Batch::decide_all(tx, place, &mut work.remembered, &mut work.pending, &clock);
+                let deciding = decide_all(tx, place, &mut work.remembered, &mut work.pending, &clock);
                 let result = AssertUnwindSafe(deciding).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
                 *inside.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
                 result

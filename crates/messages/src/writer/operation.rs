@@ -1,7 +1,11 @@
 //! What the writer can be given.
 
-use super::batch::Batch;
-use contract::{Refusal, RoomId, UserId};
+use super::batch::{Batch, Outcome, Place};
+use super::denied::Denied;
+use super::needs::Needs;
+use super::remembered::Remembered;
+use contract::{Clock, Refusal, RoomId};
+use db::Tx;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::any::Any;
@@ -24,53 +28,6 @@ pub(crate) trait Operation: Send + Sync + 'static {
     /// refuses. It may be called again if the batch that it was in could not be committed. If it panics, nothing of the batch is written,
     /// and it is not called again.
     fn decide(&self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Self::Done, Denied>> + Send;
-}
-
-/// What an operation looks at when it decides. A batch on a database that is some way off reads it beforehand, for all of its operations
-/// together, so an operation names all of it: what it does not name costs a way to the database and back.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Needs {
-    /// Whether the room is to be there already: not where the operation creates it.
-    pub exists: bool,
-    /// How these users stand in the room.
-    pub members: Vec<UserId>,
-    /// Up to where this member has read. It is read even where it is remembered: another server moves read marks without a row of the log.
-    pub read_mark: Option<UserId>,
-    /// Whether this user has used this nonce in the room.
-    pub nonce: Option<(UserId, String)>,
-    /// Whether this user has created a room with this nonce.
-    pub room_nonce: Option<(UserId, String)>,
-    /// Whether these two have a direct room (see [`crate::store::rooms::pair`]).
-    pub pair: Option<Vec<u8>>,
-    /// Who has been a member the longest.
-    pub heir: bool,
-}
-
-impl Needs {
-    /// Of a room that is there, how these users stand in it.
-    pub(crate) fn of(members: impl IntoIterator<Item = UserId>) -> Self {
-        Self { exists: true, members: members.into_iter().collect(), ..Self::default() }
-    }
-}
-
-/// Why an operation was not done.
-pub(crate) enum Denied {
-    /// It may not be done; the batch goes on.
-    Refused(Refusal),
-    /// The database failed; the batch is lost.
-    Store(db::Error),
-}
-
-impl From<Refusal> for Denied {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<db::Error> for Denied {
-    fn from(error: db::Error) -> Self {
-        Self::Store(error)
-    }
 }
 
 /// Why an operation could not decide.
@@ -151,6 +108,22 @@ impl<O: Operation> Pending for Waiting<O> {
     fn failed(self: Box<Self>, why: Refusal) {
         let _ = self.answer.send(Err(why));
     }
+}
+
+/// Lets each of the operations decide, in order, and writes what they decided.
+pub(super) async fn decide_all(
+    tx: &mut Tx,
+    target: Place,
+    remembered: &mut Remembered,
+    pending: &mut [Box<dyn Pending>],
+    clock: &Clock,
+) -> Result<Outcome, db::Error> {
+    let needs = tx.is_shared().then(|| pending.iter().map(|operation| (operation.room(), operation.needs())).collect());
+    let mut batch = Batch::begin(tx, target, remembered, pending.len(), needs, clock).await?;
+    for operation in pending {
+        operation.decide(&mut batch).await?;
+    }
+    batch.finish().await
 }
 
 /// A panic, as an error of the database that undoes the transaction.

@@ -1,8 +1,8 @@
 //! Creating a room. The pair's direct room, and a retry with the same nonce, find the room that is there.
 
+use crate::send::rate_limit_token::RateLimitToken;
 use crate::service::{Limits, Messages};
 use crate::store::rooms::{NewRoom, RoomRow, pair};
-use crate::token::Token;
 use crate::writer::{Batch, Denied, Needs, Operation};
 use contract::calls::messages::{CreateRoom, Created};
 use contract::calls::users::UsersByName;
@@ -51,7 +51,7 @@ impl Answer<CreateRoom> for Messages {
             name: call.name.map(String::from),
             nonce,
             limits: Arc::clone(&self.limits),
-            token: Token::default(),
+            token: RateLimitToken::default(),
         };
         let (room, created) = self.writer()?.write(operation).await?;
         match self.room_for(who, room).await {
@@ -126,7 +126,7 @@ struct Create {
     nonce: Option<String>,
     request: Vec<u8>,
     limits: Arc<Limits>,
-    token: Token,
+    token: RateLimitToken,
 }
 
 impl Operation for Create {

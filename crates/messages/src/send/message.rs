@@ -3,9 +3,9 @@
 
 use crate::access;
 use crate::resolve;
+use crate::send::rate_limit_token::RateLimitToken;
 use crate::service::{Limits, Messages};
 use crate::store::log::{Kind, LogRow};
-use crate::token::Token;
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::{Send, Sent};
 use contract::{Answer, Caller, Code, MessageId, Refusal, RoomId, UserId};
@@ -25,7 +25,7 @@ impl Answer<Send> for Messages {
             body: call.body.into(),
             nonce: call.nonce.map(String::from),
             limits: Arc::clone(&self.limits),
-            token: Token::default(),
+            token: RateLimitToken::default(),
         };
         self.names.learn(who.id, &who.username);
         let (row, created) = self.writer()?.write(operation).await?;
@@ -40,7 +40,7 @@ struct SendMessage {
     body: String,
     nonce: Option<String>,
     limits: Arc<Limits>,
-    token: Token,
+    token: RateLimitToken,
 }
 
 impl Operation for SendMessage {

@@ -1,8 +1,9 @@
 //! Channels to join, newest first.
 
+use crate::request::bad_after;
+use crate::rooms::view;
 use crate::service::Messages;
 use crate::store::rooms;
-use crate::view;
 use contract::calls::messages::ListChannels;
 use contract::{Answer, Caller, Page, Refusal, Room, RoomId};
 
@@ -23,9 +24,4 @@ impl Answer<ListChannels> for Messages {
             .await?;
         Ok(Page { items: self.resolver.rooms(page.items).await?, next: page.next })
     }
-}
-
-/// An `after` that no page has given.
-pub(crate) fn bad_after() -> Refusal {
-    Refusal::invalid("after", "after is the next of an earlier page; leave it out for the first page")
 }

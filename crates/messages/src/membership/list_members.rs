@@ -1,7 +1,7 @@
 //! A room's members, those who have been in the longest first.
 
 use crate::access;
-use crate::list_channels::bad_after;
+use crate::request::after_member;
 use crate::service::Messages;
 use crate::store::{members, rooms};
 use contract::calls::messages::ListMembers;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 impl Answer<ListMembers> for Messages {
     async fn answer(&self, who: &Caller, call: ListMembers) -> Result<Page<User>, Refusal> {
         let reader = who.user()?.id;
-        let after = call.after.map(|text| place(&text).ok_or_else(bad_after)).transpose()?;
+        let after = after_member(call.after)?;
         let (room, limit) = (call.room, call.limit);
         let found = self
             .db
@@ -32,10 +32,4 @@ impl Answer<ListMembers> for Messages {
         let mut users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
         Ok(Page { items: ids.into_iter().filter_map(|id| users.remove(&id)).collect(), next: page.next })
     }
-}
-
-/// A place among members, as `next` says it.
-pub(crate) fn place(text: &str) -> Option<(i64, UserId)> {
-    let (since, member) = text.split_once('.')?;
-    Some((since.parse().ok()?, UserId::parse(member)?))
 }

@@ -1,29 +1,21 @@
-//! Which rooms a user is in, for a gateway: see [`RoomsOf`]. In a storm of reconnecting users many are asked for at once.
+//! Reads which rooms users are in. In a storm of reconnecting users, many of these reads share one transaction.
 
 use crate::partitions::Partitions;
-use crate::service::Messages;
 use crate::store::{log, members};
-use contract::calls::messages::{InRoom, InRooms, RoomsOf};
-use contract::{Answer, Caller, Refusal, UserId};
+use contract::UserId;
+use contract::calls::messages::{InRoom, InRooms};
 use db::{Db, Error, Together};
 
-/// Most users whose rooms are read in one snapshot, and how many such snapshots there may be at a time: readers do other things too.
+/// Most users in one snapshot, and how many such snapshots there may be at a time: readers do other things too.
 const TOGETHER: (usize, usize) = (64, 2);
 
-/// The users whose rooms are to be read.
+/// The rooms of users, read together.
 pub(crate) type Memberships = Together<UserId, InRooms>;
 
-/// Starts to read them.
+/// Starts the readers.
 pub(crate) fn start(db: Db) -> Memberships {
     let (most, lanes) = TOGETHER;
     Together::start(lanes, most, move |users| read(db.clone(), users))
-}
-
-impl Answer<RoomsOf> for Messages {
-    async fn answer(&self, who: &Caller, call: RoomsOf) -> Result<InRooms, Refusal> {
-        who.must_be_service()?;
-        Ok(self.memberships.ask(call.user).await?)
-    }
 }
 
 async fn read(db: Db, users: Vec<UserId>) -> Result<Vec<InRooms>, Error> {
@@ -40,6 +32,6 @@ async fn read(db: Db, users: Vec<UserId>) -> Result<Vec<InRooms>, Error> {
         })
     });
     let all = read.await?;
-    // What was read of one server may not be told with the epoch of the other.
+    // The server may have been exchanged during the read. Then these rows do not belong to the new epoch.
     if db.epoch() == epoch { Ok(all) } else { Err(Error::Busy("a new epoch of the database has just begun".to_owned())) }
 }

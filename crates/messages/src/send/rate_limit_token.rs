@@ -1,15 +1,15 @@
-//! The token that an operation takes out of its user's bucket: one, however often the operation has to decide.
+//! The token that an operation takes out of its user's bucket: one, even if the writer tries several times to commit the operation.
 
 use contract::UserId;
 use edge::Buckets;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Whether an operation has taken its token. It lives as long as the operation, over all attempts of the writer to commit it.
+/// Whether an operation has taken its token. It belongs to the operation, not to one attempt to commit it.
 #[derive(Default)]
-pub(crate) struct Token(AtomicBool);
+pub(crate) struct RateLimitToken(AtomicBool);
 
-impl Token {
+impl RateLimitToken {
     /// Takes it, unless an earlier attempt has.
     ///
     /// # Errors
@@ -22,7 +22,7 @@ impl Token {
         Ok(())
     }
 
-    /// Puts it back where it was taken: what it was taken for turned out not to count.
+    /// Puts it back if it was taken: the operation turned out not to count.
     pub(crate) fn give_back(&self, to: &Buckets<UserId>, who: UserId) {
         if self.0.swap(false, Ordering::Relaxed) {
             to.give_back(&who);

@@ -7,7 +7,7 @@
 //! The partitions come as one stream, in the order in which things were committed (`merge`). What is asked of each partition and room is asked
 //! of all of them together, so a page costs a handful of ways to the database and back.
 
-use crate::merge::{Page, Source};
+use super::merge::{Page, Source};
 use crate::partitions::Partitions;
 use crate::service::Messages;
 use crate::store::log;

@@ -2,8 +2,8 @@
 //! room.
 
 use crate::access;
+use crate::rooms::view::{self, Parting};
 use crate::service::Messages;
-use crate::view::{self, Parting};
 use crate::writer::{Batch, Denied, Needs, Operation};
 use contract::calls::messages::RemoveMember;
 use contract::{Answer, Caller, Refusal, Room, RoomId, UserId};

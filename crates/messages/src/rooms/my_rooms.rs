@@ -1,9 +1,9 @@
 //! The caller's own rooms, newest activity first.
 
-use crate::list_channels::bad_after;
+use crate::request::bad_after;
+use crate::rooms::view;
 use crate::service::Messages;
 use crate::store::members;
-use crate::view;
 use contract::calls::messages::{MyRooms, MyRoomsPlaced};
 use contract::{Answer, Caller, Page, Placed, Refusal, Room, RoomId, Time};
 

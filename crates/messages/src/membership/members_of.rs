@@ -1,9 +1,7 @@
 //! The members of several rooms at once.
 
 use crate::access;
-use crate::get_rooms::at_most;
-use crate::list_channels::bad_after;
-use crate::list_members::place;
+use crate::request::{after_member, at_most};
 use crate::service::Messages;
 use crate::store::sets;
 use contract::calls::messages::{MembersOf, OfRoom};
@@ -27,7 +25,7 @@ impl Answer<MembersOf> for Messages {
     async fn answer(&self, who: &Caller, call: MembersOf) -> Result<Vec<OfRoom<Placed<User>>>, Refusal> {
         let reader = who.user()?.id;
         at_most(1_000, &call.rooms)?;
-        let after = call.after.map(|text| place(&text).ok_or_else(bad_after)).transpose()?;
+        let after = after_member(call.after)?;
         let limit = of_each(call.limit, call.rooms.len());
         let pairs: Vec<_> = call.rooms.iter().map(|room| (*room, reader)).collect();
         let (standings, members) = self

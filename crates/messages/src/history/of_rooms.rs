@@ -1,6 +1,6 @@
 //! A stretch of the messages of several rooms at once.
 
-use crate::get_rooms::at_most;
+use crate::request::at_most;
 use crate::service::Messages;
 use crate::store::log::LogRow;
 use crate::store::sets::{self, Span};

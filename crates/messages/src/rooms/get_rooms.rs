@@ -1,9 +1,11 @@
 //! Several rooms at once.
 
+use crate::access;
+use crate::request::at_most;
+use crate::rooms::view;
 use crate::service::Messages;
-use crate::{access, view};
 use contract::calls::messages::GetRooms;
-use contract::{Answer, Caller, Refusal, Room, RoomId};
+use contract::{Answer, Caller, Refusal, Room};
 
 impl Answer<GetRooms> for Messages {
     async fn answer(&self, who: &Caller, call: GetRooms) -> Result<Vec<Room>, Refusal> {
@@ -15,10 +17,4 @@ impl Answer<GetRooms> for Messages {
         raw.retain(|raw| access::look(raw.row.kind, raw.is_member).is_ok());
         self.resolver.rooms(raw).await
     }
-}
-
-/// How many rooms may be asked about at once: as many as a page has where their messages are read, so that a call's answer has a bound.
-pub(crate) fn at_most(most: usize, rooms: &[RoomId]) -> Result<(), Refusal> {
-    let count = rooms.len();
-    if count <= most { Ok(()) } else { Err(Refusal::invalid("rooms", format!("rooms: at most {most} at once, these are {count}"))) }
 }
