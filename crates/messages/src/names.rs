@@ -41,7 +41,7 @@ impl Names {
     ///
     /// # Errors
     /// The users service's refusal; `internal` where an id is nobody's.
-    pub(crate) async fn of(&self, ids: HashSet<UserId>) -> Result<Found, Refusal> {
+    pub(crate) async fn of(&self, ids: HashSet<UserId>) -> Result<ResolvedNames, Refusal> {
         let mut found = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
         {
@@ -59,14 +59,14 @@ impl Names {
                 found.insert(user.id, user.username);
             }
         }
-        Ok(Found(found))
+        Ok(ResolvedNames(found))
     }
 }
 
-/// Names that were found.
-pub(crate) struct Found(HashMap<UserId, Username>);
+/// The names of a set of users.
+pub(crate) struct ResolvedNames(HashMap<UserId, Username>);
 
-impl Found {
+impl ResolvedNames {
     /// The name of one of those who were asked for.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! From what the tables hold to what readers get: ids become names, rows become entries, messages and rooms.
 
-use crate::names::{Found, Names};
+use crate::names::{Names, ResolvedNames};
 use crate::rooms::view::{self, RawRoom};
 use crate::store::log::{Kind, LogRow};
 use contract::log::{Entry, Event, Membership, Unknown};
@@ -45,7 +45,7 @@ impl Resolver {
     }
 }
 
-fn event(row: LogRow, names: &Found, rooms: &mut impl Iterator<Item = RawRoom>) -> Result<Event, Refusal> {
+fn event(row: LogRow, names: &ResolvedNames, rooms: &mut impl Iterator<Item = RawRoom>) -> Result<Event, Refusal> {
     Ok(match row.kind {
         Kind::RoomCreated => {
             let reader = names.user(row.subject.ok_or_else(|| broken(&row))?)?;
@@ -71,13 +71,13 @@ fn event(row: LogRow, names: &Found, rooms: &mut impl Iterator<Item = RawRoom>) 
     })
 }
 
-fn membership(row: &LogRow, names: &Found) -> Result<Membership, Refusal> {
+fn membership(row: &LogRow, names: &ResolvedNames) -> Result<Membership, Refusal> {
     let user = names.user(row.subject.ok_or_else(|| broken(row))?)?;
     Ok(Membership { room: row.room, seq: seq(row)?, user, member_count: row.member_count })
 }
 
 /// A message row as `reader` sees it: the nonce is its sender's alone.
-pub(crate) fn message(row: LogRow, names: &Found, reader: UserId) -> Result<Message, Refusal> {
+pub(crate) fn message(row: LogRow, names: &ResolvedNames, reader: UserId) -> Result<Message, Refusal> {
     let sender = names.name(row.actor)?;
     message_of(row, sender, reader)
 }
@@ -91,7 +91,7 @@ pub(crate) fn message_of(row: LogRow, sender: contract::Username, reader: UserId
     Ok(Message { id, room: row.room, seq, sender, body, created_at: row.created_at, nonce })
 }
 
-fn room(raw: RawRoom, names: &Found) -> Result<Room, Refusal> {
+fn room(raw: RawRoom, names: &ResolvedNames) -> Result<Room, Refusal> {
     let name = raw.row.name.map(contract::RoomName::try_from).transpose();
     Ok(Room {
         id: raw.row.id,

@@ -1,4 +1,4 @@
-//! A stretch of the messages of several rooms at once.
+//! Messages of several rooms in one call.
 
 use crate::request::at_most;
 use crate::service::Messages;
@@ -8,7 +8,7 @@ use crate::{access, resolve};
 use contract::calls::messages::{Histories, OfRoom, Stretch};
 use contract::{Answer, Caller, Refusal};
 
-/// Bytes of bodies that one call reads, of all rooms together (and of each room one message, however long): 1 MiB, as a search looks at.
+/// Most bytes of bodies in one call, of all rooms together: 1 MiB, as in a search. Each room gets one message, however long.
 const BYTES: usize = 1 << 20;
 
 impl Answer<Histories> for Messages {
@@ -23,30 +23,30 @@ impl Answer<Histories> for Messages {
         let before = call.before.unwrap_or(i64::MAX);
         let span = Span { after: call.after, before, newest: call.newest, limit: call.limit.get() };
         let pairs: Vec<_> = call.rooms.iter().map(|room| (*room, reader)).collect();
-        let (standings, heads, rows) = self
+        let (found, heads, rows) = self
             .db
             .read_slowly(move |tx| {
                 Box::pin(async move {
-                    let (standings, heads) = (sets::standings(tx, &pairs).await?, sets::counts(tx, &pairs).await?);
+                    let (found, heads) = (sets::rooms_for_readers(tx, &pairs).await?, sets::counts(tx, &pairs).await?);
                     let members: Vec<_> =
-                        pairs.iter().zip(&standings).filter(|(_, s)| is_member(s.as_ref())).map(|(pair, _)| *pair).collect();
-                    Ok((standings, heads, sets::messages(tx, &members, span, BYTES).await?))
+                        pairs.iter().zip(&found).filter(|(_, room)| is_member(room.as_ref())).map(|(pair, _)| *pair).collect();
+                    Ok((found, heads, sets::messages(tx, &members, span, BYTES).await?))
                 })
             })
             .await?;
         let names = self.names.of(rows.iter().flatten().map(|row| row.actor).collect()).await?;
         let mut rows = rows.into_iter();
         let mut stretches = Vec::with_capacity(call.rooms.len());
-        for ((room, standing), head) in call.rooms.into_iter().zip(standings).zip(heads) {
-            let may = match &standing {
-                Some(standing) => access::member_only(standing.row.kind, standing.read.is_some()),
+        for ((room, found), head) in call.rooms.into_iter().zip(found).zip(heads) {
+            let may = match &found {
+                Some(found) => access::member_only(found.row.kind, found.read.is_some()),
                 None => Err(Refusal::no_room()),
             };
             let answer = match may {
                 Err(refusal) => Err(refusal),
                 Ok(()) => {
                     let rows = rows.next().unwrap_or_default();
-                    // Each row counts the messages of its room, itself included. Where there is none, a bound has cut off all there are.
+                    // Each row counts the messages of its room, itself included. Without a row, all messages lie outside the span.
                     let (earlier, later) = match (rows.first(), rows.last()) {
                         (Some(first), Some(last)) => (first.messages > 1, last.messages < head.messages),
                         _ => (head.messages > 0 && span.after > 0, head.messages > 0 && span.after == 0),
@@ -65,6 +65,6 @@ impl Answer<Histories> for Messages {
     }
 }
 
-fn is_member(standing: Option<&sets::Standing>) -> bool {
-    standing.is_some_and(|standing| standing.read.is_some())
+fn is_member(room: Option<&sets::RoomForReader>) -> bool {
+    room.is_some_and(|room| room.read.is_some())
 }

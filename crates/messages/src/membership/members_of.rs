@@ -9,13 +9,13 @@ use contract::calls::users::UsersById;
 use contract::{Answer, Caller, Limit, Placed, Refusal, User, UserId};
 use std::collections::{BTreeSet, HashMap};
 
-/// How many users one call asks for (the call's own bound).
+/// Most users that `UsersById` takes.
 const AT_ONCE: usize = 1_000;
 
-/// Members that one call answers, of all rooms together: 100 of 100 rooms, which are some 3 MB. With more rooms the pages are shorter.
+/// Most members in one answer, of all rooms together: 100 of 100 rooms, which are some 3 MB. With more rooms the pages are shorter.
 const MEMBERS: i64 = 10_000;
 
-/// How many of each room, where so many rooms are asked about.
+/// How many members each of so many rooms gets.
 fn of_each(limit: Limit, rooms: usize) -> Limit {
     let share = MEMBERS / i64::try_from(rooms.max(1)).unwrap_or(i64::MAX);
     Limit::try_from(i64::from(limit).min(share).max(1)).unwrap_or(limit)
@@ -28,21 +28,21 @@ impl Answer<MembersOf> for Messages {
         let after = after_member(call.after)?;
         let limit = of_each(call.limit, call.rooms.len());
         let pairs: Vec<_> = call.rooms.iter().map(|room| (*room, reader)).collect();
-        let (standings, members) = self
+        let (rooms, members) = self
             .db
             .read_slowly(move |tx| {
                 Box::pin(async move {
-                    let standings = sets::standings(tx, &pairs).await?;
-                    Ok((standings, sets::members(tx, &pairs, after, limit.get() + 1).await?))
+                    let rooms = sets::rooms_for_readers(tx, &pairs).await?;
+                    Ok((rooms, sets::members(tx, &pairs, after, limit.get() + 1).await?))
                 })
             })
             .await?;
-        let found: Vec<_> = standings
+        let found: Vec<_> = rooms
             .into_iter()
             .zip(members)
-            .map(|(standing, members)| {
-                let standing = standing.ok_or_else(Refusal::no_room)?;
-                access::member_only(standing.row.kind, standing.read.is_some())?;
+            .map(|(room, members)| {
+                let room = room.ok_or_else(Refusal::no_room)?;
+                access::member_only(room.row.kind, room.read.is_some())?;
                 Ok(Placed::cut(members, limit, |(since, member)| format!("{since}.{member}")))
             })
             .collect();

@@ -11,7 +11,7 @@ use super::merge::{Page, Source};
 use crate::partitions::Partitions;
 use crate::service::Messages;
 use crate::store::log;
-use crate::store::members::{self, Stretch};
+use crate::store::members::{self, SeqRange};
 use contract::calls::messages::{Missed, ReadMissed};
 use contract::log::Event;
 use contract::{Answer, Caller, Cursor, Refusal, UserId};
@@ -92,15 +92,15 @@ async fn page(tx: &mut Tx, reading: &Reading) -> Result<Read, Error> {
     // One more than matters tells that there are more.
     let most = if reading.going_on { limit } else { MOST }.saturating_add(1);
     let to_one = log::positions_to_one_each(tx, reading.user, &places, most).await?;
-    let stretches = members::unseen_each(tx, reading.user, &places).await?;
-    let missed = stretches.iter().flatten().map(|stretch| stretch.to - stretch.from + 1).sum::<i64>()
+    let ranges = members::unseen_each(tx, reading.user, &places).await?;
+    let missed = ranges.iter().flatten().map(|range| range.to - range.from + 1).sum::<i64>()
         + to_one.iter().map(|positions| positions.len() as i64).sum::<i64>();
     if missed > MOST && !reading.going_on {
         return Ok(Read::TooFar("it is further back than is replayed"));
     }
     // A room by itself may have all that a page can take, and one more.
-    let counts: Vec<usize> = stretches.iter().map(Vec::len).collect();
-    let all: Vec<Stretch> = stretches.into_iter().flatten().collect();
+    let counts: Vec<usize> = ranges.iter().map(Vec::len).collect();
+    let all: Vec<SeqRange> = ranges.into_iter().flatten().collect();
     let mut of_rooms = log::positions_each(tx, &all, limit.saturating_add(1)).await?.into_iter();
     let mut sources = Vec::with_capacity(places.len());
     for ((((part, after), end), to_one), count) in places.into_iter().zip(ends).zip(to_one).zip(counts) {

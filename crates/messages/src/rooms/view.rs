@@ -1,4 +1,4 @@
-//! A room as one reader sees it, still in ids.
+//! A room as one reader sees it, with ids instead of names.
 
 use crate::store::log::{self, LogRow};
 use crate::store::rooms::{self, RoomRow};
@@ -11,23 +11,23 @@ use std::collections::HashSet;
 /// See the module.
 pub(crate) struct RawRoom {
     pub row: RoomRow,
-    /// Who reads it.
+    /// The reader.
     pub reader: UserId,
     /// Whether the reader is a member now.
     pub is_member: bool,
     /// The first members, the longest-standing first.
     pub members: Vec<UserId>,
     pub head: i64,
-    /// The reader's mark and what lies past it; 0 for who is not a member.
+    /// The reader's mark, and how many messages lie past it; both 0 if the reader is not a member.
     pub read: i64,
     pub unread: i64,
-    /// The newest message, for a member.
+    /// The newest message; only for a member.
     pub last: Option<LogRow>,
 }
 
 impl RawRoom {
-    /// The room of a `room created` that is replayed to somebody who has left since: what the row told then, and nothing of what the room
-    /// has become. A channel anybody may look at.
+    /// The room of a `room created` for a reader who has left since: as it was at that row, and nothing of what it has become. A channel stays
+    /// as it is, because anybody may look at it.
     pub(crate) fn for_who_left(mut self, row: &LogRow) -> Self {
         if !self.is_member && self.row.kind != RoomKind::Channel {
             (self.row.name, self.row.owner, self.row.member_count) = (None, row.actor, row.member_count);
@@ -36,7 +36,7 @@ impl RawRoom {
         self
     }
 
-    /// Adds everybody whose name is needed to show it.
+    /// Adds the users whose names are needed to show it.
     pub(crate) fn people(&self, ids: &mut HashSet<UserId>) {
         ids.extend(&self.members);
         ids.insert(self.row.owner);
@@ -44,7 +44,7 @@ impl RawRoom {
     }
 }
 
-/// One room as `reader` sees it; `None` if there is no such room. Whether the reader may see it is the caller's to decide.
+/// One room as `reader` sees it; `None` if there is no such room. The caller decides whether the reader may see it.
 pub(crate) async fn one(tx: &mut Tx, id: RoomId, reader: UserId) -> Result<Option<RawRoom>, Error> {
     match rooms::find(tx, id).await? {
         Some(row) => of(tx, row, reader).await.map(Some),
@@ -52,18 +52,19 @@ pub(crate) async fn one(tx: &mut Tx, id: RoomId, reader: UserId) -> Result<Optio
     }
 }
 
-/// What a room was when somebody left it, without who left.
+/// What a room was just after a member left it.
 #[derive(Clone, Debug)]
 pub(crate) struct Parting {
-    /// The position and the seq of the leaving.
+    /// The position of the `member left` row.
     pub position: i64,
+    /// Its seq.
     pub head: i64,
     pub name: Option<String>,
     pub owner: UserId,
     pub member_count: i64,
 }
 
-/// The room for who has just left it: as it was then, and nothing of what it has become since. A channel anybody may look at.
+/// The room for a reader who has just left it: as it was then, and nothing of what it has become since. A channel stays as it is.
 pub(crate) async fn when_left(tx: &mut Tx, id: RoomId, reader: UserId, parting: Parting) -> Result<Option<RawRoom>, Error> {
     let Some(mut view) = one(tx, id, reader).await? else { return Ok(None) };
     if !view.is_member && view.row.kind != RoomKind::Channel {
@@ -75,18 +76,18 @@ pub(crate) async fn when_left(tx: &mut Tx, id: RoomId, reader: UserId, parting: 
     Ok(Some(view))
 }
 
-/// How many rooms are read by one set of statements: a longer list costs more to take apart than the statements that it saves.
+/// Rooms in one set of statements. With a longer list, taking it apart costs more than the statements that it saves.
 const AT_ONCE: usize = 256;
 
 /// These rooms for these readers, in the same order; none for a room that does not exist. Up to 256 of them cost three statements.
-pub(crate) async fn several(tx: &mut Tx, wanted: &[sets::Pair]) -> Result<Vec<Option<RawRoom>>, Error> {
+pub(crate) async fn several(tx: &mut Tx, wanted: &[sets::RoomAndReader]) -> Result<Vec<Option<RawRoom>>, Error> {
     let mut views = Vec::with_capacity(wanted.len());
     for wanted in wanted.chunks(AT_ONCE) {
-        let standings = sets::standings(tx, wanted).await?;
+        let rooms = sets::rooms_for_readers(tx, wanted).await?;
         let heads = sets::heads(tx, wanted).await?;
         let members = sets::members(tx, wanted, None, LISTED_MEMBERS).await?;
-        for (((standing, (head, newest)), members), (_, reader)) in standings.into_iter().zip(heads).zip(members).zip(wanted) {
-            views.push(standing.map(|sets::Standing { row, read }| {
+        for (((room, (head, newest)), members), (_, reader)) in rooms.into_iter().zip(heads).zip(members).zip(wanted) {
+            views.push(room.map(|sets::RoomForReader { row, read }| {
                 let members = members.into_iter().map(|(_, member)| member).collect();
                 let is_member = read.is_some();
                 let (read, messages_read) = read.unwrap_or((0, head.messages));
@@ -99,7 +100,7 @@ pub(crate) async fn several(tx: &mut Tx, wanted: &[sets::Pair]) -> Result<Vec<Op
 }
 
 /// The same where all of them exist.
-pub(crate) async fn some(tx: &mut Tx, wanted: Vec<sets::Pair>) -> Result<Vec<RawRoom>, Error> {
+pub(crate) async fn some(tx: &mut Tx, wanted: Vec<sets::RoomAndReader>) -> Result<Vec<RawRoom>, Error> {
     let views = several(tx, &wanted).await?.into_iter().zip(&wanted);
     views.map(|(view, (id, _))| view.ok_or_else(|| Error::Failed(format!("the log names room {id}, which does not exist")))).collect()
 }

@@ -1,9 +1,9 @@
 //! The call: which rooms and whose messages to search, and the page that the caller gets.
 
+use super::cursor::SearchCursor;
 use super::excerpt;
-use super::place::Place;
 use super::query::Query;
-use super::walk::{self, Hits, Wish};
+use super::walk::{self, Criteria, Hits};
 use crate::access;
 use crate::service::Messages;
 use crate::store::{members, rooms};
@@ -12,8 +12,8 @@ use contract::{Answer, Caller, Page, Refusal, RoomId, RoomKind, UserId};
 use db::{Error, Tx};
 use std::collections::HashSet;
 
-/// What came of looking.
-enum Looked {
+/// What the transaction answers.
+enum Outcome {
     NoRoom,
     NotIn(RoomKind),
     Done(Hits),
@@ -23,14 +23,14 @@ impl Answer<Search> for Messages {
     async fn answer(&self, who: &Caller, call: Search) -> Result<Searched, Refusal> {
         let reader = who.user()?.id;
         let query = Query::read(&call.q)?;
-        let before = call.before.map(|before| Place::read(&before, self.partitions.count())).transpose()?;
+        let before = call.before.map(|before| SearchCursor::read(&before, self.partitions.count())).transpose()?;
         let sender = match &call.from {
             None => None,
             Some(name) => Some(self.user(name).await?.ok_or_else(|| Refusal::not_found("no such user").about("from"))?.id),
         };
-        let wish = Wish { query, rooms: HashSet::new(), sender, limit: call.limit.get() };
+        let criteria = Criteria { query, rooms: HashSet::new(), sender, limit: call.limit.get() };
         let (room, partitions) = (call.room, self.partitions);
-        let looked = self
+        let outcome = self
             .db
             .read_slowly(move |tx| {
                 Box::pin(async move {
@@ -42,14 +42,14 @@ impl Answer<Search> for Messages {
                         Some(room) => partitions.of_room(room)..partitions.of_room(room) + 1,
                         None => partitions.all(),
                     };
-                    walk::walk(tx, partitions, parts, &Wish { rooms, ..wish }, before.as_ref()).await.map(Looked::Done)
+                    walk::walk(tx, partitions, parts, &Criteria { rooms, ..criteria }, before.as_ref()).await.map(Outcome::Done)
                 })
             })
             .await?;
-        let Hits { hits, next, looked_at } = match looked {
-            Looked::NoRoom => return Err(Refusal::no_room()),
-            Looked::NotIn(kind) => return Err(access::member_only(kind, false).err().unwrap_or_else(Refusal::no_room)),
-            Looked::Done(hits) => hits,
+        let Hits { hits, next, looked_at } = match outcome {
+            Outcome::NoRoom => return Err(Refusal::no_room()),
+            Outcome::NotIn(kind) => return Err(access::member_only(kind, false).err().unwrap_or_else(Refusal::no_room)),
+            Outcome::Done(hits) => hits,
         };
         let excerpts: Vec<_> = hits.iter().map(|hit| excerpt::of(hit.row.payload.as_deref().unwrap_or_default(), &hit.ranges)).collect();
         let messages = self.resolver.messages(hits.into_iter().map(|hit| hit.row).collect(), reader).await?;
@@ -58,12 +58,12 @@ impl Answer<Search> for Messages {
     }
 }
 
-/// The rooms to look in: the one that is asked for, or all that the reader is in now.
-async fn in_rooms(tx: &mut Tx, room: Option<RoomId>, reader: UserId) -> Result<Result<HashSet<RoomId>, Looked>, Error> {
+/// The rooms to search: the one that the call names, or all that the reader is in now.
+async fn in_rooms(tx: &mut Tx, room: Option<RoomId>, reader: UserId) -> Result<Result<HashSet<RoomId>, Outcome>, Error> {
     let Some(room) = room else {
-        return Ok(Ok(members::stays_now(tx, reader).await?.into_iter().map(|stay| stay.room).collect()));
+        return Ok(Ok(members::open_memberships(tx, reader).await?.into_iter().map(|membership| membership.room).collect()));
     };
-    let Some(row) = rooms::find(tx, room).await? else { return Ok(Err(Looked::NoRoom)) };
+    let Some(row) = rooms::find(tx, room).await? else { return Ok(Err(Outcome::NoRoom)) };
     let is_member = members::find(tx, room, reader).await?.is_some_and(|member| member.active);
-    Ok(if is_member { Ok(HashSet::from([room])) } else { Err(Looked::NotIn(row.kind)) })
+    Ok(if is_member { Ok(HashSet::from([room])) } else { Err(Outcome::NotIn(row.kind)) })
 }

@@ -6,11 +6,11 @@
 
 mod answer;
 mod character;
+mod cursor;
 mod excerpt;
 pub(crate) mod index;
 #[cfg(test)]
 mod laws;
-mod place;
 pub(crate) mod query;
 pub(crate) mod tokens;
 mod units;

@@ -37,7 +37,7 @@ struct Term {
 
 /// A token that the index is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Wanted {
+pub(crate) struct QueryToken {
     pub token: String,
     /// Whether longer tokens will do.
     pub prefix: bool,
@@ -69,8 +69,8 @@ impl Query {
     }
 
     /// The tokens that every message has which this finds.
-    pub(crate) fn wanted(&self) -> Vec<Wanted> {
-        let mut wanted: Vec<Wanted> = self.terms.iter().flat_map(Term::wanted).collect();
+    pub(crate) fn wanted(&self) -> Vec<QueryToken> {
+        let mut wanted: Vec<QueryToken> = self.terms.iter().flat_map(Term::wanted).collect();
         wanted.sort();
         wanted.dedup();
         wanted.truncate(LOOKED_UP);
@@ -117,7 +117,7 @@ impl Term {
         self.prefix && is_word && self.units.len() == 1 && self.units.text(0).chars().nth(1).is_none()
     }
 
-    fn wanted(&self) -> Vec<Wanted> {
+    fn wanted(&self) -> Vec<QueryToken> {
         let units = &self.units;
         let mut wanted = Vec::with_capacity(units.len());
         let mut at = 0;
@@ -125,22 +125,22 @@ impl Term {
             let text = units.text(at);
             if let Some(reading) = units.readings_at(at).find(|reading| !reading.has_emoji) {
                 // The message may have them as one word, or one by one: both begin so.
-                wanted.push(Wanted { token: tokens::cut(text).to_owned(), prefix: true });
+                wanted.push(QueryToken { token: tokens::cut(text).to_owned(), prefix: true });
                 at = reading.to;
                 continue;
             }
             let (follows, is_followed) = (units.is_joined(at), units.is_joined(at + 1));
             let goes_on = self.prefix && at + 1 == units.len() && !tokens::is_cut(text);
             match (unit.kind.is_in_rows(), follows, is_followed) {
-                (false, ..) => wanted.push(Wanted { token: tokens::cut(text).to_owned(), prefix: goes_on }),
+                (false, ..) => wanted.push(QueryToken { token: tokens::cut(text).to_owned(), prefix: goes_on }),
                 (true, _, true) => {
                     let (next, is_last) = (units.text(at + 1), at + 2 == units.len());
                     let goes_on = self.prefix && is_last && !tokens::is_cut(next);
-                    wanted.push(Wanted { token: format!("{}{}", tokens::cut(text), tokens::cut(next)), prefix: goes_on });
+                    wanted.push(QueryToken { token: format!("{}{}", tokens::cut(text), tokens::cut(next)), prefix: goes_on });
                 }
                 // The last of a row stands in the pair before.
                 (true, true, false) => {}
-                (true, false, false) => wanted.push(Wanted { token: tokens::cut(text).to_owned(), prefix: true }),
+                (true, false, false) => wanted.push(QueryToken { token: tokens::cut(text).to_owned(), prefix: true }),
             }
             at += 1;
         }

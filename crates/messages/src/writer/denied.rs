@@ -2,9 +2,9 @@
 
 use contract::Refusal;
 
-/// Why an operation was not done.
+/// See the module.
 pub(crate) enum Denied {
-    /// It may not be done; the batch goes on.
+    /// It is not allowed; the batch goes on.
     Refused(Refusal),
     /// The database failed; the batch is lost.
     Store(db::Error),

@@ -2,15 +2,15 @@
 
 use contract::UserId;
 
-/// What an operation looks at when it decides. A batch on a database that is some way off reads it beforehand, for all of its operations
-/// together, so an operation names all of it: what it does not name costs a way to the database and back.
+/// On a shared database a batch reads the needs of all its operations in a few statements. What an operation does not name here costs a
+/// round trip of its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Needs {
-    /// Whether the room is to be there already: not where the operation creates it.
+    /// Whether the room exists already; false for the operation that creates it.
     pub exists: bool,
-    /// How these users stand in the room.
+    /// Whether these users are members of the room.
     pub members: Vec<UserId>,
-    /// Up to where this member has read. It is read even where it is remembered: another server moves read marks without a row of the log.
+    /// This member's read mark. It is read even if it is in the cache, because another server moves read marks without a row of the log.
     pub read_mark: Option<UserId>,
     /// Whether this user has used this nonce in the room.
     pub nonce: Option<(UserId, String)>,
@@ -18,12 +18,12 @@ pub(crate) struct Needs {
     pub room_nonce: Option<(UserId, String)>,
     /// Whether these two have a direct room (see [`crate::store::rooms::pair`]).
     pub pair: Option<Vec<u8>>,
-    /// Who has been a member the longest.
+    /// The longest-standing member.
     pub heir: bool,
 }
 
 impl Needs {
-    /// Of a room that is there, how these users stand in it.
+    /// An existing room, and whether these users are its members.
     pub(crate) fn of(members: impl IntoIterator<Item = UserId>) -> Self {
         Self { exists: true, members: members.into_iter().collect(), ..Self::default() }
     }

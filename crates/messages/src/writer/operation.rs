@@ -1,9 +1,9 @@
-//! What the writer can be given.
+//! Operations: what the writer can be given, and how it lets a batch of them decide.
 
-use super::batch::{Batch, Outcome, Place};
+use super::batch::{Batch, Outcome, WriteTarget};
+use super::cache::WriterCache;
 use super::denied::Denied;
 use super::needs::Needs;
-use super::remembered::Remembered;
 use contract::{Clock, Refusal, RoomId};
 use db::Tx;
 use futures_util::FutureExt;
@@ -13,20 +13,19 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use tokio::sync::oneshot;
 
-/// Something that changes a room. It decides inside the writer's transaction.
+/// A change of a room. It decides inside the writer's transaction.
 pub(crate) trait Operation: Send + Sync + 'static {
-    /// What the caller gets when it is on disk.
+    /// What the caller gets after the commit.
     type Done: Send + 'static;
 
-    /// The room that it changes, or will create. Decides which writer it goes to.
+    /// The room that it changes or creates. It chooses the writer.
     fn room(&self) -> RoomId;
 
-    /// What it looks at.
+    /// What it reads.
     fn needs(&self) -> Needs;
 
-    /// Looks, decides, and writes through `batch`. It must decide before it writes: what it has written stays written when it then
-    /// refuses. It may be called again if the batch that it was in could not be committed. If it panics, nothing of the batch is written,
-    /// and it is not called again.
+    /// Reads, decides and writes through `batch`. It must decide before it writes: a refusal does not undo its writes. It is called again
+    /// when its batch could not be committed. If it panics, nothing of the batch is written, and it is not called again.
     fn decide(&self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Self::Done, Denied>> + Send;
 }
 
@@ -39,16 +38,16 @@ pub(super) enum Trouble {
     Panicked,
 }
 
-/// An operation with its type forgotten, and whoever waits for it.
+/// An operation of any type, with its caller's channel.
 pub(super) trait Pending: Send {
     fn room(&self) -> RoomId;
     fn needs(&self) -> Needs;
     fn decide<'a, 'b: 'a>(&'a mut self, batch: &'a mut Batch<'b>) -> BoxFuture<'a, Result<(), db::Error>>;
     /// What went wrong when it last decided.
     fn trouble(&self) -> Option<Trouble>;
-    /// The transaction is on disk: hands the outcome over.
+    /// Sends the outcome to the caller: the transaction is committed.
     fn committed(self: Box<Self>);
-    /// Nothing of it happened.
+    /// Sends a refusal to the caller: nothing of it happened.
     fn failed(self: Box<Self>, why: Refusal);
 }
 
@@ -76,7 +75,7 @@ impl<O: Operation> Pending for Waiting<O> {
 
     fn decide<'a, 'b: 'a>(&'a mut self, batch: &'a mut Batch<'b>) -> BoxFuture<'a, Result<(), db::Error>> {
         Box::pin(async move {
-            // What it has touched goes with the transaction, and what the writer remembers is forgotten.
+            // Unwind safe: after a panic the transaction is undone and the cache is cleared.
             let decided = AssertUnwindSafe(self.operation.decide(batch)).catch_unwind().await;
             let (trouble, decided) = match decided {
                 Ok(decided) => (Trouble::Failed, decided),
@@ -100,7 +99,7 @@ impl<O: Operation> Pending for Waiting<O> {
 
     fn committed(self: Box<Self>) {
         if let Some(outcome) = self.outcome {
-            // Whoever asked may have gone; what was asked for is done all the same.
+            // The caller may have gone.
             let _ = self.answer.send(outcome);
         }
     }
@@ -113,13 +112,13 @@ impl<O: Operation> Pending for Waiting<O> {
 /// Lets each of the operations decide, in order, and writes what they decided.
 pub(super) async fn decide_all(
     tx: &mut Tx,
-    target: Place,
-    remembered: &mut Remembered,
+    target: WriteTarget,
+    cache: &mut WriterCache,
     pending: &mut [Box<dyn Pending>],
     clock: &Clock,
 ) -> Result<Outcome, db::Error> {
     let needs = tx.is_shared().then(|| pending.iter().map(|operation| (operation.room(), operation.needs())).collect());
-    let mut batch = Batch::begin(tx, target, remembered, pending.len(), needs, clock).await?;
+    let mut batch = Batch::begin(tx, target, cache, pending.len(), needs, clock).await?;
     for operation in pending {
         operation.decide(&mut batch).await?;
     }

@@ -1,5 +1,5 @@
-//! What a writer remembers of the database from one transaction to the next, so that a send into a busy room reads nothing. It is
-//! bounded, and forgotten where anybody else has written or a transaction has failed.
+//! The writer's cache of rooms and members, kept from one transaction to the next, so that a send into a busy room reads nothing. It is
+//! bounded. Entries go when another process has written, and all of them when a transaction has failed.
 
 use crate::store::log::LogRow;
 use crate::store::members::MemberRow;
@@ -8,10 +8,10 @@ use contract::{RoomId, RoomKind, Time, UserId};
 use lru::LruCache;
 use std::num::NonZeroUsize;
 
-/// Rooms and members remembered, each, for one partition. At some 200 bytes an entry the two together stay under 30 MB.
+/// Most rooms, and most members, in the cache of one partition. At some 200 bytes an entry both together stay under 30 MB.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
-/// Where a room stands.
+/// The present state of a room.
 #[derive(Clone, Debug)]
 pub(crate) struct RoomState {
     pub kind: RoomKind,
@@ -27,7 +27,7 @@ pub(crate) struct RoomState {
 }
 
 impl RoomState {
-    /// Of a room's row, and the newest row of its log.
+    /// Takes a room's row and the newest row of its log.
     pub(super) fn of(room: RoomRow, head: Option<&LogRow>) -> Self {
         Self {
             kind: room.kind,
@@ -41,7 +41,7 @@ impl RoomState {
     }
 }
 
-/// Where somebody stands in a room.
+/// The present state of a member.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemberState {
     pub active: bool,
@@ -54,24 +54,25 @@ impl From<MemberRow> for MemberState {
     }
 }
 
-pub(super) struct Remembered {
-    /// On a database that nobody shares: its [`db::Tx::generation`] that this belongs to.
+/// See the module.
+pub(super) struct WriterCache {
+    /// On a database that is not shared: the [`db::Tx::generation`] for which this is valid.
     pub generation: Option<u64>,
-    /// The database's epoch that this belongs to: after another one has begun it holds of nothing, whatever the position is.
+    /// The database's epoch for which this is valid.
     pub epoch: u64,
     /// The partition's last position.
     pub position: i64,
     /// The time of the log's last row.
     pub time: Time,
-    /// Up to which position the partition was indexed when it was last looked at.
+    /// The last known position up to which the partition is indexed for search.
     pub indexed: i64,
     pub rooms: LruCache<RoomId, RoomState>,
     pub members: LruCache<(RoomId, UserId), MemberState>,
 }
 
-impl Default for Remembered {
+impl Default for WriterCache {
     fn default() -> Self {
-        // Unbounded to the library, which would otherwise allocate for the bound at once; `trim` keeps the bound.
+        // A bounded `LruCache` allocates all of its entries at once; `trim` keeps the bound instead.
         Self {
             generation: None,
             epoch: 0,
@@ -84,13 +85,13 @@ impl Default for Remembered {
     }
 }
 
-impl Remembered {
-    pub(super) fn forget(&mut self) {
+impl WriterCache {
+    pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Forgets what was not used for the longest time, down to the bound. Called between transactions, so that within one everything
-    /// that it has changed stays remembered.
+    /// Removes the least recently used entries down to the bound. Called between transactions: within one, all that it has changed must
+    /// stay.
     pub(super) fn trim(&mut self) {
         while self.rooms.len() > ENTRIES.get() {
             self.rooms.pop_lru();
