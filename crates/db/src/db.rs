@@ -6,10 +6,12 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use vital::Vital;
 
+use crate::access::Access;
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
+use crate::trips::Trips;
 use crate::tx::Tx;
 use crate::url::DatabaseUrl;
 use crate::values;
@@ -23,30 +25,6 @@ pub struct Db {
 enum Backend {
     Sqlite(Sqlite),
     Postgres(Box<Postgres>),
-}
-
-/// What a program opens a database for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// To serve it: on SQLite one server at a time, held by the lock file `guild.db.lock`. Brings the schema up to date.
-    Server,
-    /// To administer it, whether or not a server runs. Brings the schema up to date.
-    Tool,
-    /// To replace what is in it, or to take all of it elsewhere: no server may run, and none can start, on either engine. Brings the
-    /// schema up to date.
-    Alone,
-    /// To look at it: nothing is written, and a schema that is not exactly this program's is refused.
-    ReadOnly,
-}
-
-/// Ways to a database and back, so that a test can tell that work costs a fixed number of them. A list of statements that goes out together
-/// counts once; neither the begin nor the commit of a transaction counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Trips {
-    /// In transactions that read.
-    pub reads: u64,
-    /// In transactions that write.
-    pub writes: u64,
 }
 
 /// The engine behind a [`Db`], for the few statements that differ.
@@ -199,14 +177,6 @@ impl Db {
             Backend::Postgres(postgres) => postgres.close(),
         }
     }
-}
-
-/// How long a slow read waits for its turn: whoever waits longer is better told to come back.
-pub(crate) const SLOW_WAIT: std::time::Duration = std::time::Duration::from_secs(4);
-
-/// Why a slow read did not get its turn.
-pub(crate) fn slow_lanes_full() -> Error {
-    Error::Busy("too many slow reads (searches, lists of lists) wait already".to_owned())
 }
 
 /// Opening waits for the disk, so it does not happen on one of the runtime's threads.

@@ -14,24 +14,25 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch as channel};
 use vital::Vital;
 
-use crate::db::{Access, SLOW_WAIT, Trips, slow_lanes_full};
+use crate::access::Access;
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
+use crate::slow::{SLOW_WAIT, slow_lanes_full};
+use crate::trips::Trips;
 use crate::tx::{self, Tx};
 
 mod address;
 mod gate;
 mod pool;
 mod schema;
-mod session;
+pub(crate) mod session;
 mod timeline;
 mod tls;
 mod watch;
 
 use address::Address;
 use pool::{Pool, Pools};
-use session::Counted;
-pub(crate) use session::Session;
+use session::{Counted, Session};
 use timeline::Timeline;
 use watch::Watch;
 
@@ -42,7 +43,7 @@ const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 pub(crate) struct Postgres {
     pools: Pools,
     access: Access,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
     /// Turns of slow reads.
     slow: Semaphore,
     epoch: Arc<AtomicU64>,
@@ -104,11 +105,11 @@ impl Postgres {
         let epoch = Arc::clone(&timeline.epoch);
         let vital = Vital::new();
         let watch = (access == Access::Server).then(|| Watch::start(&vital, pools.reads.clone(), Arc::clone(&epoch), foreign.clone()));
-        let patience = pool::patience(access);
+        let timeout = pool::timeout(access);
         Ok(Postgres {
             pools,
             access,
-            patience,
+            timeout,
             slow: Semaphore::new(pool::SLOW_READS),
             epoch,
             transactions: AtomicU64::new(0),
@@ -156,7 +157,7 @@ impl Postgres {
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
     {
         let reading = begin == BEGIN_READ;
-        let session = Session::new(pool::take(pool).await?, begin, reading, self.patience, Arc::clone(&self.counted));
+        let session = Session::new(pool::take(pool).await?, begin, reading, self.timeout, Arc::clone(&self.counted));
         let mut tx = Tx::new(tx::Session::Postgres(session));
         tx.generation = self.transactions.fetch_add(1, Ordering::Relaxed);
         // After a panic the connection goes with `tx`, and the server undoes the transaction.

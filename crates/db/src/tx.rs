@@ -3,9 +3,9 @@
 use std::any::Any;
 
 use crate::error::Error;
-use crate::postgres::Session as PostgresSession;
+use crate::postgres::session::Session as PostgresSession;
 use crate::row::Row;
-use crate::sqlite::Session as SqliteSession;
+use crate::sqlite::session::Session as SqliteSession;
 use crate::value::Value;
 
 /// An open transaction, lent to the work that [`Db::read`](crate::Db::read) or [`Db::write`](crate::Db::write) was

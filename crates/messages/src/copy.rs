@@ -93,7 +93,7 @@ pub async fn copy(copy: &mut Copy<'_>) -> Result<(), CopyError> {
     log_version::copy(copy.from, copy.to).await?;
     // Of positions and of the engine, so it is made anew. Where this is cut short, it goes on from there.
     let to = copy.to;
-    index::catch_up(to, 1, |done| copy.tell(WORDS, done.unsigned_abs())).await?;
+    index::catch_up(to, 1, |done| copy.report(WORDS, done.unsigned_abs())).await?;
     Ok(())
 }
 
@@ -136,7 +136,7 @@ async fn log(copy: &mut Copy<'_>) -> Result<(), CopyError> {
         ends.push(place(copy.to, written_to(part)).await?);
     }
     loop {
-        copy.tell("log", ends.iter().sum::<i64>().unsigned_abs());
+        copy.report("log", ends.iter().sum::<i64>().unsigned_abs());
         let mut batch = Vec::with_capacity(ROWS_AT_ONCE);
         while batch.len() < ROWS_AT_ONCE {
             for source in &mut sources {

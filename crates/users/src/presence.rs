@@ -7,7 +7,7 @@ use bus::Bus;
 use contract::calls::users::{EndLease, RenewLease, SetPresence};
 use contract::hint::PresenceChanged;
 use contract::{Answer, Caller, Clock, Refusal, UserRef};
-use db::Together;
+use db::Coalescer;
 use std::time::Duration;
 
 /// How long a gateway is believed to live after its last word (contract: 15 s).
@@ -51,11 +51,11 @@ pub(crate) fn tell(bus: &Bus, changes: impl IntoIterator<Item = (UserRef, bool)>
 }
 
 /// Presence that waits to be written.
-pub(crate) type Presence = Together<Change, ()>;
+pub(crate) type Presence = Coalescer<Change, ()>;
 
 /// Starts the task that writes it.
 pub(crate) fn start(store: Store, bus: Bus, clock: Clock) -> Presence {
-    Together::start(1, BATCH, move |changes| {
+    Coalescer::start(1, BATCH, move |changes| {
         let (store, bus, now) = (store.clone(), bus.clone(), clock.now());
         async move {
             let count = changes.len();

@@ -12,7 +12,7 @@ use bus::Bus;
 use contract::calls::users as calls;
 use contract::calls::users::Session;
 use contract::{Clock, Refusal, TokenId, User, UserId};
-use db::{Db, Together};
+use db::{Coalescer, Db};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,9 +43,9 @@ pub struct Users {
     pub(crate) sessions: Cache<TokenId, Known>,
     pub(crate) known: Cache<UserId, User>,
     /// Whoever shows up, looked up together.
-    pub(crate) lookups: Together<Shown, Seen>,
+    pub(crate) lookups: Coalescer<Shown, Seen>,
     /// Users who show up for the first time, without a password.
-    pub(crate) creations: Together<NewUser, bool>,
+    pub(crate) creations: Coalescer<NewUser, bool>,
     pub(crate) presence: Presence,
     vital: Vital,
 }
@@ -73,12 +73,12 @@ impl Users {
         let store = Store::new(db.clone());
         let presence = presence::start(store.clone(), bus.clone(), clock.clone());
         let looking = store.clone();
-        let lookups = Together::start(LOOKING, LOOKUPS, move |shown| {
+        let lookups = Coalescer::start(LOOKING, LOOKUPS, move |shown| {
             let store = looking.clone();
             async move { store.look_up(shown).await }
         });
         let creating = store.clone();
-        let creations = Together::start(1, CREATIONS, move |new| {
+        let creations = Coalescer::start(1, CREATIONS, move |new| {
             let store = creating.clone();
             async move { store.create_all(new).await }
         });

@@ -9,9 +9,9 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::address::{Address, CONNECTING};
 use super::gate::Gate;
-use super::session::{told, unavailable};
+use super::session::{describe, unavailable};
 use super::timeline::Timeline;
-use crate::db::Access;
+use crate::access::Access;
 use crate::error::Error;
 
 /// Connections for transactions that write: one for each of the log's four partitions, which may all wait for another server's commits,
@@ -62,7 +62,7 @@ impl Pools {
 }
 
 /// How long a statement's answer is waited for. Whoever reads a whole database to check it has time.
-pub(super) fn patience(access: Access) -> Option<Duration> {
+pub(super) fn timeout(access: Access) -> Option<Duration> {
     match access {
         Access::Server => Some(Duration::from_secs(10)),
         Access::Tool => Some(Duration::from_secs(60)),
@@ -94,9 +94,10 @@ fn pool(address: &Address, access: Access, timeline: &Arc<Timeline>, size: usize
 /// Makes a new connection ready for transactions.
 async fn prepare(client: &tokio_postgres::Client, access: Access, timeline: &Timeline) -> Result<(), String> {
     // Beyond the client's own patience, so that the server does not go on with what nobody waits for.
-    let limit = patience(access).map_or(0, |patience| patience.as_millis() + 5_000);
+    let limit = timeout(access).map_or(0, |timeout| timeout.as_millis() + 5_000);
     let shared = if access == Access::Server { format!("; SELECT pg_try_advisory_lock_shared({SERVERS})") } else { String::new() };
-    let said = client.simple_query(&format!("{PREPARE}; SET statement_timeout = {limit}{shared}")).await.map_err(|error| told(&error))?;
+    let said =
+        client.simple_query(&format!("{PREPARE}; SET statement_timeout = {limit}{shared}")).await.map_err(|error| describe(&error))?;
     let refused = access == Access::Server && last(&said) != Some("t");
     if refused {
         return Err("guild copy replaces or reads all of it at the moment: start again when that is done".to_owned());
@@ -112,7 +113,7 @@ pub(super) async fn alone(connection: &Object) -> Result<(), String> {
         if turn > 0 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let said = connection.simple_query(&format!("SELECT pg_try_advisory_lock({SERVERS})")).await.map_err(|error| told(&error))?;
+        let said = connection.simple_query(&format!("SELECT pg_try_advisory_lock({SERVERS})")).await.map_err(|error| describe(&error))?;
         if last(&said) == Some("t") {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use deadpool_postgres::Object;
 
 use super::session::explain;
-use crate::db::Access;
+use crate::access::Access;
 use crate::error::Error;
 use crate::migrations::{self, FIRST_EPOCH, Migration, NOTE_STEP, READ_EPOCH, READ_STEPS, STEPS_TABLE};
 

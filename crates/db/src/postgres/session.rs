@@ -18,8 +18,8 @@ use crate::row::{Row, Source};
 use crate::value::Value;
 
 /// A server that does not answer in time is as good as lost.
-fn silent(patience: Duration) -> Error {
-    Error::Busy(format!("PostgreSQL did not answer within {} s", patience.as_secs()))
+fn silent(timeout: Duration) -> Error {
+    Error::Busy(format!("PostgreSQL did not answer within {} s", timeout.as_secs()))
 }
 
 /// If it is dropped before the transaction's end, its connection is closed, and the server undoes what was not committed.
@@ -29,7 +29,7 @@ pub(crate) struct Session {
     begin: Option<&'static str>,
     /// Whether the transaction only reads.
     reading: bool,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
     /// Whether the server did not answer in time.
     silent: AtomicBool,
     counted: Arc<Counted>,
@@ -47,14 +47,8 @@ pub(crate) struct Counted {
 
 impl Session {
     /// A transaction that begins, by this statement, with its first own statement.
-    pub(super) fn new(
-        connection: Object,
-        begin: &'static str,
-        reading: bool,
-        patience: Option<Duration>,
-        counted: Arc<Counted>,
-    ) -> Session {
-        Session { connection: Some(connection), begin: Some(begin), reading, patience, silent: AtomicBool::new(false), counted }
+    pub(super) fn new(connection: Object, begin: &'static str, reading: bool, timeout: Option<Duration>, counted: Arc<Counted>) -> Session {
+        Session { connection: Some(connection), begin: Some(begin), reading, timeout, silent: AtomicBool::new(false), counted }
     }
 
     /// Commits, and gives the connection back if that went well.
@@ -195,10 +189,10 @@ impl Session {
 
     /// Waits for the server, but not for ever.
     async fn within<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
-        let done = match self.patience {
-            Some(patience) => tokio::time::timeout(patience, work).await.map_err(|_| {
+        let done = match self.timeout {
+            Some(timeout) => tokio::time::timeout(timeout, work).await.map_err(|_| {
                 self.silent.store(true, Ordering::Relaxed);
-                silent(patience)
+                silent(timeout)
             })?,
             None => work.await,
         };
@@ -273,7 +267,7 @@ impl ToSql for Value {
 /// Why there is no connection to be had.
 pub(super) fn unavailable(error: &PoolError) -> String {
     match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => told(error),
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => describe(error),
         PoolError::PostCreateHook(HookError::Message(cause)) => cause.to_string(),
         PoolError::Timeout(TimeoutType::Create) => "it cannot be reached: no answer in 5 s".to_owned(),
         PoolError::Timeout(_) => "no connection became free in time".to_owned(),
@@ -283,7 +277,7 @@ pub(super) fn unavailable(error: &PoolError) -> String {
 }
 
 /// An error of PostgreSQL's in words, and what to do where that is known.
-pub(super) fn told(error: &tokio_postgres::Error) -> String {
+pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     let (Error::Busy(cause) | Error::Conflict(cause) | Error::Failed(cause)) = explain(error);
     let code = error.code().cloned();
     match code {

@@ -13,8 +13,8 @@ use tokio::sync::{Mutex, watch};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::session::told;
-use crate::db::Access;
+use super::session::describe;
+use crate::access::Access;
 use crate::migrations;
 
 /// One connection at a time begins an epoch, in whichever process. `GILDTIME`.
@@ -71,7 +71,7 @@ impl Timeline {
             Ok(said) => said,
             Err(error) => {
                 // A transaction may be open. Who asked for the connection does not get it.
-                return Err(told(&error));
+                return Err(describe(&error));
             }
         };
         let epoch: i64 = first(&said).last().and_then(|text| text.parse().ok()).ok_or("its epoch is gone")?;
@@ -97,7 +97,7 @@ async fn look(client: &Client) -> Result<Option<i64>, String> {
             tracing::debug!(%error, "the server does not tell its timeline");
             return Ok(Some(1));
         }
-        Err(error) => return Err(told(&error)),
+        Err(error) => return Err(describe(&error)),
     };
     first(&said).last().map(|digits| i64::from_str_radix(digits, 16).map_err(|_| format!("its timeline is {digits:?}"))).transpose()
 }

@@ -18,7 +18,7 @@ use crate::migrations;
 const EVERY: Duration = Duration::from_millis(500);
 
 /// How long a look may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Counts the transactions of tools, in their own transaction.
 pub(super) const COUNT: &str =
@@ -76,7 +76,7 @@ async fn watch(reads: Pool, epoch: Arc<AtomicU64>, foreign: watch::Sender<u64>) 
 
 async fn look(reads: &Pool) -> Result<(u64, i64), Error> {
     let connection = pool::take(reads).await?;
-    match tokio::time::timeout(PATIENCE, ask(&connection)).await {
+    match tokio::time::timeout(TIMEOUT, ask(&connection)).await {
         Ok(answer) => answer,
         Err(_) => {
             drop(Object::take(connection));

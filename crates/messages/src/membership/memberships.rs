@@ -4,18 +4,20 @@ use crate::partitions::Partitions;
 use crate::store::{log, members};
 use contract::UserId;
 use contract::calls::messages::{InRoom, InRooms};
-use db::{Db, Error, Together};
+use db::{Coalescer, Db, Error};
 
-/// Most users in one snapshot, and how many such snapshots there may be at a time: readers do other things too.
-const TOGETHER: (usize, usize) = (64, 2);
+/// Most users in one snapshot.
+const MOST: usize = 64;
+
+/// How many such snapshots there may be at a time: readers do other things too.
+const LANES: usize = 2;
 
 /// The rooms of users, read together.
-pub(crate) type Memberships = Together<UserId, InRooms>;
+pub(crate) type Memberships = Coalescer<UserId, InRooms>;
 
 /// Starts the readers.
 pub(crate) fn start(db: Db) -> Memberships {
-    let (most, lanes) = TOGETHER;
-    Together::start(lanes, most, move |users| read(db.clone(), users))
+    Coalescer::start(LANES, MOST, move |users| read(db.clone(), users))
 }
 
 async fn read(db: Db, users: Vec<UserId>) -> Result<Vec<InRooms>, Error> {

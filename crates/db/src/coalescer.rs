@@ -9,22 +9,21 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::error::Error;
 use crate::tx;
 
-/// Askings that wait before whoever asks more has to wait.
+/// Most requests in the queue; past that the next caller waits.
 const WAITING: usize = 4_096;
 
-/// Does together what is asked at about the same time: whatever waits when the last transaction has ended shares the next one. Alone,
-/// an asking is a transaction of its own, without delay; in a storm of them the begin, the commit and its sync, and the way to
-/// the database's thread are paid once for many.
+/// Joins requests that come at about the same time: all that wait when a transaction ends share the next one. A single request has a
+/// transaction of its own, without delay. Many at once pay for the begin, the commit with its sync, and the round trip only once.
 ///
-/// If the database fails the transaction of several, nothing of it has happened, and each of them is tried again alone, so that one which
-/// cannot be done does not take the others with it. A panic counts as such a failure, and ends no lane.
-pub struct Together<A, R>(mpsc::Sender<Asking<A, R>>);
+/// If a shared transaction fails, nothing of it has happened, and each of its requests is tried again alone, so that the one at fault fails
+/// alone. A panic counts as such a failure, and ends no lane.
+pub struct Coalescer<A, R>(mpsc::Sender<Request<A, R>>);
 
-type Asking<A, R> = (A, oneshot::Sender<Result<R, Error>>);
+type Request<A, R> = (A, oneshot::Sender<Result<R, Error>>);
 
-impl<A: Clone + Send + Sync + 'static, R: Send + 'static> Together<A, R> {
-    /// Starts the `lanes` tasks that run the transactions, one for what writes (so that its order is that of the askings) or several for
-    /// what reads; call it within the runtime. `run` gets up to `most` askings and answers each, in order. The tasks end with this.
+impl<A: Clone + Send + Sync + 'static, R: Send + 'static> Coalescer<A, R> {
+    /// Starts `lanes` tasks that run the transactions: one for writes, to keep the order of the requests, or several for reads. Call it within
+    /// the runtime. `run` gets up to `most` requests and answers each, in order. The tasks end when this is dropped.
     pub fn start<F>(lanes: usize, most: usize, run: impl Fn(Vec<A>) -> F + Clone + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Vec<R>, Error>> + Send + 'static,
@@ -37,19 +36,19 @@ impl<A: Clone + Send + Sync + 'static, R: Send + 'static> Together<A, R> {
         Self(sender)
     }
 
-    /// The answer to this one.
+    /// The answer to this request.
     ///
     /// # Errors
     /// The database's.
-    pub async fn ask(&self, asked: A) -> Result<R, Error> {
+    pub async fn ask(&self, request: A) -> Result<R, Error> {
         let stopped = || Error::Busy("it is closed".to_owned());
         let (answer, answered) = oneshot::channel();
-        self.0.send((asked, answer)).await.map_err(|_| stopped())?;
+        self.0.send((request, answer)).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 }
 
-async fn lane<A: Clone, R, F>(waiting: Arc<Mutex<mpsc::Receiver<Asking<A, R>>>>, most: usize, run: impl Fn(Vec<A>) -> F)
+async fn lane<A: Clone, R, F>(waiting: Arc<Mutex<mpsc::Receiver<Request<A, R>>>>, most: usize, run: impl Fn(Vec<A>) -> F)
 where
     F: Future<Output = Result<Vec<R>, Error>>,
 {
@@ -61,7 +60,7 @@ where
         let (asked, answers): (Vec<A>, Vec<_>) = batch.drain(..).unzip();
         let again = if asked.len() > 1 { asked.clone() } else { Vec::new() };
         match outcome(&run, asked).await {
-            // Whoever does not wait for the answer any more needs none.
+            // A caller may have stopped waiting.
             Ok(done) => answers.into_iter().zip(done).for_each(|(answer, done)| drop(answer.send(Ok(done)))),
             Err(error) if again.is_empty() || matches!(error, Error::Busy(_)) => {
                 answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
@@ -98,14 +97,14 @@ mod tests {
     use std::sync::Mutex as Plain;
     use tokio::sync::Semaphore;
 
-    /// How many were asked in each transaction.
+    /// The number of requests in each transaction.
     type Sizes = Arc<Plain<Vec<usize>>>;
 
     /// Doubles numbers, refuses batches with a 13 in them, panics over those with a 17 (and at once over a 19), and waits for a permit before each.
-    fn doubling(lanes: usize) -> (Arc<Together<i64, i64>>, Arc<Semaphore>, Sizes) {
+    fn doubling(lanes: usize) -> (Arc<Coalescer<i64, i64>>, Arc<Semaphore>, Sizes) {
         let (gate, sizes) = (Arc::new(Semaphore::new(0)), Sizes::default());
         let (opened, noted) = (Arc::clone(&gate), Arc::clone(&sizes));
-        let together = Together::start(lanes, 4, move |asked: Vec<i64>| {
+        let coalescer = Coalescer::start(lanes, 4, move |asked: Vec<i64>| {
             let (opened, noted) = (Arc::clone(&opened), Arc::clone(&noted));
             assert!(!asked.contains(&19), "before anything is awaited");
             async move {
@@ -115,15 +114,15 @@ mod tests {
                 if asked.contains(&13) { Err(Error::Failed("unlucky".into())) } else { Ok(asked.iter().map(|n| n * 2).collect()) }
             }
         });
-        (Arc::new(together), gate, sizes)
+        (Arc::new(coalescer), gate, sizes)
     }
 
     #[tokio::test]
     async fn what_waits_is_done_together_up_to_the_most() {
-        let (together, gate, sizes) = doubling(1);
+        let (coalescer, gate, sizes) = doubling(1);
         let asking = |n| {
-            let together = Arc::clone(&together);
-            tokio::spawn(async move { together.ask(n).await })
+            let coalescer = Arc::clone(&coalescer);
+            tokio::spawn(async move { coalescer.ask(n).await })
         };
         // One runtime thread: all have asked before the first is let through.
         let all: Vec<_> = (1..8).map(asking).collect();
@@ -142,9 +141,9 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_fails_takes_nobody_with_it() {
-        let (together, gate, _) = doubling(2);
+        let (coalescer, gate, _) = doubling(2);
         gate.add_permits(100);
-        let asked = futures_util::future::join_all([5, 13, 6].map(|n| together.ask(n))).await;
+        let asked = futures_util::future::join_all([5, 13, 6].map(|n| coalescer.ask(n))).await;
         assert_eq!(asked[0], Ok(10));
         assert_eq!(asked[1], Err(Error::Failed("unlucky".into())));
         assert_eq!(asked[2], Ok(12));
@@ -152,10 +151,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_costs_its_own_asking_and_no_lane() {
-        let (together, gate, sizes) = doubling(1);
+        let (coalescer, gate, sizes) = doubling(1);
         gate.add_permits(100);
         for _ in 0..3 {
-            let asked = futures_util::future::join_all([5, 17, 19, 6].map(|n| together.ask(n))).await;
+            let asked = futures_util::future::join_all([5, 17, 19, 6].map(|n| coalescer.ask(n))).await;
             assert_eq!((&asked[0], &asked[3]), (&Ok(10), &Ok(12)));
             for failed in &asked[1..3] {
                 assert!(matches!(failed, Err(Error::Failed(why)) if why.contains("a panic")), "{failed:?}");
