@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::{Json as Answered, extract::FromRef};
 use bus::Bus;
 use contract::calls::messages as calls;
-use contract::{Answer, Body, Limit, Message, NewRoomName, Nonce, Page, Room, RoomId, User, Username, wire};
+use contract::{Answer, Body, Limit, Message, NewRoomName, Nonce, Page, Room, RoomId, User, Username, claiming, wire};
 use edge::{Admission, Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, room_id, username};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ async fn create_room(
     Changes(who): Changes,
     Json(body): Json<wire::CreateRoom>,
 ) -> Result<(StatusCode, Answered<Room>), Problem> {
-    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
+    who.user()?.check_claim(&body)?;
     let call = calls::CreateRoom { usernames: body.usernames, name: body.name.map(Into::into), kind: body.kind, nonce: body.nonce };
     let created = s.messages.answer(&who, call).await?;
     let status = if created.created { StatusCode::CREATED } else { StatusCode::OK };
@@ -106,14 +106,12 @@ async fn get_room(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<Str
     Ok(Answered(s.messages.answer(&who, calls::GetRoom { room: room_id(&id)? }).await?))
 }
 
-/// A room's new name.
-#[derive(Deserialize, ToSchema)]
-struct NewName {
-    name: NewRoomName,
-    /// Not needed; if it is there, it has to be your own username.
-    sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    username: Option<String>,
+claiming! {
+    /// A room's new name.
+    #[derive(Deserialize, ToSchema)]
+    struct NewName {
+        name: NewRoomName,
+    }
 }
 
 /// Rename a room
@@ -123,7 +121,7 @@ struct NewName {
     params(("id" = RoomId, Path, description = "The room.")), request_body = NewName, security(("token" = [])),
     responses((status = 200, body = Room, description = "The room as it is now."), Refuses<400, 404, 413, 415>))]
 async fn rename_room(State(s): State<Shared>, Changes(who): Changes, Path(id): Path<String>, Json(body): Json<NewName>) -> Reply<Room> {
-    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
+    who.user()?.check_claim(&body)?;
     Ok(Answered(s.messages.answer(&who, calls::RenameRoom { room: room_id(&id)?, name: body.name.into() }).await?))
 }
 
@@ -200,16 +198,14 @@ async fn history(
     Ok(Answered(s.messages.answer(&who, call).await?))
 }
 
-/// A message to send.
-#[derive(Deserialize, ToSchema)]
-struct NewMessage {
-    body: Body,
-    /// Your key for this send: the same send again returns the first message.
-    nonce: Option<Nonce>,
-    /// Not needed; if it is there, it has to be your own username.
-    sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    username: Option<String>,
+claiming! {
+    /// A message to send.
+    #[derive(Deserialize, ToSchema)]
+    struct NewMessage {
+        body: Body,
+        /// Your key for this send: the same send again returns the first message.
+        nonce: Option<Nonce>,
+    }
 }
 
 /// Send a message
@@ -227,7 +223,7 @@ async fn send(
     Path(id): Path<String>,
     Json(body): Json<NewMessage>,
 ) -> Result<(StatusCode, Answered<Message>), Problem> {
-    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
+    who.user()?.check_claim(&body)?;
     let sent = s.messages.answer(&who, calls::Send { room: room_id(&id)?, body: body.body, nonce: body.nonce }).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
     if sent.created {
@@ -236,17 +232,15 @@ async fn send(
     Ok((status, Answered(sent.message)))
 }
 
-/// A read mark.
-#[derive(Deserialize, ToSchema)]
-struct NewMark {
-    /// Read up to here; past the head means the head.
-    #[serde(deserialize_with = "contract::whole::number")]
-    #[schema(minimum = 0)]
-    seq: i64,
-    /// Not needed; if it is there, it has to be your own username.
-    sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    username: Option<String>,
+claiming! {
+    /// A read mark.
+    #[derive(Deserialize, ToSchema)]
+    struct NewMark {
+        /// Read up to here; past the head means the head.
+        #[serde(deserialize_with = "contract::whole::number")]
+        #[schema(minimum = 0)]
+        seq: i64,
+    }
 }
 
 /// Move your read mark
@@ -261,7 +255,7 @@ async fn mark_read(
     Path(id): Path<String>,
     Json(body): Json<NewMark>,
 ) -> Reply<calls::ReadMark> {
-    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
+    who.user()?.check_claim(&body)?;
     Ok(Answered(s.messages.answer(&who, calls::MarkRead { room: room_id(&id)?, seq: body.seq }).await?))
 }
 
@@ -351,9 +345,4 @@ impl SearchParams {
         let room = self.room.as_deref().map(room_id).transpose()?;
         Ok(calls::Search { q: self.q, room, from: self.from, before: self.before, limit: limit(self.limit)? })
     }
-}
-
-/// A name in a request that is not the caller's own is refused.
-fn claims(who: &contract::Caller, sender: Option<&str>, username: Option<&str>) -> Result<(), Problem> {
-    Ok(who.user()?.must_be(sender, username)?)
 }

@@ -1,44 +1,43 @@
-//! Several partitions of the log as one stream, in the order of commits.
+//! Merges the partitions of the log into one stream, in the order of commits.
 //!
 //! Positions cannot be compared across partitions, but each row has the time of its commit, and within a partition times rise with positions.
-//! So the next row is always the one with the earliest time among the partitions' next rows; the lower partition goes first where two times
-//! are the same. Within a partition the order is that of positions whatever the times say: a clock that was wrong can make partitions trade
-//! places, but it cannot make a cursor wrong. What comes next depends on nothing but where each partition stands, so a stream that was cut
-//! anywhere goes on as it would have.
+//! So the next row is always the one with the earliest time among the partitions' next rows; of two equal times the lower partition goes
+//! first. Within a partition the order is always that of positions: a wrong clock can change the order of partitions, but cannot make a cursor
+//! wrong. The next row depends only on the position in each partition, so a stream that was cut anywhere goes on in the same order.
 
 use crate::store::log::{self, Kind, LogRow};
 use db::{Error, Tx};
 use std::collections::VecDeque;
 
-/// A page ends after so many bytes, whatever its limit: a gateway keeps it until a slow client has taken it, and there may be hundreds of
-/// those. 256 KiB, which is 8 of the largest messages.
+/// A page ends after so many bytes, below its limit too: a gateway keeps a page until a slow client has taken it, and there may be hundreds of
+/// slow clients. 256 KiB are 8 of the largest messages.
 const PAGE_BYTES: usize = 256 * 1024;
 
-/// What a `room created` counts as: its row holds no text, but it is told with up to a hundred usernames of 32 bytes, and more.
+/// The size that a `room created` counts as: its row holds no text, but the event has up to a hundred usernames of 32 bytes, and more.
 const ROOM_BYTES: usize = 4 * 1024;
 
-/// How many rows of a partition are read at once: few at first, because the page may come from the other partitions, or its rows may be
-/// large; twice as many each time, up to this.
+/// How many rows of a partition are read at once. Few at first, because the page may come from other partitions, or rows may be large. Each
+/// time twice as many, up to the most.
 const FIRST_READ: usize = 4;
 const MOST_READ: usize = 64;
 
 /// A page of the stream.
 pub(crate) struct Page {
     pub rows: Vec<LogRow>,
-    /// Up to where each partition has been covered: the next page begins behind it.
+    /// The position up to which each partition is covered: the next page begins after it.
     pub positions: Vec<i64>,
     /// Whether there is a next page.
     pub more: bool,
 }
 
-/// One partition's part of the stream.
+/// One partition of the stream.
 pub(crate) struct Source {
     part: u16,
-    /// Where its next rows are, ascending.
+    /// The positions of its next rows, ascending.
     positions: VecDeque<i64>,
-    /// Up to where it has been covered when all of them have been taken.
+    /// The position up to which it is covered when all of them were taken.
     until: i64,
-    /// Rows that were read and not taken; the places of these are no longer in `positions`.
+    /// Rows that were read and not taken; their positions are no longer in `positions`.
     read: VecDeque<LogRow>,
     /// How many are read next.
     count: usize,
@@ -51,7 +50,7 @@ impl Source {
         Self { part, positions: positions.into(), until, read: VecDeque::new(), count: FIRST_READ }
     }
 
-    /// The place of the next row; `None` at the end.
+    /// The position of the next row; `None` at the end.
     fn next(&self) -> Option<i64> {
         self.read.front().map(|row| row.position).or_else(|| self.positions.front().copied())
     }
@@ -69,14 +68,13 @@ impl Page {
             rows.push(row);
         }
         let more = sources.iter().any(|source| source.next().is_some());
-        // Whatever lies between a partition's last row here and its next one is not for this reader.
+        // Rows between a partition's last row on this page and its next one are not for this reader.
         let positions = sources.iter().map(|source| source.next().map_or(source.until, |next| next - 1)).collect();
         Ok(Self { rows, positions, more })
     }
 }
 
-/// Reads on wherever nothing is left of what was read, so that the next row of every partition is known. All of it goes to the database
-/// together.
+/// Reads more rows of every partition that has none left, all in one round trip, so that the next row of every partition is known.
 async fn read(tx: &mut Tx, sources: &mut [Source]) -> Result<(), Error> {
     loop {
         let mut places = Vec::new();

@@ -1,11 +1,11 @@
-//! What a user has missed since a cursor: the heart of resuming. It reads the log, and nothing but the log.
+//! What a user has missed since a cursor, read from the log alone. Resuming rests on it.
 //!
-//! Who presents the cursor decides what is found: the rows of rooms while that user was a member (joins and leaves are in the log too,
-//! and `stays` says from where to where), and the rows addressed to that user alone. Within a room, seqs are gapless and rise with
-//! positions, so how much was missed is a subtraction, and where it begins is a search by halves; nothing that was not missed is read.
+//! The user gets the rows of rooms from the times when the user was a member (the table `stays`), and the rows for this user alone. Within a
+//! room, seqs are gapless and rise with positions. So how much was missed is a subtraction, and where it begins is found by binary search;
+//! nothing else is read.
 //!
-//! The partitions come as one stream, in the order in which things were committed (`merge`). What is asked of each partition and room is asked
-//! of all of them together, so a page costs a handful of ways to the database and back.
+//! The partitions come as one stream, in the order of commits (`merge`). Each statement is for all partitions and rooms together, so a page
+//! costs a handful of round trips.
 
 use super::merge::{Page, Source};
 use crate::partitions::Partitions;
@@ -14,10 +14,11 @@ use crate::store::log;
 use crate::store::members::{self, SeqRange};
 use contract::calls::messages::{Missed, ReadMissed};
 use contract::log::Event;
+use contract::message::nonce_for_reader;
 use contract::{Answer, Caller, Cursor, Refusal, UserId};
 use db::{Error, Tx};
 
-/// How far back a cursor may reach, in the user's own events (api.md). Past it a client does better to fetch what it shows.
+/// How far back a cursor may reach, in the user's own events (api.md). Past that, a client fetches what it shows instead.
 const MOST: i64 = 5_000;
 
 impl Answer<ReadMissed> for Messages {
@@ -49,10 +50,8 @@ impl Answer<ReadMissed> for Messages {
             Read::Page(Page { rows, positions, more }) => {
                 let mut entries = self.resolver.entries(rows).await?;
                 for entry in &mut entries {
-                    if let Event::NewMessage { sender, message } = &mut entry.event
-                        && sender.id != user
-                    {
-                        message.nonce = None;
+                    if let Event::NewMessage { sender, message } = &mut entry.event {
+                        message.nonce = nonce_for_reader(message.nonce.take(), sender.id == user);
                     }
                 }
                 Ok(Missed::Entries { entries, cursor: Cursor::new(cursor.epoch, positions), more })
@@ -70,7 +69,7 @@ enum Read {
     Page(Page),
 }
 
-/// What is asked for. There is a position for each partition.
+/// What to read. `after` and `until` have a position for each partition.
 struct Reading {
     user: UserId,
     partitions: Partitions,
@@ -78,7 +77,7 @@ struct Reading {
     until: Option<Vec<i64>>,
     /// How many rows a page has at the most.
     limit: usize,
-    /// Whether the cursor may reach back as far as it likes.
+    /// Whether the cursor may reach back any distance.
     going_on: bool,
 }
 
@@ -89,7 +88,7 @@ async fn page(tx: &mut Tx, reading: &Reading) -> Result<Read, Error> {
     if places.iter().zip(&ends).any(|((_, after), end)| after > end) {
         return Ok(Read::TooFar("it lies past the log's end, so it is not of this database"));
     }
-    // One more than matters tells that there are more.
+    // One more than the limit shows that there are more.
     let most = if reading.going_on { limit } else { MOST }.saturating_add(1);
     let to_one = log::positions_to_one_each(tx, reading.user, &places, most).await?;
     let ranges = members::unseen_each(tx, reading.user, &places).await?;
@@ -98,7 +97,7 @@ async fn page(tx: &mut Tx, reading: &Reading) -> Result<Read, Error> {
     if missed > MOST && !reading.going_on {
         return Ok(Read::TooFar("it is further back than is replayed"));
     }
-    // A room by itself may have all that a page can take, and one more.
+    // One room alone may fill the page, and have one row more.
     let counts: Vec<usize> = ranges.iter().map(Vec::len).collect();
     let all: Vec<SeqRange> = ranges.into_iter().flatten().collect();
     let mut of_rooms = log::positions_each(tx, &all, limit.saturating_add(1)).await?.into_iter();
