@@ -73,7 +73,7 @@ impl Db {
     }
 
     /// Like [`Db::read`], for work that may look at much: a search, a list of lists. It runs in a lane of its own, few at a time, so that what
-    /// is quick (logins, resume, history) never waits behind it. What waits too long for its turn is [`Error::Busy`].
+    /// is quick (logins, resume, history) never waits behind it. A read that waits too long for its turn is [`Error::Busy`].
     pub async fn read_slowly<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -136,7 +136,7 @@ impl Db {
         self.read(|tx| Box::pin(async move { tx.row(migrations::READ_EPOCH, &[], |row| row.int(0)).await.map(|_| ()) })).await
     }
 
-    /// What the database cannot do without, beside what it asks a server for.
+    /// The threads and tasks that the database cannot do without.
     pub fn vital(&self) -> Vital {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.vital(),
@@ -153,7 +153,7 @@ impl Db {
         }
     }
 
-    /// How many times services have gone to the database and back so far; none on SQLite, to which there is no way.
+    /// How many round trips to the database services have made so far; none on SQLite, which is in this process.
     pub fn trips(&self) -> Trips {
         match &*self.backend {
             Backend::Sqlite(_) => Trips::default(),
@@ -169,7 +169,7 @@ impl Db {
         }
     }
 
-    /// Finishes what was asked for, takes no more (that is [`Error::Busy`]), moves the log into the file and releases
+    /// Finishes the work that waits, refuses more as [`Error::Busy`], moves the log into the file and releases
     /// the lock. The same happens, blocking, when the last handle is dropped.
     pub async fn close(&self) {
         match &*self.backend {

@@ -1,7 +1,7 @@
 //! One thin face over SQLite and PostgreSQL: run this statement with these values, map each row by position.
 //!
 //! It opens a database (and says to an operator, in one line, why not), brings its schema up to date, gives
-//! consistent reads on several threads, and one transaction at a time to whoever writes: `Ok` from [`Db::write`]
+//! consistent reads on several threads, and one write transaction at a time: `Ok` from [`Db::write`]
 //! means committed and synced to disk.
 //!
 //! It may not know what is stored: no user, room or message is named here, and no service's statement stands here.

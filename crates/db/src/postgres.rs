@@ -47,7 +47,7 @@ pub(crate) struct Postgres {
     /// Turns of slow reads.
     slow: Semaphore,
     epoch: Arc<AtomicU64>,
-    /// Counts transactions: what one remembered is never known to hold in the next.
+    /// Counts transactions. Each has a new generation, because another server may write between two of them.
     transactions: AtomicU64,
     counted: Arc<Counted>,
     foreign: channel::Sender<u64>,
@@ -128,7 +128,7 @@ impl Postgres {
         self.transact(&self.pools.reads, BEGIN_READ, work).await
     }
 
-    /// The same in a turn of its own: connections are left for what is quick.
+    /// The same in a turn of its own, so that connections are left for quick reads.
     pub(crate) async fn read_slowly<T, F>(&self, work: F) -> Result<T, Error>
     where
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,

@@ -1,4 +1,4 @@
-//! What other programs do to the database that a server must know of: a new epoch, and what `guild user` writes.
+//! Watches for changes by other programs: a new epoch, and writes of `guild user`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +30,7 @@ const LOOK: &str = "SELECT name, value FROM meta WHERE name IN ('epoch', 'tool_w
 pub(super) struct Watch(JoinHandle<()>);
 
 impl Watch {
-    /// Keeps `epoch` current, and tells `foreign` when a tool has written.
+    /// Keeps `epoch` current, and notifies `foreign` when a tool has written.
     pub(super) fn start(vital: &Vital, reads: Pool, epoch: Arc<AtomicU64>, foreign: watch::Sender<u64>) -> Watch {
         Watch(tokio::spawn(vital.keep("the watch for what other programs write", watch(reads, epoch, foreign))))
     }

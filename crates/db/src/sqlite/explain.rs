@@ -4,7 +4,7 @@ use rusqlite::{ErrorCode, ffi};
 
 use crate::error::Error;
 
-/// What an error of SQLite's means to a service.
+/// An error of SQLite as this crate's error.
 pub(super) fn explain(error: &rusqlite::Error) -> Error {
     let rusqlite::Error::SqliteFailure(code, message) = error else {
         return Error::Failed(error.to_string());

@@ -25,7 +25,7 @@ const FIRST: i64 = 16;
 /// Rooms that are read together on a shared database, to save round trips. More would be wasted, since a page mostly comes from a few rooms.
 const AT_ONCE: usize = 16;
 
-/// What is looked for.
+/// Which messages are wanted.
 struct Criteria {
     authors: Authors,
     since: Time,

@@ -1,5 +1,5 @@
-//! Becoming a member: added by a member of a group, or going oneself into a channel. Two rows in one transaction: the room for the new
-//! member alone, then the join for everybody.
+//! Becoming a member: a member of a group adds somebody, or a user joins a channel. One transaction appends two rows: the room for the new
+//! member alone, then the join for all members.
 
 use crate::access;
 use crate::service::Messages;
@@ -12,7 +12,7 @@ impl Answer<AddMember> for Messages {
     async fn answer(&self, who: &Caller, call: AddMember) -> Result<Room, Refusal> {
         let who = who.user()?;
         self.names.learn(who.id, &who.username);
-        // Whether there is such a user is told only to whom the room exists.
+        // Decided in the operation: only a caller who may see the room learns whether there is such a user.
         let subject = if call.username == who.username { Some(who.id) } else { self.user(&call.username).await?.map(|user| user.id) };
         let operation = Join { room: call.room, actor: who.id, subject, most: self.settings.room_members };
         self.writer()?.write(operation).await?;
@@ -21,7 +21,7 @@ impl Answer<AddMember> for Messages {
 }
 
 impl Messages {
-    /// Who has this name; `None` for nobody.
+    /// The user of this name; `None` if there is none.
     pub(crate) async fn user(&self, username: &Username) -> Result<Option<UserRef>, Refusal> {
         let users = self.bus.ask(&Caller::service("messages"), UsersByName { usernames: vec![username.clone()] }).await?;
         Ok(users.into_iter().next().inspect(|user| self.names.learn(user.id, &user.username)))
@@ -31,7 +31,7 @@ impl Messages {
 struct Join {
     room: RoomId,
     actor: UserId,
-    /// Who joins; `None` for a name that nobody has.
+    /// The new member; `None` if no user has the name.
     subject: Option<UserId>,
     most: i64,
 }
@@ -62,7 +62,7 @@ impl Operation for Join {
         if members == 0
             && let Some(room) = batch.room(self.room).await?
         {
-            // Everybody had left, the owner too.
+            // All members had left, the owner included.
             room.owner = subject;
         }
         batch.save(self.room);

@@ -1,5 +1,5 @@
-//! Ceasing to be a member: one leaves, or is removed by the room's owner. When the owner leaves, the longest-standing member owns the
-//! room.
+//! Ending a membership: a member leaves, or the room's owner removes one. When the owner leaves, the longest-standing member becomes the
+//! owner.
 
 use crate::access;
 use crate::rooms::view::{self, Parting};
@@ -26,12 +26,12 @@ impl Answer<RemoveMember> for Messages {
 struct Leave {
     room: RoomId,
     actor: UserId,
-    /// Who leaves; `None` for a name that nobody has.
+    /// The leaving member; `None` if no user has the name.
     subject: Option<UserId>,
 }
 
 impl Operation for Leave {
-    /// What the room was then, without who left.
+    /// The room just after the leaving.
     type Done = Parting;
 
     fn room(&self) -> RoomId {

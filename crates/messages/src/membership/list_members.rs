@@ -1,4 +1,4 @@
-//! A room's members, those who have been in the longest first.
+//! A room's members, the longest-standing first.
 
 use crate::access;
 use crate::request::after_member;

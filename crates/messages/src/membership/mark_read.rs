@@ -1,4 +1,4 @@
-//! Moving one's read mark: never back, and not past the head.
+//! Moving the caller's read mark: never back, and not past the head.
 
 use crate::access;
 use crate::service::Messages;
@@ -21,7 +21,7 @@ impl Answer<MarkRead> for Messages {
             let user = UserRef { id: who.id, username: who.username.clone() };
             self.bus.publish(ReadMoved { room, user, seq: read });
         }
-        // Only the answer needs it, so the writer does not wait for it; and most have read everything.
+        // Only the answer needs it, so it is read after the commit; and mostly everything is read.
         let unread = match read == head {
             true => 0,
             false => messages - self.db.read(move |tx| Box::pin(log::messages_up_to(tx, room, read))).await?,
@@ -36,14 +36,14 @@ struct Mark {
     seq: i64,
 }
 
-/// What a mark has done.
+/// The outcome of a mark.
 struct Marked {
-    /// Where it stands.
+    /// The mark now.
     read: i64,
-    /// Where the room's log ends, and how many messages are in it.
+    /// The room's newest seq, and how many messages the room holds.
     head: i64,
     messages: i64,
-    /// Whether this moved it.
+    /// Whether this call moved it.
     moved: bool,
 }
 

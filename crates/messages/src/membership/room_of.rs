@@ -1,4 +1,4 @@
-//! How a user stands in one room, for a gateway: see [`RoomOf`].
+//! A user's membership in one room, for a gateway: see [`RoomOf`].
 
 use crate::service::Messages;
 use crate::store::{members, rooms};

@@ -1,4 +1,4 @@
-//! Where the log's end is, and where every room of a user stands.
+//! The log's end, and the newest seq of every room of a user.
 
 use crate::service::Messages;
 use crate::store::{log, members};

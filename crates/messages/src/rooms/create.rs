@@ -1,4 +1,4 @@
-//! Creating a room. The pair's direct room, and a retry with the same nonce, find the room that is there.
+//! Creating a room. A pair that has a direct room gets that one, and a retry with the same nonce gets the first room.
 
 use crate::send::rate_limit_token::RateLimitToken;
 use crate::service::{Limits, Messages};
@@ -35,7 +35,7 @@ impl Answer<CreateRoom> for Messages {
             (RoomKind::Direct, Some(other)) => Some(pair(who.id, *other)),
             _ => None,
         };
-        // What may stand once only chooses the partition, so that its writer alone decides.
+        // A pair or a nonce is unique, so it chooses the partition: one writer alone decides about it.
         let key = match (&pair, &nonce) {
             (Some(pair), _) => Some(pair.clone()),
             (None, Some(nonce)) => Some([who.id.bytes().as_slice(), nonce.as_bytes()].concat()),
@@ -56,7 +56,7 @@ impl Answer<CreateRoom> for Messages {
         let (room, created) = self.writer()?.write(operation).await?;
         match self.room_for(who, room).await {
             Ok(room) => Ok(Created { room, created }),
-            // Who has left it is told no more of it than anybody else who is not in it.
+            // The creator has left the room since, and may see no more of it than any other non-member.
             Err(refusal) if !created && refusal.code == Code::NotFound => {
                 let detail = "this nonce created a room that you are not in any more; use a new one for a new room";
                 Err(Refusal::not_found(detail).about("nonce"))
@@ -87,7 +87,7 @@ impl Messages {
     }
 }
 
-/// Which kind of room is meant, and whether it can be.
+/// The kind of room that the call asks for, or why there cannot be such a room.
 fn kind_of(call: &CreateRoom, others: &BTreeSet<Username>) -> Result<RoomKind, Refusal> {
     let implied = if others.len() == 1 && call.name.is_none() { RoomKind::Direct } else { RoomKind::Group };
     let kind = call.kind.unwrap_or(implied);
@@ -102,11 +102,11 @@ fn kind_of(call: &CreateRoom, others: &BTreeSet<Username>) -> Result<RoomKind, R
     }
 }
 
-/// Stands for what was asked for, to tell a retry from another request with the same nonce.
+/// A hash of the request, to tell a retry from another request with the same nonce.
 fn request(kind: RoomKind, call: &CreateRoom, others: &BTreeSet<Username>) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(kind.as_str());
-    // No username and no name holds a NUL, so the parts cannot run into one another.
+    // No username and no name holds a NUL, so it can separate the parts.
     for part in std::iter::once(call.name.as_ref().map_or("", |name| name.as_str())).chain(others.iter().map(Username::as_str)) {
         hash.update([0]);
         hash.update(part);
@@ -169,14 +169,14 @@ impl Operation for Create {
 }
 
 impl Create {
-    /// The room that is there already: of an earlier call with this nonce, refused if that asked for something else, or the pair's.
+    /// The room that exists already: that of an earlier call with this nonce, or the pair's. Refused if the earlier call was another request.
     async fn earlier(&self, batch: &mut Batch<'_>) -> Result<Option<RoomId>, Denied> {
         let earlier = match &self.nonce {
             Some(nonce) => batch.rooms_of_nonce(self.creator, nonce).await?,
             None => Vec::new(),
         };
         if !earlier.is_empty() {
-            self.found();
+            self.give_token_back();
             if let Some(same) = earlier.iter().find(|earlier| earlier.request == self.request) {
                 return Ok(Some(same.room));
             }
@@ -186,13 +186,13 @@ impl Create {
         let Some(pair) = &self.pair else { return Ok(None) };
         let room = batch.room_of_pair(pair).await?;
         if room.is_some() {
-            self.found();
+            self.give_token_back();
         }
         Ok(room)
     }
 
-    /// An earlier attempt may have taken a token for what another server has created since.
-    fn found(&self) {
+    /// Gives back the token of an earlier attempt: another server has created the room since.
+    fn give_token_back(&self) {
         self.token.give_back(&self.limits.rooms, self.creator);
     }
 }

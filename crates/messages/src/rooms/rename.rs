@@ -1,4 +1,4 @@
-//! Renaming a room, which is its owner's right.
+//! Renaming a room. Only its owner may.
 
 use crate::access;
 use crate::service::Messages;

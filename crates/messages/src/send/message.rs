@@ -1,5 +1,4 @@
-//! Sending a message: the call this service exists for. Membership, nonce and seq are decided in the writer's transaction; the answer
-//! means that the message is on disk.
+//! Sending a message. Membership, nonce and seq are decided in the writer's transaction. The answer means that the message is on disk.
 
 use crate::access;
 use crate::resolve;
@@ -60,7 +59,7 @@ impl Operation for SendMessage {
         let member = batch.member(self.room, self.sender).await?.filter(|member| member.active);
         access::member_only(kind, member.is_some())?;
         if let Err(wait) = self.token.take(&self.limits.sends, self.sender) {
-            // The same send again does not count, so it is found even by who may not send now.
+            // A repeated send does not count, so its message is found even without a token.
             if let Some(row) = self.earlier(batch).await? {
                 return Ok((row, false));
             }
@@ -77,7 +76,7 @@ impl Operation for SendMessage {
         };
         match batch.append(self.room, new).await? {
             Some(row) => {
-                // Who writes has read what is there.
+                // A sender has read everything up to the own message.
                 batch.mark_read(self.room, self.sender, head + 1);
                 Ok((row, true))
             }
@@ -91,7 +90,7 @@ impl Operation for SendMessage {
 }
 
 impl SendMessage {
-    /// What an earlier send with this nonce wrote; refused if it was another message.
+    /// The row that an earlier send with this nonce wrote; refused if it holds another message.
     async fn earlier(&self, batch: &mut Batch<'_>) -> Result<Option<LogRow>, Denied> {
         let Some(nonce) = &self.nonce else { return Ok(None) };
         let row = batch.by_nonce(self.room, self.sender, nonce).await?;

@@ -1,6 +1,6 @@
-//! After the commit: what was appended goes out as one hint a batch, in order, best effort. It never delays whoever sent: this only
-//! enters a queue, and a task of its own finds the names that gateways need. A hint that cannot be made is dropped; gateways notice
-//! the missing positions and read them from the log.
+//! After the commit, the rows of a batch are published as one hint, in order, best effort. The writer only puts them into a queue; a task of
+//! its own looks up the names that gateways need. A hint that cannot be made is dropped: gateways notice the missing positions and read them
+//! from the log.
 
 use crate::resolve::Resolver;
 use crate::store::log::LogRow;
@@ -9,7 +9,7 @@ use contract::log::Batch;
 use tokio::sync::mpsc;
 use vital::Vital;
 
-/// Batches that may wait. A batch holds up to some thousand rows, so this is seconds of the fullest load.
+/// Most batches that may wait. A batch holds up to some thousand rows, so these are seconds of full load.
 const QUEUE: usize = 256;
 
 /// A handle to the task that publishes for one partition.
@@ -23,7 +23,7 @@ impl Publisher {
         Self(queue)
     }
 
-    /// Hands over what one commit appended, with the database's epoch. Called in the order of commits.
+    /// Queues the rows of one commit, with the database's epoch. Called in the order of commits.
     pub(crate) fn committed(&self, epoch: u64, rows: Vec<LogRow>) {
         if !rows.is_empty() && self.0.try_send((epoch, rows)).is_err() {
             tracing::warn!("a batch of the log was not published: publishing is behind; gateways will read it from the log");
