@@ -21,12 +21,12 @@ impl Gateway {
     pub(crate) async fn prove(&self, address: IpAddr, shown: &Authenticate) -> Result<Option<Proven>, Refusal> {
         let asked_at = self.revocations.mark();
         let session = match (&shown.token, &shown.username) {
-            (Some(token), username) => {
+            (Some(token), _) => {
                 let session = self.admission.authenticate(&self.bus, address, token.clone()).await?;
                 // The token has been looked up, whatever comes of it: who repeats this with another's name meets a limit, too.
                 let _paid = self.admission.pay(session.user.id, Price::Read)?;
                 let user = UserCaller { id: session.user.id, username: session.user.username.clone(), token: session.token };
-                user.must_be(None, username.as_deref())?;
+                user.check_claim(shown)?;
                 session
             }
             (None, Some(username)) => {

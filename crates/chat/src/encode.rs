@@ -46,9 +46,8 @@ fn encode(event: &Event, own: bool, cursor: &str) -> Option<Frame> {
     match event {
         Event::RoomCreated { room, .. } => frame(server::ROOM_CREATED, &RoomCreated { room: (**room).clone(), cursor }),
         Event::NewMessage { message, .. } => {
-            let message: &Message = message;
-            let nonce = message.nonce.clone().filter(|_| own);
-            frame(server::NEW_MESSAGE, &NewMessage { message: Message { nonce, ..message.clone() }, cursor })
+            let message = Message::clone(message).for_reader(own);
+            frame(server::NEW_MESSAGE, &NewMessage { message, cursor })
         }
         Event::MemberJoined(m) => {
             frame(server::MEMBER_JOINED, &MemberChanged { room: m.room, seq: m.seq, username: m.user.username.clone(), cursor })

@@ -7,7 +7,7 @@ use contract::wire::{CreateRoom, CreateRoomAck};
 
 pub(crate) async fn on_create_room(event: Event, request: CreateRoom) -> Result<CreateRoomAck, Refusal> {
     let Event { line, known, .. } = event;
-    known.user.must_be(request.sender.as_deref(), request.username.as_deref())?;
+    known.user.check_claim(&request)?;
     let CreateRoom { usernames, name, kind, nonce, .. } = request;
     let call = messages::CreateRoom { usernames, name: name.map(Into::into), kind, nonce };
     let messages::Created { room, created } = line.gateway.bus.ask(&known.caller, call).await?;

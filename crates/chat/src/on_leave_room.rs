@@ -7,7 +7,7 @@ use contract::wire::{InRoom, RoomAck};
 
 pub(crate) async fn on_leave_room(event: Event, request: InRoom) -> Result<RoomAck, Refusal> {
     let Event { line, known, .. } = event;
-    known.user.must_be(request.sender.as_deref(), request.username.as_deref())?;
+    known.user.check_claim(&request)?;
     let room = edge::room_id(&request.room)?;
     let room = line.gateway.bus.ask(&known.caller, RemoveMember { room, username: known.user.username.clone() }).await?;
     Ok(RoomAck { room })

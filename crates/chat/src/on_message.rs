@@ -8,7 +8,7 @@ use contract::wire::{MessageAck, SendMessage};
 // Nothing may be awaited before the bus: a client's sends are to be queued in the order in which they came.
 pub(crate) async fn on_message(event: Event, request: SendMessage) -> Result<MessageAck, Refusal> {
     let Event { line, known, paid } = event;
-    known.user.must_be(request.sender.as_deref(), request.username.as_deref())?;
+    known.user.check_claim(&request)?;
     let room = edge::room_id(&request.room)?;
     let call = messages::Send { room, body: request.body, nonce: request.nonce };
     let messages::Sent { message, created } = line.gateway.bus.ask(&known.caller, call).await?;

@@ -7,7 +7,7 @@ use contract::wire::{MarkRead, ReadAck};
 
 pub(crate) async fn on_read(event: Event, request: MarkRead) -> Result<ReadAck, Refusal> {
     let Event { line, known, .. } = event;
-    known.user.must_be(request.sender.as_deref(), request.username.as_deref())?;
+    known.user.check_claim(&request)?;
     let room = edge::room_id(&request.room)?;
     if request.seq < 0 {
         return Err(Refusal::invalid("seq", "seq is a number from 0 up"));

@@ -15,7 +15,7 @@ use contract::{Refusal, RoomId, UserId, UserRef};
 pub(crate) async fn on_typing(event: Event, request: SetTyping) -> Result<NothingAck, Refusal> {
     let Event { line, known, .. } = event;
     let gateway = &line.gateway;
-    known.user.must_be(request.sender.as_deref(), request.username.as_deref())?;
+    known.user.check_claim(&request)?;
     let room = edge::room_id(&request.room)?;
     let standing = match gateway.registry.standing(known.user.id, room) {
         Standing::Outside => gateway.standing_in_log(known.user.id, room).await?,

@@ -1,6 +1,6 @@
 //! Who asks. Every call to a service comes with one; what it may do is decided by the service, never by an edge.
 
-use crate::{Code, Refusal, TokenId, UserId, Username};
+use crate::{Claimed, Claims, Code, Refusal, TokenId, UserId, Username};
 use serde::{Deserialize, Serialize};
 
 /// Who asks.
@@ -57,11 +57,12 @@ impl Caller {
 }
 
 impl UserCaller {
-    /// Refuses a request that claims to be somebody else's by its `sender` or `username`; none, or one's own name, is fine.
+    /// Refuses a request that claims to come from somebody else. No claim, or the user's own name in any case, is fine.
     ///
     /// # Errors
     /// `forbidden`, about the field.
-    pub fn must_be(&self, sender: Option<&str>, username: Option<&str>) -> Result<(), Refusal> {
+    pub fn check_claim(&self, request: &impl Claims) -> Result<(), Refusal> {
+        let Claimed { sender, username } = request.claimed();
         for (field, claimed) in [("sender", sender), ("username", username)] {
             if claimed.is_some_and(|name| !name.eq_ignore_ascii_case(self.username.as_str())) {
                 let detail = format!("you are {}, and cannot act as somebody else", self.username);

@@ -10,6 +10,7 @@
 pub mod call;
 pub mod caller;
 pub mod calls;
+pub mod claimed;
 pub mod cursor;
 pub mod hint;
 pub mod ids;
@@ -28,6 +29,7 @@ pub mod wire;
 
 pub use call::{Answer, Call};
 pub use caller::{Caller, UserCaller};
+pub use claimed::{Claimed, Claims};
 pub use cursor::Cursor;
 pub use ids::{GatewayId, MessageId, RoomId, TokenId, UserId};
 pub use message::Message;

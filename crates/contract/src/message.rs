@@ -27,11 +27,14 @@ pub struct Message {
 }
 
 impl Message {
-    /// The message as `reader` sees it: the nonce is the sender's alone.
-    pub fn seen_by(mut self, reader: &Username) -> Self {
-        if &self.sender != reader {
-            self.nonce = None;
-        }
+    /// The message as a reader sees it.
+    pub fn for_reader(mut self, is_sender: bool) -> Self {
+        self.nonce = nonce_for_reader(self.nonce, is_sender);
         self
     }
+}
+
+/// The nonce of a message as a reader sees it. Only the sender sees it; this is the one place that decides so.
+pub fn nonce_for_reader<N>(nonce: Option<N>, is_sender: bool) -> Option<N> {
+    nonce.filter(|_| is_sender)
 }

@@ -1,11 +1,12 @@
 //! What goes over a Socket.IO connection: the events that a client emits, what their acknowledgements add to `{ok: true}`, and the
 //! events that the server emits. Each carries exactly one object. Requests take unknown fields, and so must clients.
 //!
-//! A client may say who it believes to be (`sender`, `username`), as the first clients of this service did; a name that is not its own
-//! is refused.
+//! A client may say who it is (`sender`, `username`), as the first clients of this service did; a name that is not its own is refused
+//! ([`crate::claimed`]).
 
 use crate::calls::messages::RoomHead;
-use crate::{Body, Code, Message, NewRoomName, Nonce, Refusal, Room, RoomId, RoomKind, RoomName, User, Username};
+use crate::claiming;
+use crate::{Body, Claimed, Claims, Code, Message, NewRoomName, Nonce, Refusal, Room, RoomId, RoomKind, RoomName, User, Username};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -53,90 +54,76 @@ pub struct Authenticate {
     pub username: Option<String>,
 }
 
-/// `create room`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct CreateRoom {
-    /// Who else is in it; you are added.
-    #[serde(default)]
-    pub usernames: Vec<Username>,
-    /// A channel needs one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<NewRoomName>,
-    /// When absent: two people and no name are `direct`, all else is `group`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<RoomKind>,
-    /// Makes a retry return the first room; `not_found` if you have left it since and it is no channel.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<Nonce>,
-    /// Not needed; if it is there, it has to be your own username.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
+impl Claims for Authenticate {
+    fn claimed(&self) -> Claimed<'_> {
+        Claimed { sender: None, username: self.username.as_deref() }
+    }
 }
 
-/// `message`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct SendMessage {
-    /// The room's id.
-    pub room: String,
-    /// The text.
-    pub body: Body,
-    /// Your key for this send: the same send again returns the first message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<Nonce>,
-    /// Not needed; if it is there, it has to be your own username.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
+claiming! {
+    /// `create room`.
+    #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+    pub struct CreateRoom {
+        /// Who else is in it; you are added.
+        #[serde(default)]
+        pub usernames: Vec<Username>,
+        /// A channel needs one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub name: Option<NewRoomName>,
+        /// When absent: two people and no name are `direct`, all else is `group`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub kind: Option<RoomKind>,
+        /// Makes a retry return the first room; `not_found` if you have left it since and it is no channel.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub nonce: Option<Nonce>,
+    }
 }
 
-/// `join room` and `leave room`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct InRoom {
-    /// The room's id.
-    pub room: String,
-    /// Not needed; if it is there, it has to be your own username.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
+claiming! {
+    /// `message`.
+    #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+    pub struct SendMessage {
+        /// The room's id.
+        pub room: String,
+        /// The text.
+        pub body: Body,
+        /// Your key for this send: the same send again returns the first message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub nonce: Option<Nonce>,
+    }
 }
 
-/// `read`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct MarkRead {
-    /// The room's id.
-    pub room: String,
-    /// Read up to here; past the head means the head.
-    #[serde(deserialize_with = "crate::whole::number")]
-    #[schema(minimum = 0)]
-    pub seq: i64,
-    /// Not needed; if it is there, it has to be your own username.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
+claiming! {
+    /// `join room` and `leave room`.
+    #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+    pub struct InRoom {
+        /// The room's id.
+        pub room: String,
+    }
 }
 
-/// `typing`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct SetTyping {
-    /// The room's id.
-    pub room: String,
-    /// Started or stopped.
-    pub typing: bool,
-    /// Not needed; if it is there, it has to be your own username.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
+claiming! {
+    /// `read`.
+    #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+    pub struct MarkRead {
+        /// The room's id.
+        pub room: String,
+        /// Read up to here; past the head means the head.
+        #[serde(deserialize_with = "crate::whole::number")]
+        #[schema(minimum = 0)]
+        pub seq: i64,
+    }
+}
+
+claiming! {
+    /// `typing`.
+    #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+    pub struct SetTyping {
+        /// The room's id.
+        pub room: String,
+        /// Started or stopped.
+        pub typing: bool,
+    }
 }
 
 /// An acknowledgement that says yes: `{ok: true, …}`.

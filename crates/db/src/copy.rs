@@ -1,5 +1,5 @@
-//! Moving a whole database to another one, of whichever engine: in transactions of some rows each, with a note in the target of how far
-//! it came, so that a copy that was cut short goes on. While the note is there nobody can open the target but for going on.
+//! Copies a whole database to another one, of either engine, in transactions of some rows each. A note in the target says how far the copy
+//! has come, so that an interrupted copy goes on. While the note is there, the target can be opened only to go on.
 
 use std::fmt;
 
@@ -89,8 +89,8 @@ pub struct Copy<'a> {
 
 impl<'a> Copy<'a> {
     /// Begins a copy, or goes on with one that was cut short. Both databases are to be open with [`Access::Alone`](crate::Access::Alone).
-    /// `must_be_empty` are statements that count what a target may not hold yet; `moved` is told after every transaction which table it
-    /// was about, and how many rows of it have been copied.
+    /// `must_be_empty` are statements that count what a target may not hold yet. After every transaction `moved` is called with the table and
+    /// the number of its rows that were copied so far.
     ///
     /// # Errors
     /// The target holds something else, or the source is itself half a copy.
@@ -132,8 +132,8 @@ impl<'a> Copy<'a> {
         Ok(Copy { from, to, moved: Box::new(moved) })
     }
 
-    /// Tells that so many rows of a table have been copied.
-    pub fn tell(&mut self, table: &'static str, rows: u64) {
+    /// Reports that so many rows of a table were copied.
+    pub fn report(&mut self, table: &'static str, rows: u64) {
         (self.moved)(table, rows);
     }
 
@@ -145,7 +145,7 @@ impl<'a> Copy<'a> {
         let noted = self.to.read(move |tx| Box::pin(noted(tx, table.name))).await?;
         let (mut count, mut place) = noted.map_or((0, table.first()), |(count, place)| (count, table.split(&place)));
         loop {
-            self.tell(table.name, count.unsigned_abs());
+            self.report(table.name, count.unsigned_abs());
             let rows = self.some(self.from, table, &place).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             place = table.key_of(last);

@@ -6,10 +6,12 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use vital::Vital;
 
+use crate::access::Access;
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
+use crate::trips::Trips;
 use crate::tx::Tx;
 use crate::url::DatabaseUrl;
 use crate::values;
@@ -23,30 +25,6 @@ pub struct Db {
 enum Backend {
     Sqlite(Sqlite),
     Postgres(Box<Postgres>),
-}
-
-/// What a program opens a database for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// To serve it: on SQLite one server at a time, held by the lock file `guild.db.lock`. Brings the schema up to date.
-    Server,
-    /// To administer it, whether or not a server runs. Brings the schema up to date.
-    Tool,
-    /// To replace what is in it, or to take all of it elsewhere: no server may run, and none can start, on either engine. Brings the
-    /// schema up to date.
-    Alone,
-    /// To look at it: nothing is written, and a schema that is not exactly this program's is refused.
-    ReadOnly,
-}
-
-/// Ways to a database and back, so that a test can tell that work costs a fixed number of them. A list of statements that goes out together
-/// counts once; neither the begin nor the commit of a transaction counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Trips {
-    /// In transactions that read.
-    pub reads: u64,
-    /// In transactions that write.
-    pub writes: u64,
 }
 
 /// The engine behind a [`Db`], for the few statements that differ.
@@ -95,7 +73,7 @@ impl Db {
     }
 
     /// Like [`Db::read`], for work that may look at much: a search, a list of lists. It runs in a lane of its own, few at a time, so that what
-    /// is quick (logins, resume, history) never waits behind it. What waits too long for its turn is [`Error::Busy`].
+    /// is quick (logins, resume, history) never waits behind it. A read that waits too long for its turn is [`Error::Busy`].
     pub async fn read_slowly<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -158,7 +136,7 @@ impl Db {
         self.read(|tx| Box::pin(async move { tx.row(migrations::READ_EPOCH, &[], |row| row.int(0)).await.map(|_| ()) })).await
     }
 
-    /// What the database cannot do without, beside what it asks a server for.
+    /// The threads and tasks that the database cannot do without.
     pub fn vital(&self) -> Vital {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.vital(),
@@ -175,7 +153,7 @@ impl Db {
         }
     }
 
-    /// How many times services have gone to the database and back so far; none on SQLite, to which there is no way.
+    /// How many round trips to the database services have made so far; none on SQLite, which is in this process.
     pub fn trips(&self) -> Trips {
         match &*self.backend {
             Backend::Sqlite(_) => Trips::default(),
@@ -191,7 +169,7 @@ impl Db {
         }
     }
 
-    /// Finishes what was asked for, takes no more (that is [`Error::Busy`]), moves the log into the file and releases
+    /// Finishes the work that waits, refuses more as [`Error::Busy`], moves the log into the file and releases
     /// the lock. The same happens, blocking, when the last handle is dropped.
     pub async fn close(&self) {
         match &*self.backend {
@@ -199,14 +177,6 @@ impl Db {
             Backend::Postgres(postgres) => postgres.close(),
         }
     }
-}
-
-/// How long a slow read waits for its turn: whoever waits longer is better told to come back.
-pub(crate) const SLOW_WAIT: std::time::Duration = std::time::Duration::from_secs(4);
-
-/// Why a slow read did not get its turn.
-pub(crate) fn slow_lanes_full() -> Error {
-    Error::Busy("too many slow reads (searches, lists of lists) wait already".to_owned())
 }
 
 /// Opening waits for the disk, so it does not happen on one of the runtime's threads.

@@ -20,7 +20,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The answer to who writes to a database that was opened with [`Access::ReadOnly`](crate::Access::ReadOnly).
+    /// The answer to a write to a database that was opened with [`Access::ReadOnly`](crate::Access::ReadOnly).
     pub(crate) fn read_only() -> Error {
         Error::Failed("it was opened to be read only".to_owned())
     }

@@ -1,7 +1,7 @@
 //! One thin face over SQLite and PostgreSQL: run this statement with these values, map each row by position.
 //!
 //! It opens a database (and says to an operator, in one line, why not), brings its schema up to date, gives
-//! consistent reads on several threads, and one transaction at a time to whoever writes: `Ok` from [`Db::write`]
+//! consistent reads on several threads, and one write transaction at a time: `Ok` from [`Db::write`]
 //! means committed and synced to disk.
 //!
 //! It may not know what is stored: no user, room or message is named here, and no service's statement stands here.
@@ -15,6 +15,8 @@
 //!   that first error, even if the work returned `Ok`. Whoever expects a row to exist already says
 //!   `ON CONFLICT DO NOTHING` and looks at the count, or takes [`Error::Conflict`] from [`Db::write`] itself.
 
+mod access;
+mod coalescer;
 pub mod copy;
 mod db;
 mod error;
@@ -23,17 +25,20 @@ pub mod numbers;
 mod postgres;
 mod refusal;
 mod row;
+mod slow;
 mod sqlite;
-mod together;
+mod trips;
 mod tx;
 mod url;
 mod value;
 
-pub use db::{Access, Db, Engine, Trips};
+pub use access::Access;
+pub use coalescer::Coalescer;
+pub use db::{Db, Engine};
 pub use error::{Error, OpenError};
 pub use migrations::{Migration, Migrations};
 pub use row::Row;
-pub use together::Together;
+pub use trips::Trips;
 pub use tx::Tx;
 pub use url::{DatabaseUrl, DatabaseUrlError};
 pub use value::{Nullable, Value};

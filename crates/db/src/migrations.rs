@@ -1,6 +1,6 @@
 //! A schema as numbered steps; both engines note the steps that were taken in the table `schema_steps`.
 
-use crate::db::Access;
+use crate::access::Access;
 use crate::error::OpenError;
 
 /// One service's schema.

@@ -14,24 +14,25 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch as channel};
 use vital::Vital;
 
-use crate::db::{Access, SLOW_WAIT, Trips, slow_lanes_full};
+use crate::access::Access;
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
+use crate::slow::{SLOW_WAIT, slow_lanes_full};
+use crate::trips::Trips;
 use crate::tx::{self, Tx};
 
 mod address;
 mod gate;
 mod pool;
 mod schema;
-mod session;
+pub(crate) mod session;
 mod timeline;
 mod tls;
 mod watch;
 
 use address::Address;
 use pool::{Pool, Pools};
-use session::Counted;
-pub(crate) use session::Session;
+use session::{Counted, Session};
 use timeline::Timeline;
 use watch::Watch;
 
@@ -42,11 +43,11 @@ const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 pub(crate) struct Postgres {
     pools: Pools,
     access: Access,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
     /// Turns of slow reads.
     slow: Semaphore,
     epoch: Arc<AtomicU64>,
-    /// Counts transactions: what one remembered is never known to hold in the next.
+    /// Counts transactions. Each has a new generation, because another server may write between two of them.
     transactions: AtomicU64,
     counted: Arc<Counted>,
     foreign: channel::Sender<u64>,
@@ -104,11 +105,11 @@ impl Postgres {
         let epoch = Arc::clone(&timeline.epoch);
         let vital = Vital::new();
         let watch = (access == Access::Server).then(|| Watch::start(&vital, pools.reads.clone(), Arc::clone(&epoch), foreign.clone()));
-        let patience = pool::patience(access);
+        let timeout = pool::timeout(access);
         Ok(Postgres {
             pools,
             access,
-            patience,
+            timeout,
             slow: Semaphore::new(pool::SLOW_READS),
             epoch,
             transactions: AtomicU64::new(0),
@@ -127,7 +128,7 @@ impl Postgres {
         self.transact(&self.pools.reads, BEGIN_READ, work).await
     }
 
-    /// The same in a turn of its own: connections are left for what is quick.
+    /// The same in a turn of its own, so that connections are left for quick reads.
     pub(crate) async fn read_slowly<T, F>(&self, work: F) -> Result<T, Error>
     where
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
@@ -156,7 +157,7 @@ impl Postgres {
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
     {
         let reading = begin == BEGIN_READ;
-        let session = Session::new(pool::take(pool).await?, begin, reading, self.patience, Arc::clone(&self.counted));
+        let session = Session::new(pool::take(pool).await?, begin, reading, self.timeout, Arc::clone(&self.counted));
         let mut tx = Tx::new(tx::Session::Postgres(session));
         tx.generation = self.transactions.fetch_add(1, Ordering::Relaxed);
         // After a panic the connection goes with `tx`, and the server undoes the transaction.

@@ -1,11 +1,12 @@
-//! What a service answers when its database failed it.
+//! A database error as the refusal that a service answers.
 
-use crate::Error;
 use contract::{Code, Refusal};
 use uuid::Uuid;
 
+use crate::error::Error;
+
 impl From<Error> for Refusal {
-    /// `busy` for what passes; otherwise `internal` with an incident id. The log gets the cause here, once.
+    /// `busy` for what passes by itself; otherwise `internal` with an incident id. The cause is logged here, once.
     fn from(error: Error) -> Self {
         if let Error::Busy(cause) = &error {
             tracing::warn!(%cause, "the database cannot do this now");

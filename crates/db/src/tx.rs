@@ -3,9 +3,9 @@
 use std::any::Any;
 
 use crate::error::Error;
-use crate::postgres::Session as PostgresSession;
+use crate::postgres::session::Session as PostgresSession;
 use crate::row::Row;
-use crate::sqlite::Session as SqliteSession;
+use crate::sqlite::session::Session as SqliteSession;
 use crate::value::Value;
 
 /// An open transaction, lent to the work that [`Db::read`](crate::Db::read) or [`Db::write`](crate::Db::write) was
@@ -128,8 +128,8 @@ impl Tx {
         self.note(sql, outcome)
     }
 
-    /// Waits for a lock of this number and holds it until the transaction's end, so that whoever takes the same one works one after the
-    /// other, on whichever server; what follows sees what the one before has committed. On SQLite nothing: there all writes do.
+    /// Waits for the lock of this number and holds it until the transaction's end. So transactions with the same lock run one after the other,
+    /// on all servers, and each sees what the one before has committed. On SQLite it does nothing: there all writes run so.
     pub async fn lock(&mut self, number: i64) -> Result<(), Error> {
         self.check()?;
         let outcome = match &mut self.session {
@@ -139,18 +139,15 @@ impl Tx {
         self.note("waiting for a lock", outcome)
     }
 
-    /// Whether other servers write to this database as a matter of course. Then nothing that is remembered from an earlier transaction
-    /// holds without a look.
+    /// Whether other servers may write to this database too. Then a cache of an earlier transaction must be checked first.
     pub fn is_shared(&self) -> bool {
         matches!(self.session, Session::Postgres(_))
     }
 
-    /// Grows whenever somebody else than this handle's writer may have written since: what a service remembers of the
-    /// database from one write transaction to the next is valid only while this stays the same.
+    /// Grows when another process may have written. A service's cache of the database is valid only while this stays the same.
     ///
-    /// On SQLite another process's commit makes it grow (and rarely nothing at all does, such as a checkpoint that
-    /// had to restart the log); on PostgreSQL, which other servers share, it is new in every transaction. In a
-    /// transaction of [`Db::read`](crate::Db::read) it is the last one known and may lag.
+    /// On SQLite it grows with another process's commit, and rarely without one, such as after a checkpoint that had to restart the log. On
+    /// PostgreSQL it is new in every transaction. In a transaction of [`Db::read`](crate::Db::read) it is the last known one and may lag.
     pub fn generation(&self) -> u64 {
         self.generation
     }
@@ -168,7 +165,7 @@ impl Tx {
     }
 }
 
-/// What a panic inside a transaction is told as, on both engines.
+/// A panic inside a transaction as an error, on both engines.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
     let said =
         panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();

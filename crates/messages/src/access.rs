@@ -1,7 +1,7 @@
-//! Who may do what in a room, as rules over what the room is and whether one is in it. Every operation asks here.
+//! Who may do what in a room, by its kind and by the caller's membership. Every operation asks here.
 //!
-//! A room that is not yours does not exist for you (`not_found`); a channel can be looked at by everybody, but not read, paged or
-//! written by who has not joined it (`forbidden`).
+//! A room does not exist for a non-member (`not_found`). A channel can be looked at by everybody, but only its members read, page or write it
+//! (`forbidden` for others).
 
 use contract::{Refusal, RoomKind};
 

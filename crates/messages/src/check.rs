@@ -6,7 +6,7 @@
 
 use db::{Db, Engine, Error, Row, Tx, values};
 
-/// What was found.
+/// The outcome of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// What was read: a name and a count.

@@ -1,9 +1,9 @@
-//! What `guild copy` takes to another database: rooms, the log, who is and was a member. Where the engines divide the log into different
-//! numbers of partitions, positions are counted anew.
+//! What `guild copy` takes to another database: rooms, the log, members and their membership intervals. If the engines have different numbers
+//! of partitions, positions are counted anew.
 //!
-//! The source's partitions are read merged by time, each in its own order, and every row gets the next position of its room's partition in
-//! the target. So positions stay gapless, seqs rise with them, and times do not fall within a partition. A membership begins with its
-//! `room created` row and ends with its `member left` row, so `stays` follows from the log as it goes by.
+//! The source's partitions are merged by time, each in its own order, and every row gets the next position of its room's partition in the
+//! target. So positions stay gapless, seqs rise with them, and times do not fall within a partition. A membership begins with its
+//! `room created` row and ends with its `member left` row, so the table `stays` is rebuilt from the log.
 
 use crate::log_version;
 use crate::partitions::Partitions;
@@ -28,7 +28,7 @@ static ROOMS: Table = Table {
     count: "SELECT COUNT(*) FROM rooms",
 };
 
-/// Without the position, which is the target's own.
+/// Without the column `since`: positions are the target's own.
 static MEMBERS: Table = Table {
     name: "members",
     read: "SELECT room, member, role, state, read FROM members WHERE (room, member) > ($1, $2) ORDER BY room, member LIMIT $3",
@@ -39,7 +39,7 @@ static MEMBERS: Table = Table {
     count: "SELECT COUNT(*) FROM members",
 };
 
-/// What the rows of the log are indexed in.
+/// The name of the search index.
 const WORDS: &str = "words";
 const STAYS: &str = "SELECT COUNT(*) FROM stays";
 const LOG: &str = "SELECT COUNT(*) FROM log";
@@ -50,10 +50,10 @@ const COLUMNS: [Column; 16] = [Int, Int, Int, Bytes, Int, Int, Int, Bytes, Bytes
 const WRITE: &str = "INSERT INTO log (position, created_at, part, room, seq, kind, version, actor, subject, ref_seq, messages, newest, member_count, id, nonce, payload)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 
-/// From which seq on a membership lasts, in the source.
+/// The first seq of a membership, in the source.
 const FROM_SEQ: &str = "SELECT from_seq FROM stays WHERE member = $1 AND room = $2 AND from_position = $3";
-const BEGIN_STAY: &str = "INSERT INTO stays (member, room, part, from_position, from_seq) VALUES ($1, $2, $3, $4, $5)";
-const END_STAY: &str = "UPDATE stays SET to_position = $3, to_seq = $4 WHERE member = $1 AND room = $2 AND to_position IS NULL";
+const BEGIN_INTERVAL: &str = "INSERT INTO stays (member, room, part, from_position, from_seq) VALUES ($1, $2, $3, $4, $5)";
+const END_INTERVAL: &str = "UPDATE stays SET to_position = $3, to_seq = $4 WHERE member = $1 AND room = $2 AND to_position IS NULL";
 
 /// The kinds of rows with which a membership begins and ends (see `store::log::Kind`).
 const CREATED: i64 = 1;
@@ -91,13 +91,13 @@ pub async fn copy(copy: &mut Copy<'_>) -> Result<(), CopyError> {
         copy.count(name, sql).await?;
     }
     log_version::copy(copy.from, copy.to).await?;
-    // Of positions and of the engine, so it is made anew. Where this is cut short, it goes on from there.
+    // The index holds positions and depends on the engine, so it is built anew. An interrupted build goes on.
     let to = copy.to;
-    index::catch_up(to, 1, |done| copy.tell(WORDS, done.unsigned_abs())).await?;
+    index::catch_up(to, 1, |done| copy.report(WORDS, done.unsigned_abs())).await?;
     Ok(())
 }
 
-/// A partition of the source: what was read of it and not taken yet.
+/// A partition of the source, with rows that were read and not taken yet.
 struct Source {
     part: u16,
     /// The last position that was read, and the last that was taken.
@@ -107,7 +107,7 @@ struct Source {
     ended: bool,
 }
 
-/// A row of the log as its values, in the order of [`COLUMNS`], and what is needed of it here.
+/// A row of the log: its values, in the order of [`COLUMNS`], and the columns that are needed here.
 struct LogRow {
     values: Vec<Value>,
     position: i64,
@@ -136,7 +136,7 @@ async fn log(copy: &mut Copy<'_>) -> Result<(), CopyError> {
         ends.push(place(copy.to, written_to(part)).await?);
     }
     loop {
-        copy.tell("log", ends.iter().sum::<i64>().unsigned_abs());
+        copy.report("log", ends.iter().sum::<i64>().unsigned_abs());
         let mut batch = Vec::with_capacity(ROWS_AT_ONCE);
         while batch.len() < ROWS_AT_ONCE {
             for source in &mut sources {
@@ -168,7 +168,7 @@ fn written_to(part: u16) -> String {
     format!("log written {part}")
 }
 
-/// Reads on where nothing waits.
+/// Reads more rows if none wait.
 async fn fill(from: &Db, source: &mut Source) -> Result<(), Error> {
     if source.ended || !source.waiting.is_empty() {
         return Ok(());
@@ -204,7 +204,7 @@ async fn write(copy: &Copy<'_>, batch: Vec<LogRow>, ends: &mut [i64], taken: Vec
         copy.from.read(move |tx| Box::pin(async move { tx.row_each(FROM_SEQ, &begins, |row| row.int(0)).await })).await?
     };
     let mut begins = begins.into_iter();
-    let (mut rows, mut stays) = (Vec::with_capacity(batch.len()), Vec::new());
+    let (mut rows, mut intervals) = (Vec::with_capacity(batch.len()), Vec::new());
     for mut row in batch {
         let part = there.of_room(row.room);
         let Some(end) = ends.get_mut(usize::from(part)) else { continue };
@@ -212,7 +212,7 @@ async fn write(copy: &Copy<'_>, batch: Vec<LogRow>, ends: &mut [i64], taken: Vec
         let (member, room) = (subject(&row), row.room.bytes());
         match row.kind {
             CREATED => match begins.next().flatten() {
-                Some(seq) => stays.push((BEGIN_STAY, values![member, room, i64::from(part), *end, seq])),
+                Some(seq) => intervals.push((BEGIN_INTERVAL, values![member, room, i64::from(part), *end, seq])),
                 None if row.is_known() => {
                     let cause = format!("the source has no membership for its row at {}: guild check says more", row.position);
                     return Err(CopyError::Refused(cause));
@@ -220,7 +220,7 @@ async fn write(copy: &Copy<'_>, batch: Vec<LogRow>, ends: &mut [i64], taken: Vec
                 None => {}
             },
             LEFT if row.is_known() => {
-                stays.push((END_STAY, values![member, room, *end, row.values.get(4).cloned().unwrap_or(Value::NullInt)]))
+                intervals.push((END_INTERVAL, values![member, room, *end, row.values.get(4).cloned().unwrap_or(Value::NullInt)]))
             }
             _ => {}
         }
@@ -237,8 +237,8 @@ async fn write(copy: &Copy<'_>, batch: Vec<LogRow>, ends: &mut [i64], taken: Vec
         .write(move |tx| {
             Box::pin(async move {
                 tx.execute_each(WRITE, &rows).await?;
-                // In their order: somebody may leave and come again.
-                for (sql, values) in stays {
+                // In their order: a member may leave and join again.
+                for (sql, values) in intervals {
                     tx.execute(sql, &values).await?;
                 }
                 for (what, position) in notes {

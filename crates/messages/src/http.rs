@@ -1,5 +1,4 @@
-//! The REST calls about rooms and messages: every route stands on this page. A handler reads the request, asks the service, and
-//! answers what it gets; it decides nothing.
+//! The REST calls about rooms and messages. A handler reads the request, asks the service, and answers what it gets; it decides nothing.
 
 use crate::service::Messages;
 use axum::extract::State;
@@ -7,7 +6,7 @@ use axum::http::StatusCode;
 use axum::{Json as Answered, extract::FromRef};
 use bus::Bus;
 use contract::calls::messages as calls;
-use contract::{Answer, Body, Limit, Message, NewRoomName, Nonce, Page, Room, RoomId, User, Username, wire};
+use contract::{Answer, Body, Limit, Message, NewRoomName, Nonce, Page, Room, RoomId, User, Username, claiming, wire};
 use edge::{Admission, Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, room_id, username};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -90,7 +89,7 @@ async fn create_room(
     Changes(who): Changes,
     Json(body): Json<wire::CreateRoom>,
 ) -> Result<(StatusCode, Answered<Room>), Problem> {
-    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
+    who.user()?.check_claim(&body)?;
     let call = calls::CreateRoom { usernames: body.usernames, name: body.name.map(Into::into), kind: body.kind, nonce: body.nonce };
     let created = s.messages.answer(&who, call).await?;
     let status = if created.created { StatusCode::CREATED } else { StatusCode::OK };
@@ -107,14 +106,12 @@ async fn get_room(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<Str
     Ok(Answered(s.messages.answer(&who, calls::GetRoom { room: room_id(&id)? }).await?))
 }
 
-/// A room's new name.
-#[derive(Deserialize, ToSchema)]
-struct NewName {
-    name: NewRoomName,
-    /// Not needed; if it is there, it has to be your own username.
-    sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    username: Option<String>,
+claiming! {
+    /// A room's new name.
+    #[derive(Deserialize, ToSchema)]
+    struct NewName {
+        name: NewRoomName,
+    }
 }
 
 /// Rename a room
@@ -124,7 +121,7 @@ struct NewName {
     params(("id" = RoomId, Path, description = "The room.")), request_body = NewName, security(("token" = [])),
     responses((status = 200, body = Room, description = "The room as it is now."), Refuses<400, 404, 413, 415>))]
 async fn rename_room(State(s): State<Shared>, Changes(who): Changes, Path(id): Path<String>, Json(body): Json<NewName>) -> Reply<Room> {
-    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
+    who.user()?.check_claim(&body)?;
     Ok(Answered(s.messages.answer(&who, calls::RenameRoom { room: room_id(&id)?, name: body.name.into() }).await?))
 }
 
@@ -172,7 +169,7 @@ async fn remove_member(
 /// Which messages of a room.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Which {
+struct HistoryParams {
     /// Only messages just before this seq.
     #[param(minimum = 0)]
     before: Option<i64>,
@@ -189,23 +186,26 @@ struct Which {
 /// Always ascending: the newest ones; or those just before a `seq` (page back with the first item's); or those just after one. Pass
 /// `next` back as `after` for those that follow; it is null where there are none.
 #[utoipa::path(get, path = "/rooms/{id}/messages", operation_id = "listMessages", tag = "messages",
-    params(("id" = RoomId, Path, description = "The room."), Which), security(("token" = [])),
+    params(("id" = RoomId, Path, description = "The room."), HistoryParams), security(("token" = [])),
     responses((status = 200, body = Page<Message>, description = "A page of messages."), Refuses<400, 404>))]
-async fn history(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<String>, Query(which): Query<Which>) -> Reply<Page<Message>> {
-    let call = calls::History { room: room_id(&id)?, before: which.before, after: which.after, limit: limit(which.limit)? };
+async fn history(
+    State(s): State<Shared>,
+    Reads(who): Reads,
+    Path(id): Path<String>,
+    Query(params): Query<HistoryParams>,
+) -> Reply<Page<Message>> {
+    let call = calls::History { room: room_id(&id)?, before: params.before, after: params.after, limit: limit(params.limit)? };
     Ok(Answered(s.messages.answer(&who, call).await?))
 }
 
-/// A message to send.
-#[derive(Deserialize, ToSchema)]
-struct NewMessage {
-    body: Body,
-    /// Your key for this send: the same send again returns the first message.
-    nonce: Option<Nonce>,
-    /// Not needed; if it is there, it has to be your own username.
-    sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    username: Option<String>,
+claiming! {
+    /// A message to send.
+    #[derive(Deserialize, ToSchema)]
+    struct NewMessage {
+        body: Body,
+        /// Your key for this send: the same send again returns the first message.
+        nonce: Option<Nonce>,
+    }
 }
 
 /// Send a message
@@ -223,7 +223,7 @@ async fn send(
     Path(id): Path<String>,
     Json(body): Json<NewMessage>,
 ) -> Result<(StatusCode, Answered<Message>), Problem> {
-    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
+    who.user()?.check_claim(&body)?;
     let sent = s.messages.answer(&who, calls::Send { room: room_id(&id)?, body: body.body, nonce: body.nonce }).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
     if sent.created {
@@ -232,17 +232,15 @@ async fn send(
     Ok((status, Answered(sent.message)))
 }
 
-/// A read mark.
-#[derive(Deserialize, ToSchema)]
-struct NewMark {
-    /// Read up to here; past the head means the head.
-    #[serde(deserialize_with = "contract::whole::number")]
-    #[schema(minimum = 0)]
-    seq: i64,
-    /// Not needed; if it is there, it has to be your own username.
-    sender: Option<String>,
-    /// Not needed; if it is there, it has to be your own username.
-    username: Option<String>,
+claiming! {
+    /// A read mark.
+    #[derive(Deserialize, ToSchema)]
+    struct NewMark {
+        /// Read up to here; past the head means the head.
+        #[serde(deserialize_with = "contract::whole::number")]
+        #[schema(minimum = 0)]
+        seq: i64,
+    }
 }
 
 /// Move your read mark
@@ -257,14 +255,14 @@ async fn mark_read(
     Path(id): Path<String>,
     Json(body): Json<NewMark>,
 ) -> Reply<calls::ReadMark> {
-    claims(&who, body.sender.as_deref(), body.username.as_deref())?;
+    who.user()?.check_claim(&body)?;
     Ok(Answered(s.messages.answer(&who, calls::MarkRead { room: room_id(&id)?, seq: body.seq }).await?))
 }
 
 /// Which recent messages.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Lately {
+struct RecentParams {
     /// Only from this sender.
     from: Option<Username>,
     /// How many days back.
@@ -280,10 +278,10 @@ struct Lately {
 /// Messages in all of your rooms since you joined each, newest first. It looks back over the newest 10,000 messages and other changes of your
 /// rooms, your own among them, and tells nothing that is older.
 #[utoipa::path(get, path = "/messages/recent", operation_id = "listRecentMessages", tag = "messages",
-    params(Lately), security(("token" = [])),
+    params(RecentParams), security(("token" = [])),
     responses((status = 200, body = Page<Message>, description = "A page of messages."), Refuses<400, 404>))]
-async fn recent(State(s): State<Shared>, Looks(who, paid): Looks, lately: Asked<Lately>) -> Reply<Page<Message>> {
-    let answer = match lately.and_then(|Query(lately)| lately.call()) {
+async fn recent(State(s): State<Shared>, Looks(who, paid): Looks, params: ParsedQuery<RecentParams>) -> Reply<Page<Message>> {
+    let answer = match params.and_then(|Query(params)| params.call()) {
         Ok(call) => s.messages.answer(&who, call).await.map_err(Problem::from),
         Err(refused) => Err(refused),
     };
@@ -291,14 +289,14 @@ async fn recent(State(s): State<Shared>, Looks(who, paid): Looks, lately: Asked<
     Ok(Answered(Page { items: answer?.messages, next: None }))
 }
 
-/// The query of a call that looks at much. Who calls, and what that costs, is found out first, as everywhere; so a query that cannot be read
-/// comes to the handler, too, which gives back what it did not cost.
-type Asked<T> = Result<Query<T>, Problem>;
+/// The query parameters of a call that may read much, or why they cannot be read. The caller has paid before they are read, so the handler
+/// gives back what a bad query did not cost.
+type ParsedQuery<T> = Result<Query<T>, Problem>;
 
-impl Lately {
+impl RecentParams {
     fn call(self) -> Result<calls::Recent, Problem> {
         let limit = self.limit.map(Limit::try_from).transpose()?.unwrap_or(Limit::MOST);
-        // What is no such number of days is refused by the service, in its words.
+        // The service refuses 0 days, in its words.
         let days = u16::try_from(self.days.unwrap_or(30)).unwrap_or(0);
         Ok(calls::Recent { from: self.from, days, limit })
     }
@@ -307,7 +305,7 @@ impl Lately {
 /// What to look for.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Wanted {
+struct SearchParams {
     /// Words, `prefixes*` and `"phrases"`; a message has all of them.
     #[serde(default)]
     #[param(required, min_length = 1, max_length = 500, example = "good morn*")]
@@ -331,10 +329,10 @@ struct Wanted {
 /// and Korean are found by any characters in a row. Each item has an `excerpt` in pieces, of which those that matched say so. Pass `next` back as
 /// `before` for older ones until it is null: a page may hold fewer than `limit`, even none, where much had to be looked at.
 #[utoipa::path(get, path = "/messages/search", operation_id = "searchMessages", tag = "messages",
-    params(Wanted), security(("token" = [])),
+    params(SearchParams), security(("token" = [])),
     responses((status = 200, body = Page<calls::Found>, description = "A page of what was found."), Refuses<400, 404>))]
-async fn search(State(s): State<Shared>, Looks(who, paid): Looks, wanted: Asked<Wanted>) -> Reply<Page<calls::Found>> {
-    let answer = match wanted.and_then(|Query(wanted)| wanted.call()) {
+async fn search(State(s): State<Shared>, Looks(who, paid): Looks, params: ParsedQuery<SearchParams>) -> Reply<Page<calls::Found>> {
+    let answer = match params.and_then(|Query(params)| params.call()) {
         Ok(call) => s.messages.answer(&who, call).await.map_err(Problem::from),
         Err(refused) => Err(refused),
     };
@@ -342,14 +340,9 @@ async fn search(State(s): State<Shared>, Looks(who, paid): Looks, wanted: Asked<
     Ok(Answered(answer?.page))
 }
 
-impl Wanted {
+impl SearchParams {
     fn call(self) -> Result<calls::Search, Problem> {
         let room = self.room.as_deref().map(room_id).transpose()?;
         Ok(calls::Search { q: self.q, room, from: self.from, before: self.before, limit: limit(self.limit)? })
     }
-}
-
-/// A name in a request that is not the caller's own is refused.
-fn claims(who: &contract::Caller, sender: Option<&str>, username: Option<&str>) -> Result<(), Problem> {
-    Ok(who.user()?.must_be(sender, username)?)
 }

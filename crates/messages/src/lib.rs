@@ -1,49 +1,32 @@
-//! Rooms, who is in them, the log of what happened in them, and its retrieval.
+//! Rooms, their members, the log of what happened in them, and how to read it.
 //!
-//! Each room is a log. Whatever changes a room is an operation of the one writer (`writer`), which decides it (membership, nonce,
-//! seq) inside the transaction that writes it; the answer is the commit. Afterwards a hint goes out (`publish`), which may be lost;
-//! whoever missed something reads the log (`read_missed`, `read_log`). So correctness rests on the database alone.
+//! Each room is a log. Every change of a room is an operation of the writer (`writer`). The writer decides it (membership, nonce, seq)
+//! inside the transaction that writes it, and answers after the commit. Then `send::publish` sends a hint, which may be lost: a gateway
+//! that missed one reads the log (`replay`). So correctness rests on the database alone.
 //!
-//! One file per operation; `access` is who may do what; `store` is every statement; [`http`] is every route.
+//! Each call has a file of its own, in the folder of its subject: `rooms`, `membership`, `send`, `history`, `replay`, `search`. `access`
+//! says who may do what. `store` holds every statement, [`http`] every route.
 //!
-//! It may not know about live connections, and asks the users service for names through the bus. It keeps ids, never usernames.
+//! This crate may not know about live connections. It stores ids, never usernames, and asks the users service for names over the bus.
 
 mod access;
 mod check;
 pub mod copy;
-mod create_room;
-mod get_room;
-mod get_rooms;
-mod heads;
-mod histories;
 mod history;
 pub mod http;
-mod join;
-mod leave;
-mod list_channels;
-mod list_members;
 mod log_version;
-mod mark_read;
-mod members_of;
-mod merge;
-mod my_rooms;
+mod membership;
 mod names;
 mod partitions;
-mod publish;
-mod read_log;
-mod read_missed;
-mod recent;
-mod rename_room;
+mod replay;
+mod request;
 mod resolve;
-mod room_of;
-mod rooms_of;
+mod rooms;
 mod search;
 mod send;
 mod service;
 mod settings;
 mod store;
-mod token;
-mod view;
 mod writer;
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! Every kind of row has the log version since which it is known. A program writes a kind only when the database's **minimal version** allows
 //! it: the number that `guild upgrade finish` raises once the last old process has gone. So a cluster can be upgraded one process at a time.
-//! A process that was forgotten reads on: it passes what it does not know ([`crate::store::log::Kind::Unknown`]). But none that is older
-//! than the minimal version can start.
+//! A forgotten old process goes on reading: it passes rows that it does not know ([`crate::store::log::Kind::Unknown`]). But a program older
+//! than the minimal version cannot start.
 
 use crate::store::log;
 use db::{Db, Error, Tx, numbers};
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The log version of this program: it knows every kind up to this one.
 pub const LOG_VERSION: i64 = 1;
 
-/// The minimal version of a database in which nobody has noted one: of the first program.
+/// The minimal version of a database without a noted one: that of the first program.
 const FIRST: i64 = 1;
 
 const NAME: &str = "log_min_version";
@@ -77,7 +77,7 @@ impl MinVersion {
         Self(Arc::new(AtomicI64::new(version)))
     }
 
-    /// What was last read. The true one is never lower.
+    /// The version that was last read. The true one is never lower.
     pub(crate) fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -104,7 +104,7 @@ impl MinVersion {
                     self.0.store(now, Ordering::Relaxed);
                 }
                 Ok(_) => {}
-                // It stays what it was, which is never too much.
+                // Keeps the last version, which is never too high.
                 Err(error) => tracing::debug!(%error, "the log's minimal version could not be read"),
             }
         }

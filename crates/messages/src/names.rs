@@ -1,5 +1,4 @@
-//! Usernames of user ids. The log knows ids; people know names. A username never changes, so what is known once is known for good,
-//! in bounded memory.
+//! Usernames of user ids: the log holds ids, clients see names. A username never changes, so a cached one stays true. The cache is bounded.
 
 use bus::Bus;
 use contract::calls::users::UsersById;
@@ -8,10 +7,10 @@ use lru::LruCache;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Names remembered; some 150 bytes each.
+/// Most names in the cache; some 150 bytes each.
 const ENTRIES: usize = 100_000;
 
-/// How many users one call asks for (the call's own bound).
+/// Most users that `UsersById` takes.
 const AT_ONCE: usize = 1_000;
 
 /// Usernames by id.
@@ -26,7 +25,7 @@ impl Names {
         Self { bus, known: Arc::new(Mutex::new(LruCache::unbounded())) }
     }
 
-    /// Remembers a name that came along with a request.
+    /// Caches a name that came with a request.
     pub(crate) fn learn(&self, id: UserId, username: &Username) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.get(&id).is_none() {
@@ -40,8 +39,8 @@ impl Names {
     /// The names of these users.
     ///
     /// # Errors
-    /// The users service's refusal; `internal` where an id is nobody's.
-    pub(crate) async fn of(&self, ids: HashSet<UserId>) -> Result<Found, Refusal> {
+    /// The users service's refusal; `internal` if an id has no user.
+    pub(crate) async fn of(&self, ids: HashSet<UserId>) -> Result<ResolvedNames, Refusal> {
         let mut found = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
         {
@@ -59,15 +58,15 @@ impl Names {
                 found.insert(user.id, user.username);
             }
         }
-        Ok(Found(found))
+        Ok(ResolvedNames(found))
     }
 }
 
-/// Names that were found.
-pub(crate) struct Found(HashMap<UserId, Username>);
+/// The names of a set of users.
+pub(crate) struct ResolvedNames(HashMap<UserId, Username>);
 
-impl Found {
-    /// The name of one of those who were asked for.
+impl ResolvedNames {
+    /// The name of one of these users.
     ///
     /// # Errors
     /// `internal`: the log names a user whom the users service does not know.

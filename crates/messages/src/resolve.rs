@@ -1,9 +1,10 @@
-//! From what the tables hold to what readers get: ids become names, rows become entries, messages and rooms.
+//! Turns rows into what readers get: ids become names, rows become entries, messages and rooms.
 
-use crate::names::{Found, Names};
+use crate::names::{Names, ResolvedNames};
+use crate::rooms::view::{self, RawRoom};
 use crate::store::log::{Kind, LogRow};
-use crate::view::{self, RawRoom};
 use contract::log::{Entry, Event, Membership, Unknown};
+use contract::message::nonce_for_reader;
 use contract::{Message, Nonce, Refusal, Room, RoomId, UserId};
 use db::Db;
 use std::collections::HashSet;
@@ -29,8 +30,7 @@ impl Resolver {
             .collect()
     }
 
-    /// Message rows as messages, in the same order, nonces included: `reader` gets to see only its own. Those of a version that this
-    /// program does not know are left out.
+    /// Message rows as messages, in the same order, as `reader` sees them. Messages of an unknown version are left out.
     pub(crate) async fn messages(&self, rows: Vec<LogRow>, reader: UserId) -> Result<Vec<Message>, Refusal> {
         let names = self.names.of(rows.iter().map(|row| row.actor).collect()).await?;
         rows.into_iter().filter(LogRow::is_message).map(|row| message(row, &names, reader)).collect()
@@ -45,7 +45,7 @@ impl Resolver {
     }
 }
 
-fn event(row: LogRow, names: &Found, rooms: &mut impl Iterator<Item = RawRoom>) -> Result<Event, Refusal> {
+fn event(row: LogRow, names: &ResolvedNames, rooms: &mut impl Iterator<Item = RawRoom>) -> Result<Event, Refusal> {
     Ok(match row.kind {
         Kind::RoomCreated => {
             let reader = names.user(row.subject.ok_or_else(|| broken(&row))?)?;
@@ -64,20 +64,20 @@ fn event(row: LogRow, names: &Found, rooms: &mut impl Iterator<Item = RawRoom>) 
             Event::RoomUpdated { room: row.room, seq: seq(&row)?, name: name.try_into().map_err(|_| broken(&row))? }
         }
         Kind::Unknown { number, .. } => {
-            // Only what is addressed to one user has no seq. Who the subject of another row is, this program does not know.
+            // A row without a seq is for its subject alone. In other rows this program does not know what the subject means.
             let reader = row.subject.filter(|_| row.seq.is_none()).and_then(|reader| names.user(reader).ok());
             Event::Unknown(Unknown { room: row.room, seq: row.seq, kind: number, reader })
         }
     })
 }
 
-fn membership(row: &LogRow, names: &Found) -> Result<Membership, Refusal> {
+fn membership(row: &LogRow, names: &ResolvedNames) -> Result<Membership, Refusal> {
     let user = names.user(row.subject.ok_or_else(|| broken(row))?)?;
     Ok(Membership { room: row.room, seq: seq(row)?, user, member_count: row.member_count })
 }
 
-/// A message row as `reader` sees it: the nonce is its sender's alone.
-pub(crate) fn message(row: LogRow, names: &Found, reader: UserId) -> Result<Message, Refusal> {
+/// A message row as `reader` sees it.
+pub(crate) fn message(row: LogRow, names: &ResolvedNames, reader: UserId) -> Result<Message, Refusal> {
     let sender = names.name(row.actor)?;
     message_of(row, sender, reader)
 }
@@ -86,12 +86,12 @@ pub(crate) fn message(row: LogRow, names: &Found, reader: UserId) -> Result<Mess
 pub(crate) fn message_of(row: LogRow, sender: contract::Username, reader: UserId) -> Result<Message, Refusal> {
     let seq = seq(&row)?;
     let id = row.id.ok_or_else(|| broken(&row))?;
-    let nonce = row.nonce.clone().filter(|_| row.actor == reader).map(Nonce::try_from).transpose().map_err(|_| broken(&row))?;
+    let nonce = nonce_for_reader(row.nonce.clone(), row.actor == reader).map(Nonce::try_from).transpose().map_err(|_| broken(&row))?;
     let body = row.payload.clone().unwrap_or_default().try_into().map_err(|_| broken(&row))?;
     Ok(Message { id, room: row.room, seq, sender, body, created_at: row.created_at, nonce })
 }
 
-fn room(raw: RawRoom, names: &Found) -> Result<Room, Refusal> {
+fn room(raw: RawRoom, names: &ResolvedNames) -> Result<Room, Refusal> {
     let name = raw.row.name.map(contract::RoomName::try_from).transpose();
     Ok(Room {
         id: raw.row.id,
@@ -112,7 +112,7 @@ fn seq(row: &LogRow) -> Result<i64, Refusal> {
     row.seq.ok_or_else(|| broken(row))
 }
 
-/// Only a database that was changed by hand can bring this about.
+/// Happens only in a database that was changed by hand.
 fn broken(row: &LogRow) -> Refusal {
     edge::incident(&format!("the log's row at position {} is not whole; run `guild check`", row.position))
 }

@@ -1,13 +1,16 @@
 //! The service: what all its operations share, and what it answers on the bus.
 
+use crate::access;
 use crate::log_version::{CannotServe, MinVersion};
+use crate::membership::memberships::{self, Memberships};
 use crate::names::Names;
 use crate::partitions::Partitions;
-use crate::publish::Publisher;
 use crate::resolve::Resolver;
-use crate::rooms_of::{self, Memberships};
+use crate::rooms::view;
+use crate::search::index;
+use crate::send::publish::Publisher;
+use crate::settings::Settings;
 use crate::writer::Writer;
-use crate::{Settings, access, search, view};
 use bus::Bus;
 use contract::calls::messages as calls;
 use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
@@ -56,11 +59,11 @@ impl Messages {
             rooms: Buckets::new(f64::from(settings.rooms_per_minute) / 60.0, settings.rooms_per_minute, clock.clone()),
         });
         for what in ["send", "create_room"] {
-            // An operator's alert needs the series before the first time it counts.
+            // An operator's alert needs the series before its first event.
             metrics::counter!("guild_rate_limited_total", "what" => what).increment(0);
         }
         let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(writing));
-        let memberships = rooms_of::start(db.clone());
+        let memberships = memberships::start(db.clone());
         Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, partitions, min_version, writer, writing, vital })
     }
 
@@ -72,7 +75,7 @@ impl Messages {
         self.min_version.start(&self.db).await
     }
 
-    /// Notices, for as long as it is polled, when an upgrade is finished.
+    /// Reads the log's minimal version again and again, for as long as it is polled, to notice when an upgrade is finished.
     pub fn keep_version(&self) -> impl Future<Output = ()> + Send + use<> {
         self.vital.keep("the reading of the log's version", self.min_version.clone().keep_reading(self.db.clone()))
     }
@@ -104,10 +107,10 @@ impl Messages {
             .serve::<calls::Heads, _>(this);
     }
 
-    /// Indexes for search what is not indexed yet: after an update, a copy, or while servers of an older version write beside this one. Goes on
-    /// for as long as it is polled.
+    /// Indexes for search, for as long as it is polled, what is not indexed yet: after an update, after a copy, or while servers of an older
+    /// version write too.
     pub fn keep_index(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.vital.keep("the indexing for search", search::index::keep_catching_up(self.db.clone()))
+        self.vital.keep("the indexing for search", index::keep_catching_up(self.db.clone()))
     }
 
     /// What this service cannot do without.
@@ -115,7 +118,7 @@ impl Messages {
         self.vital.clone()
     }
 
-    /// Takes nothing more to write, and waits until what was taken is on disk and answered.
+    /// Takes no more operations, and waits until all earlier ones are committed and answered.
     pub async fn close(&self) {
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
         let mut writing = std::mem::take(&mut *self.writing.lock().unwrap_or_else(PoisonError::into_inner));
@@ -126,8 +129,8 @@ impl Messages {
         }
     }
 
-    /// Reads in a snapshot, with the database's epoch that it belongs to. The server may be exchanged for another one at any moment; what was
-    /// read of the one may not be told with the epoch of the other.
+    /// Reads in a snapshot, and answers the database's epoch with it. The database server may be exchanged during the read; then this is
+    /// refused, because the rows would not belong to the epoch.
     pub(crate) async fn read_in_epoch<T, F>(&self, work: F) -> Result<(u64, T), Refusal>
     where
         T: Send + 'static,
@@ -147,7 +150,7 @@ impl Messages {
         writer.ok_or_else(|| Refusal::busy("the server is stopping; try again when it is back"))
     }
 
-    /// A room as the caller sees it. Whoever is not in it, or not any more, sees channels alone.
+    /// A room as the caller sees it. A non-member sees only channels.
     pub(crate) async fn room_for(&self, who: &UserCaller, room: RoomId) -> Result<Room, Refusal> {
         let reader = who.id;
         let raw = self.db.read(move |tx| Box::pin(view::one(tx, room, reader))).await?.ok_or_else(Refusal::no_room)?;

@@ -1,8 +1,8 @@
-//! `Authenticate`: whose token is this? Every REST call and every socket asks, so good answers are remembered.
+//! `Authenticate`: finds the user of a token. Every REST call and every socket asks, so valid sessions are cached.
 
 use crate::jwt::Jwt;
 use crate::service::Known;
-use crate::store::{NewUser, Seen, Shown};
+use crate::store::{Credential, Identity, NewUser};
 use crate::token::{self, Hash};
 use crate::{Mode, Users};
 use contract::calls::users::{Authenticate, Session};
@@ -13,9 +13,9 @@ impl Answer<Authenticate> for Users {
         let (whole, hash) = (token::whole(&call.token), token::hash(&call.token));
         let name = token::name(&hash);
         let now = self.clock.now();
-        // Cut off from other processes, this one does not hear that a token has ended there.
+        // While the bus is cut off, this process gets no hint that a token has ended elsewhere, so the cache is not used.
         let remembered = if self.bus.missing().is_none() { self.sessions.get(&name) } else { None };
-        // Nor does a token count any longer whose key was taken away.
+        // A session is not valid any more if its token's key was removed.
         let keys = self.jwt.as_ref().filter(|_| token::is_jwt(&call.token)).map(Jwt::generation);
         let holds = |known: &Known| known.whole == whole && known.keys == keys && known.session.expires_at > now;
         if let Some(known) = remembered.filter(holds) {
@@ -32,30 +32,30 @@ impl Users {
     /// One of our own tokens.
     async fn by_token(&self, hash: &Hash) -> Result<Session, Refusal> {
         let held = match self.settings.mode {
-            Mode::Jwt => Seen::Nobody,
-            Mode::Password | Mode::PasswordAndJwt | Mode::Open => self.lookups.ask(Shown::Token(*hash)).await?,
+            Mode::Jwt => Identity::Unknown,
+            Mode::Password | Mode::PasswordAndJwt | Mode::Open => self.lookups.ask(Credential::Token(*hash)).await?,
         };
         let now = self.clock.now();
-        // A token of `open` mode is nobody's proof where passwords are asked for.
+        // A token that was given out in `open` mode proves nothing in a mode with passwords.
         let taken = |has_password: bool| has_password || self.settings.mode == Mode::Open;
         match held {
-            Seen::Holder(held) if held.expires_at > now && taken(held.has_password) => {
+            Identity::Holder(held) if held.expires_at > now && taken(held.has_password) => {
                 Ok(Session { user: held.user, token: token::name(hash), expires_at: held.expires_at })
             }
             _ => Err(not_valid()),
         }
     }
 
-    /// A token of the host application; its user appears on first sight.
+    /// A token of the host application; its user is created the first time.
     async fn by_jwt(&self, text: &str, hash: &Hash) -> Result<Session, Refusal> {
         let jwt = self.jwt.as_ref().ok_or_else(not_valid)?;
         let bearer = jwt.bearer(text, self.clock.now()).await?;
         let name = token::name(hash);
-        let user = match self.lookups.ask(Shown::Foreign { token: name, origin: bearer.origin.clone() }).await? {
-            Seen::Denied => return Err(not_valid()),
-            Seen::Account(account) if account.disabled => return Err(not_valid()),
-            Seen::Account(account) => account.user,
-            Seen::Holder(_) | Seen::Nobody => {
+        let user = match self.lookups.ask(Credential::Foreign { token: name, origin: bearer.origin.clone() }).await? {
+            Identity::LoggedOut => return Err(not_valid()),
+            Identity::Account(account) if account.disabled => return Err(not_valid()),
+            Identity::Account(account) => account.user,
+            Identity::Holder(_) | Identity::Unknown => {
                 let new = NewUser { origin: Some(bearer.origin.clone()), ..NewUser::new(bearer.username.clone(), self.clock.now())? };
                 self.first_seen(new, name, bearer.origin).await?
             }
@@ -70,11 +70,11 @@ impl Users {
             return Ok(user);
         }
         // Either the username is taken, or the same user came in twice at once.
-        match self.lookups.ask(Shown::Foreign { token, origin }).await? {
-            Seen::Denied => Err(not_valid()),
-            Seen::Account(account) if account.disabled => Err(not_valid()),
-            Seen::Account(account) => Ok(account.user),
-            Seen::Holder(_) | Seen::Nobody => {
+        match self.lookups.ask(Credential::Foreign { token, origin }).await? {
+            Identity::LoggedOut => Err(not_valid()),
+            Identity::Account(account) if account.disabled => Err(not_valid()),
+            Identity::Account(account) => Ok(account.user),
+            Identity::Holder(_) | Identity::Unknown => {
                 let taken = format!("the username {} belongs to another user already", user.username);
                 Err(Refusal::conflict(taken).about("username"))
             }
@@ -82,7 +82,7 @@ impl Users {
     }
 }
 
-/// What is said of every token that is not valid (any more).
+/// The one refusal for every token that is not valid.
 pub(crate) fn not_valid() -> Refusal {
     Refusal::new(Code::Unauthenticated, "this token is not valid (any more): log in again")
 }

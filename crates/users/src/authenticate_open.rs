@@ -1,7 +1,7 @@
-//! `AuthenticateOpen`: a username alone, in `open` mode. The session has no token, so it gets a name of its own.
+//! `AuthenticateOpen`: a username alone, in `open` mode. The session has no token, so it gets a random name.
 
 use crate::authenticate::not_valid;
-use crate::store::{NewUser, Seen, Shown};
+use crate::store::{Credential, Identity, NewUser};
 use crate::{Mode, Users, token};
 use contract::calls::users::{AuthenticateOpen, Session};
 use contract::{Answer, Caller, Code, Refusal, User};
@@ -12,9 +12,9 @@ impl Answer<AuthenticateOpen> for Users {
             return Err(Refusal::new(Code::Unauthenticated, "a username alone is no proof here: log in and show the token"));
         }
         let now = self.clock.now();
-        let user = match self.lookups.ask(Shown::Username(call.username.clone())).await? {
-            Seen::Account(account) if account.disabled || account.password.is_some() => return Err(not_valid()),
-            Seen::Account(account) => account.user,
+        let user = match self.lookups.ask(Credential::Username(call.username.clone())).await? {
+            Identity::Account(account) if account.disabled || account.password.is_some() => return Err(not_valid()),
+            Identity::Account(account) => account.user,
             _ if !self.may_register() => return Err(not_valid()),
             _ => {
                 let new = NewUser::new(call.username.clone(), now)?;
@@ -22,9 +22,9 @@ impl Answer<AuthenticateOpen> for Users {
                 if self.creations.ask(new).await? {
                     user
                 } else {
-                    // Somebody else was first with this name.
-                    match self.lookups.ask(Shown::Username(call.username)).await? {
-                        Seen::Account(account) if !account.disabled && account.password.is_none() => account.user,
+                    // Another call has just created this name.
+                    match self.lookups.ask(Credential::Username(call.username)).await? {
+                        Identity::Account(account) if !account.disabled && account.password.is_none() => account.user,
                         _ => return Err(not_valid()),
                     }
                 }

@@ -1,12 +1,12 @@
-//! A bounded memory in front of the store. What was read before something changed is never remembered after it: a reader takes a
-//! [`Ticket`] before it reads, and every change makes the tickets of before worthless.
+//! A bounded cache in front of the store. It never keeps a value that was read before a change: a reader takes a [`Ticket`] before it reads,
+//! and every change makes older tickets invalid.
 
 use lru::LruCache;
 use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-/// What was read from the store, by its key; the values used the longest time ago go first.
+/// Values from the store, by key. The least recently used go first.
 pub(crate) struct Cache<K, V>(Mutex<Inner<K, V>>);
 
 struct Inner<K, V> {
@@ -31,17 +31,17 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is remembered under this key.
+    /// The value of this key.
     pub(crate) fn get(&self, key: &K) -> Option<V> {
         self.lock().values.get(key).cloned()
     }
 
-    /// To be taken before the store is read.
+    /// Take one before you read the store.
     pub(crate) fn ticket(&self) -> Ticket {
         Ticket(self.lock().changes)
     }
 
-    /// Remembers what was read with this ticket, unless something changed in between.
+    /// Adds a value that was read with this ticket, unless something has changed since.
     pub(crate) fn insert(&self, ticket: Ticket, key: K, value: V) {
         let mut inner = self.lock();
         if inner.changes == ticket.0 {
@@ -49,14 +49,14 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         }
     }
 
-    /// Forgets one value, because what it was read from has changed.
+    /// Removes one value, because the store has changed.
     pub(crate) fn forget(&self, key: &K) {
         let mut inner = self.lock();
         inner.changes += 1;
         inner.values.pop(key);
     }
 
-    /// Forgets what has changed among all values.
+    /// Removes every value that has changed.
     pub(crate) fn forget_where(&self, changed: impl Fn(&K, &V) -> bool)
     where
         K: Clone,
@@ -69,7 +69,7 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         }
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub(crate) fn clear(&self) {
         let mut inner = self.lock();
         inner.changes += 1;

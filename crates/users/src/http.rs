@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bus::Bus;
 use contract::calls::messages::MyRooms;
 use contract::calls::users::{ChangeDisplayName, ChangePassword, GetUser, ListOnline, ListUsers, Login, LoginAnswer, Logout, Me};
-use contract::{Caller, Limit, NewDisplayName, Page, Password, Refusal, Room, User, Username};
+use contract::{Caller, Claimed, Claims, Limit, NewDisplayName, Page, Password, Refusal, Room, User, Username};
 use edge::{Admission, Changes, Json, Logins, Passwords, Path, Problem, Query, Reads, Refuses, Token};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -108,6 +108,12 @@ struct ChangeDisplayNameBody {
     username: Option<String>,
 }
 
+impl Claims for ChangeDisplayNameBody {
+    fn claimed(&self) -> Claimed<'_> {
+        Claimed { sender: None, username: self.username.as_deref() }
+    }
+}
+
 /// Change your display name
 #[utoipa::path(
     patch, path = "/users/me", operation_id = "changeDisplayName", tag = "users", request_body = ChangeDisplayNameBody,
@@ -119,7 +125,7 @@ async fn change_display_name(
     Changes(who): Changes,
     Json(body): Json<ChangeDisplayNameBody>,
 ) -> Result<axum::Json<User>, Problem> {
-    who.user()?.must_be(None, body.username.as_deref())?;
+    who.user()?.check_claim(&body)?;
     Ok(axum::Json(edge.bus.ask(&who, ChangeDisplayName { display_name: body.display_name.into() }).await?))
 }
 

@@ -1,5 +1,5 @@
-//! `SetPresence`, `RenewLease`, `EndLease`: gateways say who has live sockets. What waits is written together, in one transaction, and
-//! whoever came from nowhere or went to nowhere is told to contacts.
+//! `SetPresence`, `RenewLease`, `EndLease`: gateways report who has live sockets. Waiting reports share one transaction. A user who has come
+//! online anywhere, or gone offline everywhere, is published to contacts.
 
 use crate::Users;
 use crate::store::{Change, Store};
@@ -7,10 +7,10 @@ use bus::Bus;
 use contract::calls::users::{EndLease, RenewLease, SetPresence};
 use contract::hint::PresenceChanged;
 use contract::{Answer, Caller, Clock, Refusal, UserRef};
-use db::Together;
+use db::Coalescer;
 use std::time::Duration;
 
-/// How long a gateway is believed to live after its last word (contract: 15 s).
+/// How long a gateway counts as alive after its last call (contract: 15 s).
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
 /// Most changes in one transaction: on SQLite other writes, the messages too, wait for it.
@@ -24,8 +24,8 @@ impl Answer<SetPresence> for Users {
 }
 
 impl Answer<RenewLease> for Users {
-    /// Refused with `not_found` where the gateway has no lease: it has said nothing yet, or was silent for so long that its users were
-    /// taken for gone. It then says again who is there.
+    /// Refused with `not_found` if the gateway has no lease: it is new, or was silent for so long that its users count as offline. It then
+    /// reports again who is online.
     async fn answer(&self, who: &Caller, call: RenewLease) -> Result<(), Refusal> {
         who.must_be_service()?;
         let renewed = self.store.renew_lease(call.gateway, self.clock.now().plus(LEASE)).await?;
@@ -37,29 +37,29 @@ impl Answer<EndLease> for Users {
     async fn answer(&self, who: &Caller, call: EndLease) -> Result<(), Refusal> {
         who.must_be_service()?;
         let gone = self.store.end_gateway(call.gateway, self.clock.now()).await?;
-        tell(&self.bus, gone.into_iter().map(|user| (user, false)));
+        publish(&self.bus, gone.into_iter().map(|user| (user, false)));
         Ok(())
     }
 }
 
-/// Tells contacts who came or went.
-pub(crate) fn tell(bus: &Bus, changes: impl IntoIterator<Item = (UserRef, bool)>) {
+/// Publishes who came online and who went offline, for their contacts.
+pub(crate) fn publish(bus: &Bus, changes: impl IntoIterator<Item = (UserRef, bool)>) {
     for (user, online) in changes {
         tracing::debug!(user = %user.username, online, "presence changed");
         bus.publish(PresenceChanged { user, online });
     }
 }
 
-/// Presence that waits to be written.
-pub(crate) type Presence = Together<Change, ()>;
+/// Changes of presence that wait to be written, joined.
+pub(crate) type Presence = Coalescer<Change, ()>;
 
 /// Starts the task that writes it.
 pub(crate) fn start(store: Store, bus: Bus, clock: Clock) -> Presence {
-    Together::start(1, BATCH, move |changes| {
+    Coalescer::start(1, BATCH, move |changes| {
         let (store, bus, now) = (store.clone(), bus.clone(), clock.now());
         async move {
             let count = changes.len();
-            tell(&bus, store.set_presence(changes, now, now.plus(LEASE)).await?);
+            publish(&bus, store.set_presence(changes, now, now.plus(LEASE)).await?);
             Ok(vec![(); count])
         }
     })

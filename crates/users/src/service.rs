@@ -5,24 +5,24 @@ use crate::hashing::Hashing;
 use crate::jwt::Jwt;
 use crate::presence::{self, Presence};
 use crate::settings::{CannotStart, Mode, Registration, Settings};
-use crate::store::{NewUser, Seen, Shown, Store};
+use crate::store::{Credential, Identity, NewUser, Store};
 use crate::token::Hash;
 use crate::{sweep, watch};
 use bus::Bus;
 use contract::calls::users as calls;
 use contract::calls::users::Session;
 use contract::{Clock, Refusal, TokenId, User, UserId};
-use db::{Db, Together};
+use db::{Coalescer, Db};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use vital::Vital;
 
-/// Sessions and users that are remembered (about 3 MB each at most): every REST call authenticates, every page of messages names senders.
+/// Most sessions, and most users, in the caches (about 3 MB each). Every REST call authenticates, and every page of messages names senders.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-/// Most lookups that share a snapshot: some 10 microseconds each, and nobody should wait long for the others.
+/// Most lookups that share a snapshot. Each takes some 10 microseconds, and no caller should wait long for the others.
 const LOOKUPS: usize = 64;
 
 /// How many such snapshots there may be at a time: readers do other things too.
@@ -42,15 +42,15 @@ pub struct Users {
     pub(crate) jwt: Option<Jwt>,
     pub(crate) sessions: Cache<TokenId, Known>,
     pub(crate) known: Cache<UserId, User>,
-    /// Whoever shows up, looked up together.
-    pub(crate) lookups: Together<Shown, Seen>,
-    /// Users who show up for the first time, without a password.
-    pub(crate) creations: Together<NewUser, bool>,
+    /// Look-ups of credentials, joined.
+    pub(crate) lookups: Coalescer<Credential, Identity>,
+    /// Creations of users who come for the first time and have no password, joined.
+    pub(crate) creations: Coalescer<NewUser, bool>,
     pub(crate) presence: Presence,
     vital: Vital,
 }
 
-/// A session that is remembered, with the hash of the text that was found valid, signature and all.
+/// A session in the cache, with the hash of the whole token that was found valid, signature included.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) whole: Hash,
@@ -73,12 +73,12 @@ impl Users {
         let store = Store::new(db.clone());
         let presence = presence::start(store.clone(), bus.clone(), clock.clone());
         let looking = store.clone();
-        let lookups = Together::start(LOOKING, LOOKUPS, move |shown| {
+        let lookups = Coalescer::start(LOOKING, LOOKUPS, move |credentials| {
             let store = looking.clone();
-            async move { store.look_up(shown).await }
+            async move { store.look_up(credentials).await }
         });
         let creating = store.clone();
-        let creations = Together::start(1, CREATIONS, move |new| {
+        let creations = Coalescer::start(1, CREATIONS, move |new| {
             let store = creating.clone();
             async move { store.create_all(new).await }
         });
@@ -135,7 +135,7 @@ impl Users {
         let mut tasks = JoinSet::new();
         let vital = &self.vital;
         tasks.spawn(vital.keep("the watch for changes of users from outside", watch::foreign_writes(Arc::clone(self))));
-        // Subscribed here and now: what is told from here on is heard.
+        // Subscribed before the task runs, so that no hint from here on is missed.
         let others = watch::others(Arc::clone(self), self.bus.subscribe(), self.bus.subscribe());
         tasks.spawn(vital.keep("the watch for changes of users by other processes", others));
         tasks.spawn(vital.keep("the sweep of dead gateways", sweep::dead_gateways(Arc::clone(self))));
@@ -168,7 +168,7 @@ impl Users {
         self.settings.registration == Registration::Open
     }
 
-    /// Forgets what is remembered of a user, after they have changed; `keep` is a session that is as before.
+    /// Removes a user who has changed from the caches; `keep` is a session that stays valid.
     pub(crate) fn forget_user(&self, user: UserId, keep: Option<TokenId>) {
         self.known.forget(&user);
         self.sessions.forget_where(|token, known| known.session.user.id == user && Some(*token) != keep);

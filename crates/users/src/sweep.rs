@@ -1,4 +1,4 @@
-//! What time takes away: gateways that are silent, tokens that have expired.
+//! Removes what has expired: silent gateways and old tokens. Counts who is online.
 
 use crate::{Users, presence};
 use contract::{Refusal, Time};
@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// So often that a dead gateway's users are told to be offline within a second of their lease's end; a look costs one small read.
+/// A dead gateway's users are published as offline within a second of the lease's end. Each look costs one small read.
 const GATEWAYS_EVERY: Duration = Duration::from_millis(500);
 const COUNT_EVERY: Duration = Duration::from_secs(3);
 const TOKENS_EVERY: Duration = Duration::from_secs(3_600);
 
 impl Users {
-    /// Ends gateways whose lease has run out by `now`, and tells contacts who is nowhere any more.
+    /// Ends gateways whose lease has run out by `now`, and publishes who is offline everywhere.
     pub(crate) async fn sweep(&self, now: Time) -> Result<(), Refusal> {
         let gone = self.store.end_dead_gateways(now).await?;
         if !gone.is_empty() {
             tracing::info!(users = gone.len(), "users of a gateway that is silent count as offline");
         }
-        presence::tell(&self.bus, gone.into_iter().map(|user| (user, false)));
+        presence::publish(&self.bus, gone.into_iter().map(|user| (user, false)));
         Ok(())
     }
 

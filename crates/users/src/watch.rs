@@ -1,5 +1,5 @@
-//! What this process remembers of users, and what makes it forget. `guild user …` changes the database from another process: then nothing
-//! that is remembered counts any more, and every gateway asks again about its sessions. Other processes with this service tell by hints.
+//! Invalidates the caches of users and sessions. When `guild user …` changes the database from another process, both caches are cleared and
+//! every gateway checks its sessions again. Other processes with this service publish hints.
 
 use crate::Users;
 use bus::{Heard, Subscription};
@@ -10,9 +10,9 @@ pub(crate) async fn foreign_writes(users: Arc<Users>) {
     let mut writes = users.db.foreign_writes();
     while writes.changed().await.is_ok() {
         tracing::debug!("another process has written to the database; asking again about every token");
-        users.look_again();
+        users.check_all_sessions();
     }
-    // The database says nothing any more: it is closed, or the engine never does.
+    // The sender was dropped: the database is closed, or the engine never reports foreign writes.
     std::future::pending().await
 }
 
@@ -23,22 +23,22 @@ pub(crate) async fn keys(users: Arc<Users>) {
     }
 }
 
-/// Forgets what has changed at other processes. One's own changes come along too, which costs a look-up more.
+/// Removes what other processes have changed from the caches. This process's own hints come too, which costs one more look-up.
 pub(crate) async fn others(users: Arc<Users>, mut revoked: Subscription<Revoked>, mut changed: Subscription<UserChanged>) {
     loop {
         tokio::select! {
-            heard = revoked.next() => match heard {
+            hint = revoked.next() => match hint {
                 Some(Heard::Hint(hint)) => match &*hint {
                     Revoked::Tokens(tokens) => tokens.iter().for_each(|token| users.sessions.forget(token)),
                     Revoked::User { user, except } => users.forget_user(*user, *except),
-                    Revoked::AskAgain => users.forget_everybody(),
+                    Revoked::AskAgain => users.clear_caches(),
                 },
-                Some(Heard::Missed(_)) => users.forget_everybody(),
+                Some(Heard::Missed(_)) => users.clear_caches(),
                 None => return,
             },
-            heard = changed.next() => match heard {
+            hint = changed.next() => match hint {
                 Some(Heard::Hint(hint)) => users.forget_user(hint.user, None),
-                Some(Heard::Missed(_)) => users.forget_everybody(),
+                Some(Heard::Missed(_)) => users.clear_caches(),
                 None => return,
             },
         }
@@ -46,13 +46,13 @@ pub(crate) async fn others(users: Arc<Users>, mut revoked: Subscription<Revoked>
 }
 
 impl Users {
-    /// Forgets everything that is remembered, and has gateways ask about their sessions.
-    pub(crate) fn look_again(&self) {
-        self.forget_everybody();
+    /// Clears the caches, and makes every gateway check its sessions again.
+    pub(crate) fn check_all_sessions(&self) {
+        self.clear_caches();
         self.bus.publish(Revoked::AskAgain);
     }
 
-    fn forget_everybody(&self) {
+    fn clear_caches(&self) {
         self.sessions.clear();
         self.known.clear();
     }

@@ -10,12 +10,12 @@ impl Answer<WhichEnded> for Users {
         who.must_be_service()?;
         at_most_1000("sessions", call.sessions.len())?;
         let tokens: Vec<TokenId> = call.sessions.iter().map(|(token, _)| *token).collect();
-        let standings = self.store.standings(call.sessions).await?;
+        let states = self.store.session_states(call.sessions).await?;
         let mode = self.settings.mode;
-        let ended = tokens.into_iter().zip(standings).filter(|(token, standing)| {
+        let ended = tokens.into_iter().zip(states).filter(|(token, state)| {
             // A host application's tokens are not stored, and in `open` mode a session may have none.
-            let is_stored = !(standing.foreign && mode.takes_jwt() || mode == Mode::Open && token::is_name_of_none(*token));
-            !standing.welcome || standing.denied || (is_stored && !standing.stored)
+            let is_stored = !(state.from_host && mode.takes_jwt() || mode == Mode::Open && token::is_name_of_none(*token));
+            !state.user_enabled || state.logged_out || (is_stored && !state.stored)
         });
         Ok(ended.map(|(token, _)| token).collect())
     }

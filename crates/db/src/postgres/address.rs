@@ -8,7 +8,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use super::tls::{Tls, Trust};
-use crate::db::Access;
+use crate::access::Access;
 
 /// How long a connection may take to come up.
 pub(super) const CONNECTING: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ impl Address {
             }
         }
         let rest = if rest.is_empty() { place.to_owned() } else { format!("{place}?{}", rest.join("&")) };
-        let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| super::session::told(&error))?;
+        let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| super::session::describe(&error))?;
         let (mode, trust) = security(mode, roots, &config)?;
         config.ssl_mode(mode).keepalives(true).keepalives_idle(QUIET).keepalives_interval(Duration::from_secs(5)).keepalives_retries(3);
         if config.get_connect_timeout().is_none() {

@@ -12,27 +12,27 @@ const FIRST: Duration = Duration::from_millis(20);
 /// The longest pause: so long after its return a server may not be noticed.
 const LONGEST: Duration = Duration::from_millis(500);
 
-/// What is known of a server's refusals.
+/// The refusals of a server so far.
 #[derive(Default)]
 pub(super) struct Gate {
     shut: Mutex<Option<Shut>>,
-    /// Held by the one who waits for the next attempt and makes it, for all who wait for this.
+    /// Held by the one caller that makes the next attempt for all others.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
 
-/// The server has refused the last one who asked.
+/// The server has refused the last attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shut {
     /// Why.
     pub(super) cause: String,
     /// So many times in a row.
     pub(super) refusals: u32,
-    /// Nobody asks before.
+    /// No attempt is made before this.
     pub(super) until: Instant,
 }
 
 impl Gate {
-    /// What the last one was refused with; nothing where that one was given a connection.
+    /// The last refusal; none if the last attempt got a connection.
     pub(super) fn shut(&self) -> Option<Shut> {
         self.shut.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -50,7 +50,7 @@ impl Gate {
     }
 }
 
-/// How long nobody asks after so many refusals in a row. A single one may have been a matter of that one connection.
+/// The pause after so many refusals in a row. None after a single one, which may concern only that connection.
 fn pause(refusals: u32) -> Duration {
     if refusals < 2 { Duration::ZERO } else { (FIRST * 2_u32.saturating_pow((refusals - 2).min(10))).min(LONGEST) }
 }

@@ -1,4 +1,4 @@
-//! The connections: two small pools, so that what is written never waits behind what is read.
+//! Two small pools of connections, so that writes never wait behind reads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::address::{Address, CONNECTING};
 use super::gate::Gate;
-use super::session::{told, unavailable};
+use super::session::{describe, unavailable};
 use super::timeline::Timeline;
-use crate::db::Access;
+use crate::access::Access;
 use crate::error::Error;
 
 /// Connections for transactions that write: one for each of the log's four partitions, which may all wait for another server's commits,
@@ -22,22 +22,22 @@ const WRITES: usize = 8;
 /// instance, so PostgreSQL's 100 are enough for six.
 const READS: usize = 8;
 
-/// Slow reads that run at once: they leave half of the connections to what is quick. The server's cores do the work, so ours do not count.
+/// Most slow reads at once. Half of the connections are left for quick reads. The work is the server's, so the cores here do not count.
 pub(super) const SLOW_READS: usize = READS / 2;
 
 /// How long a transaction waits for a connection before it is refused as busy.
 const WAITING: Duration = Duration::from_secs(5);
 
-/// Held shared by every connection of a server, and alone by who replaces the contents. `GILDSRVR`.
+/// A lock that every connection of a server holds shared, and `guild copy` holds alone. `GILDSRVR`.
 const SERVERS: i64 = 0x4749_4c44_5352_5652;
 
-/// Every transaction's answer to `COMMIT` is that it is on the disk, whatever the server's default is; a stronger default stays. Whoever
-/// holds locks and says nothing more (a stopped process, a lost network) is undone after a while, so that others can go on.
+/// `COMMIT` is answered after the sync to disk, even if the server's default is weaker; a stronger default stays. A transaction of a silent
+/// client (a stopped process, a lost network) is undone after a while, so that its locks are freed.
 const PREPARE: &str = "SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write');
     SET idle_in_transaction_session_timeout = 15000; SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10";
 
-/// The connections to one server, by what they are for.
+/// The connections to one server, by their use.
 pub(super) struct Pools {
     pub(super) writes: Pool,
     pub(super) reads: Pool,
@@ -61,8 +61,8 @@ impl Pools {
     }
 }
 
-/// How long a statement's answer is waited for. Whoever reads a whole database to check it has time.
-pub(super) fn patience(access: Access) -> Option<Duration> {
+/// How long to wait for a statement's answer. A read of the whole database has no limit.
+pub(super) fn timeout(access: Access) -> Option<Duration> {
     match access {
         Access::Server => Some(Duration::from_secs(10)),
         Access::Tool => Some(Duration::from_secs(60)),
@@ -93,15 +93,16 @@ fn pool(address: &Address, access: Access, timeline: &Arc<Timeline>, size: usize
 
 /// Makes a new connection ready for transactions.
 async fn prepare(client: &tokio_postgres::Client, access: Access, timeline: &Timeline) -> Result<(), String> {
-    // Beyond the client's own patience, so that the server does not go on with what nobody waits for.
-    let limit = patience(access).map_or(0, |patience| patience.as_millis() + 5_000);
+    // Past the client's own timeout, so that the server ends a statement that no client waits for.
+    let limit = timeout(access).map_or(0, |timeout| timeout.as_millis() + 5_000);
     let shared = if access == Access::Server { format!("; SELECT pg_try_advisory_lock_shared({SERVERS})") } else { String::new() };
-    let said = client.simple_query(&format!("{PREPARE}; SET statement_timeout = {limit}{shared}")).await.map_err(|error| told(&error))?;
+    let said =
+        client.simple_query(&format!("{PREPARE}; SET statement_timeout = {limit}{shared}")).await.map_err(|error| describe(&error))?;
     let refused = access == Access::Server && last(&said) != Some("t");
     if refused {
         return Err("guild copy replaces or reads all of it at the moment: start again when that is done".to_owned());
     }
-    // Whoever only looks may look at a standby.
+    // A read-only program may use a standby.
     if access == Access::ReadOnly { Ok(()) } else { timeline.meet(client).await }
 }
 
@@ -112,7 +113,7 @@ pub(super) async fn alone(connection: &Object) -> Result<(), String> {
         if turn > 0 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let said = connection.simple_query(&format!("SELECT pg_try_advisory_lock({SERVERS})")).await.map_err(|error| told(&error))?;
+        let said = connection.simple_query(&format!("SELECT pg_try_advisory_lock({SERVERS})")).await.map_err(|error| describe(&error))?;
         if last(&said) == Some("t") {
             return Ok(());
         }
@@ -127,8 +128,8 @@ fn last(said: &[SimpleQueryMessage]) -> Option<&str> {
     })
 }
 
-/// A connection out of a pool. Where the server has refused the last ones, one caller asks for all, after the [`Gate`]'s pause: it is
-/// waited for, and they share a refusal.
+/// Takes a connection out of a pool. After refusals, one caller tries again for all, after the [`Gate`]'s pause. The others wait for it and
+/// share a refusal.
 pub(super) async fn take(pool: &Pool) -> Result<Object, Error> {
     let Some(known) = pool.gate.shut().filter(|_| pool.connections.status().available == 0) else {
         return ask(pool).await;

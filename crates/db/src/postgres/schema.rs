@@ -1,16 +1,16 @@
-//! What is looked at and made when a database is opened: the server's version, the tables, the epoch.
+//! Opening a database: checks the server's version, makes the tables, reads the epoch.
 
 use deadpool_postgres::Object;
 
 use super::session::explain;
-use crate::db::Access;
+use crate::access::Access;
 use crate::error::Error;
 use crate::migrations::{self, FIRST_EPOCH, Migration, NOTE_STEP, READ_EPOCH, READ_STEPS, STEPS_TABLE};
 
 /// The oldest server that this program is tested with, as PostgreSQL counts.
 const OLDEST: i64 = 150_000;
 
-/// One program at a time takes steps of the schema. The number is `GILD` again, which nobody else locks here. A step may take its time.
+/// One program at a time takes steps of the schema. The number is `GILD` again, which no other lock here has. A step may take its time.
 const STEP_BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(1195985988)";
 
 /// Refuses a server that is too old, and a database whose texts are not UTF-8.

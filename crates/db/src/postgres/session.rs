@@ -17,50 +17,45 @@ use crate::error::Error;
 use crate::row::{Row, Source};
 use crate::value::Value;
 
-/// A server that does not answer in time is as good as lost.
-fn silent(patience: Duration) -> Error {
-    Error::Busy(format!("PostgreSQL did not answer within {} s", patience.as_secs()))
+/// A server that does not answer in time counts as lost.
+fn silent(timeout: Duration) -> Error {
+    Error::Busy(format!("PostgreSQL did not answer within {} s", timeout.as_secs()))
 }
 
-/// If it is dropped before the transaction's end, its connection is closed, and the server undoes what was not committed.
+/// A connection with a transaction. If it is dropped before the transaction's end, the connection is closed, and the server undoes the
+/// transaction.
 pub(crate) struct Session {
     connection: Option<Object>,
-    /// How the transaction begins, until it has.
+    /// The statement that begins the transaction, until it was sent.
     begin: Option<&'static str>,
     /// Whether the transaction only reads.
     reading: bool,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
     /// Whether the server did not answer in time.
     silent: AtomicBool,
     counted: Arc<Counted>,
 }
 
-/// What services have asked of a database, in all of its sessions.
+/// Counts of what services have run on a database, in all of its sessions.
 #[derive(Default)]
 pub(crate) struct Counted {
     /// Statements, each of a list counted.
     pub(crate) statements: AtomicU64,
-    /// Ways there and back, in transactions that read and in those that write. What is on the way at once counts as one.
+    /// Round trips, in transactions that read and in those that write. Statements that go out together count as one.
     pub(crate) reads: AtomicU64,
     pub(crate) writes: AtomicU64,
 }
 
 impl Session {
     /// A transaction that begins, by this statement, with its first own statement.
-    pub(super) fn new(
-        connection: Object,
-        begin: &'static str,
-        reading: bool,
-        patience: Option<Duration>,
-        counted: Arc<Counted>,
-    ) -> Session {
-        Session { connection: Some(connection), begin: Some(begin), reading, patience, silent: AtomicBool::new(false), counted }
+    pub(super) fn new(connection: Object, begin: &'static str, reading: bool, timeout: Option<Duration>, counted: Arc<Counted>) -> Session {
+        Session { connection: Some(connection), begin: Some(begin), reading, timeout, silent: AtomicBool::new(false), counted }
     }
 
     /// Commits, and gives the connection back if that went well.
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         if self.begin.is_none() && self.reading {
-            // Nobody waits for the end of what has only read; the connection does, out of the pool.
+            // The caller need not wait for the end of a read. The connection returns to the pool after it.
             tokio::spawn(self.end("COMMIT"));
             return Ok(());
         }
@@ -195,10 +190,10 @@ impl Session {
 
     /// Waits for the server, but not for ever.
     async fn within<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
-        let done = match self.patience {
-            Some(patience) => tokio::time::timeout(patience, work).await.map_err(|_| {
+        let done = match self.timeout {
+            Some(timeout) => tokio::time::timeout(timeout, work).await.map_err(|_| {
                 self.silent.store(true, Ordering::Relaxed);
-                silent(patience)
+                silent(timeout)
             })?,
             None => work.await,
         };
@@ -210,7 +205,7 @@ impl Session {
     }
 }
 
-/// The work's answer, with the begin of its transaction just before it on the wire if there is one.
+/// The work's answer. If the transaction has not begun yet, its begin goes out just before the work.
 async fn first<T>(
     begin: Option<&'static str>,
     connection: &Object,
@@ -225,12 +220,11 @@ async fn first<T>(
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            // What kept the server from answering here (a lost network) has mostly ended the connections that rest, too; to make new ones
-            // takes less time than to find out.
+            // If the network was lost, the idle connections are mostly lost too. New ones take less time than to find that out.
             if let (true, Some(pool)) = (self.silent.load(Ordering::Relaxed), Object::pool(&connection)) {
                 pool.retain(|_, _| false);
             }
-            // Out of the pool, so that nobody goes on in this transaction.
+            // Removed from the pool, so that no other caller goes on in this transaction.
             drop(Object::take(connection));
         }
     }
@@ -270,10 +264,10 @@ impl ToSql for Value {
     to_sql_checked!();
 }
 
-/// Why there is no connection to be had.
+/// Why there is no connection, in words.
 pub(super) fn unavailable(error: &PoolError) -> String {
     match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => told(error),
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => describe(error),
         PoolError::PostCreateHook(HookError::Message(cause)) => cause.to_string(),
         PoolError::Timeout(TimeoutType::Create) => "it cannot be reached: no answer in 5 s".to_owned(),
         PoolError::Timeout(_) => "no connection became free in time".to_owned(),
@@ -282,8 +276,8 @@ pub(super) fn unavailable(error: &PoolError) -> String {
     }
 }
 
-/// An error of PostgreSQL's in words, and what to do where that is known.
-pub(super) fn told(error: &tokio_postgres::Error) -> String {
+/// An error of PostgreSQL in words, with what to do if that is known.
+pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     let (Error::Busy(cause) | Error::Conflict(cause) | Error::Failed(cause)) = explain(error);
     let code = error.code().cloned();
     match code {
@@ -296,7 +290,7 @@ pub(super) fn told(error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// What an error of PostgreSQL's means to a service.
+/// An error of PostgreSQL as this crate's error.
 pub(super) fn explain(error: &tokio_postgres::Error) -> Error {
     if let Some(error) = error.as_db_error() {
         return explain_answer(error);

@@ -1,10 +1,9 @@
-//! Which server it is that answers. When a standby is promoted it goes on under the same address, but with a timeline of its own, and may lack
-//! the last of what its predecessor had committed. Positions of before then stand for other rows, or for none. So a new timeline begins a new
-//! epoch of cursors.
+//! Notices a promoted standby. It answers under the same address, but with a new timeline, and may lack the last rows that its predecessor had
+//! committed. Then old positions mean other rows, or none. So a new timeline begins a new epoch of cursors.
 //!
-//! The timeline for which the epoch holds stands in the database, and a promoted standby has it of its predecessor. Each new connection compares the
-//! two before anybody may use it. A server that is promoted ends its connections, and one that is not yet promoted is not used at all, so no
-//! transaction can meet another timeline than its connection did.
+//! The database holds the timeline of its epoch, and a promoted standby holds its predecessor's. Each new connection compares this with the
+//! server's own timeline before it is used. A server ends its connections when it is promoted, and is not used before. So every transaction
+//! runs on the timeline that its connection has compared.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -13,8 +12,8 @@ use tokio::sync::{Mutex, watch};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::session::told;
-use crate::db::Access;
+use super::session::describe;
+use crate::access::Access;
 use crate::migrations;
 
 /// One connection at a time begins an epoch, in whichever process. `GILDTIME`.
@@ -25,7 +24,7 @@ const LOOK: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(p
 
 /// What all connections of a database share.
 pub(super) struct Timeline {
-    /// The last one that was seen; 0 for none.
+    /// The last timeline that was seen; 0 for none.
     known: AtomicI64,
     pub(super) epoch: Arc<AtomicU64>,
     foreign: watch::Sender<u64>,
@@ -54,14 +53,14 @@ impl Timeline {
         let known = self.known.load(Ordering::Relaxed);
         match look(client).await? {
             None => Err("this PostgreSQL server is a standby: it takes no writes until it is promoted".to_owned()),
-            // Nobody knows the tables yet.
+            // The tables may not exist yet.
             Some(_) if known == 0 => Ok(()),
             Some(timeline) if timeline == known => Ok(()),
             Some(timeline) => self.compare(client, timeline).await,
         }
     }
 
-    /// Begins a new epoch if nobody has for this timeline.
+    /// Begins a new epoch, unless another connection has done so for this timeline.
     async fn compare(&self, client: &Client, timeline: i64) -> Result<(), String> {
         let _turn = self.turn.lock().await;
         let fresh = migrations::random_epoch()?.cast_signed();
@@ -70,8 +69,8 @@ impl Timeline {
         let said = match client.simple_query(&sql).await {
             Ok(said) => said,
             Err(error) => {
-                // A transaction may be open. Who asked for the connection does not get it.
-                return Err(told(&error));
+                // A transaction may be open, so this connection must not be used.
+                return Err(describe(&error));
             }
         };
         let epoch: i64 = first(&said).last().and_then(|text| text.parse().ok()).ok_or("its epoch is gone")?;
@@ -88,8 +87,8 @@ impl Timeline {
     }
 }
 
-/// The server's timeline; `None` while it is a standby. Where a server does not tell (a managed one may not), it counts as the first: what it has
-/// lost is then noticed by positions alone, where the log has become shorter.
+/// The server's timeline; `None` while it is a standby. A managed server may not report it; then it counts as the first, and a loss is noticed
+/// only where the log has become shorter.
 async fn look(client: &Client) -> Result<Option<i64>, String> {
     let said = match client.simple_query(LOOK).await {
         Ok(said) => said,
@@ -97,7 +96,7 @@ async fn look(client: &Client) -> Result<Option<i64>, String> {
             tracing::debug!(%error, "the server does not tell its timeline");
             return Ok(Some(1));
         }
-        Err(error) => return Err(told(&error)),
+        Err(error) => return Err(describe(&error)),
     };
     first(&said).last().map(|digits| i64::from_str_radix(digits, 16).map_err(|_| format!("its timeline is {digits:?}"))).transpose()
 }

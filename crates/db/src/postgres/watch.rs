@@ -1,4 +1,4 @@
-//! What other programs do to the database that a server must know of: a new epoch, and what `guild user` writes.
+//! Watches for changes by other programs: a new epoch, and writes of `guild user`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ use crate::migrations;
 const EVERY: Duration = Duration::from_millis(500);
 
 /// How long a look may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Counts the transactions of tools, in their own transaction.
 pub(super) const COUNT: &str =
@@ -30,7 +30,7 @@ const LOOK: &str = "SELECT name, value FROM meta WHERE name IN ('epoch', 'tool_w
 pub(super) struct Watch(JoinHandle<()>);
 
 impl Watch {
-    /// Keeps `epoch` current, and tells `foreign` when a tool has written.
+    /// Keeps `epoch` current, and notifies `foreign` when a tool has written.
     pub(super) fn start(vital: &Vital, reads: Pool, epoch: Arc<AtomicU64>, foreign: watch::Sender<u64>) -> Watch {
         Watch(tokio::spawn(vital.keep("the watch for what other programs write", watch(reads, epoch, foreign))))
     }
@@ -76,7 +76,7 @@ async fn watch(reads: Pool, epoch: Arc<AtomicU64>, foreign: watch::Sender<u64>) 
 
 async fn look(reads: &Pool) -> Result<(u64, i64), Error> {
     let connection = pool::take(reads).await?;
-    match tokio::time::timeout(PATIENCE, ask(&connection)).await {
+    match tokio::time::timeout(TIMEOUT, ask(&connection)).await {
         Ok(answer) => answer,
         Err(_) => {
             drop(Object::take(connection));

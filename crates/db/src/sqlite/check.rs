@@ -4,13 +4,10 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::connect;
-use crate::db::Access;
+use super::connect::{self, APPLICATION};
+use crate::access::Access;
 use crate::error::OpenError;
 use crate::migrations::READ_STEPS;
-
-/// `GILD` in ASCII: the mark that a SQLite file carries for the program it belongs to (`PRAGMA application_id`).
-pub(super) const APPLICATION: i64 = 0x4749_4C44;
 
 /// What lies at the database's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
-use super::session::explain;
+use super::explain::explain;
 use crate::error::Error;
 
 /// A checkpoint begins when the log has grown by this many pages (16 MB). Rarer ones write a page once that many
@@ -21,14 +21,14 @@ const LARGE: u32 = 16_000;
 /// So little left to move (2 MB) is moved while the writer waits.
 const SMALL_REST: i64 = 500;
 
-/// The thread and what it is told.
+/// The thread and the signal that wakes it.
 pub(super) struct Checkpointer {
-    told: Arc<Told>,
+    signal: Arc<Signal>,
     thread: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Told {
+struct Signal {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -48,7 +48,7 @@ impl State {
     }
 }
 
-impl Told {
+impl Signal {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Three numbers, each written whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -58,44 +58,44 @@ impl Told {
 impl Checkpointer {
     /// Starts it over a connection of its own.
     pub(super) fn start(connection: Connection, watch: vital::Watch) -> io::Result<Checkpointer> {
-        let told = Arc::new(Told::default());
-        let listens = Arc::clone(&told);
+        let signal = Arc::new(Signal::default());
+        let received = Arc::clone(&signal);
         let thread = thread::Builder::new().name("db-checkpoint".to_owned()).spawn(move || {
             let _watch = watch;
-            run(&connection, &listens);
+            run(&connection, &received);
         })?;
-        Ok(Checkpointer { told, thread })
+        Ok(Checkpointer { signal, thread })
     }
 
     /// After a commit: the log is so many pages long.
     pub(super) fn log_is(&self, pages: u32) {
-        let mut state = self.told.lock();
+        let mut state = self.signal.lock();
         if pages < state.log {
             // The log has started anew.
             state.seen = 0;
         }
         state.log = pages;
         if state.is_due() {
-            self.told.changed.notify_one();
+            self.signal.changed.notify_one();
         }
     }
 
     /// Ends it, and waits until its connection is closed.
     pub(super) fn stop(self) {
-        self.told.lock().stop = true;
-        self.told.changed.notify_one();
+        self.signal.lock().stop = true;
+        self.signal.changed.notify_one();
         if self.thread.join().is_err() {
             tracing::error!("the checkpoint thread had panicked");
         }
     }
 }
 
-fn run(connection: &Connection, told: &Told) {
+fn run(connection: &Connection, signal: &Signal) {
     loop {
         let log = {
-            let mut state = told.lock();
+            let mut state = signal.lock();
             while !state.is_due() && !state.stop {
-                state = told.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = signal.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             if state.stop {
                 return;

@@ -6,15 +6,17 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::check::APPLICATION;
 use crate::error::OpenError;
 
+/// `GILD` in ASCII: the mark that a SQLite file carries for the program it belongs to (`PRAGMA application_id`).
+pub(super) const APPLICATION: i64 = 0x4749_4C44;
+
 /// How long a transaction waits for another process's (`guild user`, `guild check`) before it is refused as busy.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a checkpoint waits for readers that are still at the log's beginning. The writer waits with it, so it is short: while `guild
 /// check` reads a large database the log grows instead, and the next checkpoint tries again.
-const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(250);
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How many prepared statements a connection keeps: more than all services together have.
 const STATEMENTS: usize = 256;
@@ -65,7 +67,7 @@ pub(super) fn reader(file: &Path) -> Result<Connection, OpenError> {
 /// The checkpointer's connection.
 pub(super) fn checkpointer(file: &Path) -> Result<Connection, OpenError> {
     let connection = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(CHECKPOINT_PATIENCE).map_err(|error| refused(file, &error))?;
+    connection.busy_timeout(CHECKPOINT_TIMEOUT).map_err(|error| refused(file, &error))?;
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;").map_err(|error| refused(file, &error))?;
     Ok(connection)
 }
@@ -98,7 +100,7 @@ pub(super) fn memory() -> Result<Connection, OpenError> {
 
 fn open(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(file, flags).map_err(|error| refused(file, &error))?;
-    connection.busy_timeout(PATIENCE).map_err(|error| refused(file, &error))?;
+    connection.busy_timeout(TIMEOUT).map_err(|error| refused(file, &error))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     plan_once(&connection).map_err(|error| refused(file, &error))?;
     Ok(connection)

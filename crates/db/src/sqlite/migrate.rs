@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::session::explain;
+use super::explain::explain;
 use crate::error::{Error, OpenError};
 use crate::migrations::{
     FIRST_EPOCH, Migration, Migrations, NOTE_STEP, READ_EPOCH, READ_STEPS, STEPS_TABLE, epoch_from, highest, random_epoch,

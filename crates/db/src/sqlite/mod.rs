@@ -3,17 +3,19 @@
 mod check;
 mod checkpoint;
 mod connect;
+mod explain;
+mod job;
 mod lock;
 mod migrate;
 mod queue;
 mod reader;
-mod session;
+pub(crate) mod session;
+mod shared;
 mod transact;
 mod writer;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,29 +24,21 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 use vital::Vital;
 
-use crate::db::{Access, SLOW_WAIT, slow_lanes_full};
+use crate::access::Access;
 use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
+use crate::slow::{SLOW_WAIT, slow_lanes_full};
 use crate::tx::Tx;
 
 use checkpoint::Checkpointer;
+use job::closed;
 use lock::ServerLock;
 use queue::Queue;
-pub(crate) use session::Session;
-
-/// What a thread takes from its queue: a transaction from its begin to its answer.
-pub(crate) type Job = Box<dyn FnOnce(&mut Tx) + Send>;
+use shared::Shared;
 
 /// How many threads read: as many as there are cores, but from 2 to 4. Two already served 86,000 pages a second.
 fn reader_count() -> usize {
     thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
-}
-
-/// Does it. A panic costs this job alone, also one that the transaction itself does not see; the next job begins by undoing what is left.
-fn carry_out(job: Job, tx: &mut Tx) {
-    if catch_unwind(AssertUnwindSafe(|| job(tx))).is_err() {
-        tracing::error!("a panic around a transaction was caught; the thread goes on");
-    }
 }
 
 /// How many threads run slow reads: half of the cores, so that the others are left for what is quick; from 1 to 4.
@@ -52,23 +46,13 @@ fn slow_lanes() -> usize {
     thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 4)
 }
 
-/// What the writer tells the others: how often somebody else wrote, and the database's epoch.
-pub(crate) struct Shared {
-    /// The threads.
-    vital: Vital,
-    foreign: watch::Sender<u64>,
-    epoch: AtomicU64,
-    /// Statements that services have run.
-    statements: AtomicU64,
-}
-
 /// An open SQLite database.
 pub(crate) struct Sqlite {
     /// Absent when the database was opened to be read only.
     writer: Option<Arc<Queue>>,
-    /// Absent in memory, where there is one connection, and the writer serves the reads between its transactions.
+    /// Absent in memory: there the writer has the only connection, and serves reads between its transactions.
     readers: Option<Arc<Queue>>,
-    /// What slow reads wait in, for threads of their own; absent in memory.
+    /// The queue of slow reads, which have threads of their own; absent in memory.
     slow: Option<Arc<Queue>>,
     shared: Arc<Shared>,
     reading: Mutex<Vec<JoinHandle<()>>>,
@@ -76,7 +60,7 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens a file, after having checked that it may be; blocks on the disk.
+    /// Checks a file and opens it; blocks on the disk.
     pub(crate) fn open_file(file: &Path, services: &[Migrations], access: Access) -> Result<Sqlite, OpenError> {
         let file = check::resolve(file, access)?;
         let state = check::header(&file)?;
@@ -216,8 +200,8 @@ impl Sqlite {
         let _ = tokio::task::spawn_blocking(self.ending()).await;
     }
 
-    /// What ends the threads, the writer last: only the last connection to a file can take what is left of the log into it, and only
-    /// if it may write.
+    /// A function that ends the threads, the writer last: only the last connection to a file moves the rest of the log into it, and only if it
+    /// may write.
     fn ending(&self) -> impl FnOnce() + Send + 'static {
         let queues = (self.readers.clone(), self.slow.clone(), self.writer.clone());
         let reading = self.reading.lock().map(|mut threads| std::mem::take(&mut *threads)).unwrap_or_default();
@@ -232,7 +216,7 @@ impl Sqlite {
                     queue.close();
                 }
                 for thread in threads {
-                    // The last handle may have been inside a job, on one of these threads. One that panicked has said so.
+                    // The last handle may have been dropped on one of these threads, inside a job. A panic was logged before.
                     if thread.thread().id() != thread::current().id() {
                         let _ = thread.join();
                     }
@@ -243,20 +227,13 @@ impl Sqlite {
 }
 
 impl Drop for Sqlite {
-    /// The last handle has gone without a close: the same, waiting here. The threads need nobody else to finish.
+    /// The last handle was dropped without a close: ends the threads and waits for them here.
     fn drop(&mut self) {
         self.ending()();
     }
 }
 
-impl Shared {
-    fn new(epoch: u64) -> Arc<Shared> {
-        let (foreign, epoch, statements) = (watch::Sender::new(0), AtomicU64::new(epoch), AtomicU64::new(0));
-        Arc::new(Shared { vital: Vital::new(), foreign, epoch, statements })
-    }
-}
-
-/// Asks for a snapshot and waits for its answer. `in_time` says whether it may still be taken after it has waited so long.
+/// Queues a read and waits for its answer. `in_time` says whether it may still run after it has waited so long.
 async fn read_from<T, F>(queue: &Queue, work: F, in_time: fn(Duration) -> Result<(), Error>) -> Result<T, Error>
 where
     T: Send + 'static,
@@ -265,16 +242,12 @@ where
     let (answer, wait) = oneshot::channel();
     let asked = Instant::now();
     queue.push(Box::new(move |tx: &mut Tx| {
-        // Nobody waits any more: a read has no other effect than its answer.
+        // Skip it if the caller has gone: a read has no effect but its answer.
         if !answer.is_closed() {
             let _ = answer.send(in_time(asked.elapsed()).and_then(|()| transact::read(tx, work)));
         }
     }))?;
     wait.await.unwrap_or_else(|_| Err(closed()))
-}
-
-fn closed() -> Error {
-    Error::Busy("it is closed".to_owned())
 }
 
 fn no_thread(file: &Path, error: &std::io::Error) -> OpenError {

@@ -1,30 +1,30 @@
-//! What waits for a thread: a queue that several may take from, bounded, closed at the end.
+//! A bounded queue of jobs, from which several threads take.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Job, closed};
+use super::job::{Job, closed};
 use crate::error::Error;
 
-/// More waiting transactions than this are refused as busy: at some 5,000 unbatched commits a second they are two
-/// seconds of work, and who waits longer than that has given up.
+/// Most jobs that may wait; more are refused as busy. At some 5,000 unbatched commits a second these are two seconds of work, and callers
+/// have mostly given up after that.
 const LONGEST: usize = 10_000;
 
 /// What [`Queue::take`] found.
 pub(super) enum Taken {
-    /// Something to do.
+    /// A job.
     Job(Job),
-    /// Nothing, for as long as it was willing to wait.
+    /// No job within the timeout.
     Idle,
-    /// Nothing, and nothing will come.
+    /// No job, and none will come.
     Closed,
 }
 
 /// A bounded queue of jobs.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
-    came: Condvar,
+    job_added: Condvar,
     gauge: &'static str,
 }
 
@@ -37,7 +37,7 @@ struct Waiting {
 impl Queue {
     /// An empty queue, whose length is shown as this gauge.
     pub(super) fn new(gauge: &'static str) -> Queue {
-        Queue { waiting: Mutex::default(), came: Condvar::new(), gauge }
+        Queue { waiting: Mutex::default(), job_added: Condvar::new(), gauge }
     }
 
     /// Adds a job, or refuses it: the queue is full or closed.
@@ -52,13 +52,13 @@ impl Queue {
         waiting.jobs.push_back(job);
         let length = waiting.jobs.len();
         drop(waiting);
-        self.came.notify_one();
+        self.job_added.notify_one();
         self.show(length);
         Ok(())
     }
 
-    /// The next job, after a wait of at most `patience`.
-    pub(super) fn take(&self, patience: Option<Duration>) -> Taken {
+    /// The next job, after a wait of at most `timeout`.
+    pub(super) fn take(&self, timeout: Option<Duration>) -> Taken {
         let mut waiting = self.lock();
         loop {
             if let Some(job) = waiting.jobs.pop_front() {
@@ -70,10 +70,10 @@ impl Queue {
             if waiting.closed {
                 return Taken::Closed;
             }
-            waiting = match patience {
-                None => self.came.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-                Some(patience) => {
-                    let (waiting, wait) = self.came.wait_timeout(waiting, patience).unwrap_or_else(PoisonError::into_inner);
+            waiting = match timeout {
+                None => self.job_added.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                Some(timeout) => {
+                    let (waiting, wait) = self.job_added.wait_timeout(waiting, timeout).unwrap_or_else(PoisonError::into_inner);
                     if wait.timed_out() && waiting.jobs.is_empty() && !waiting.closed {
                         return Taken::Idle;
                     }
@@ -86,11 +86,11 @@ impl Queue {
     /// Takes no more jobs; those that wait are still handed out.
     pub(super) fn close(&self) {
         self.lock().closed = true;
-        self.came.notify_all();
+        self.job_added.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing is done under the lock that could leave the queue half changed.
+        // No panic under the lock can leave the queue half changed.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -6,8 +6,10 @@ use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 
+use super::job;
 use super::queue::{Queue, Taken};
-use super::{Session, Shared, carry_out};
+use super::session::Session;
+use super::shared::Shared;
 use crate::tx::{self, Tx};
 
 /// Starts it; it ends once the queue is closed and empty.
@@ -18,7 +20,7 @@ pub(super) fn start(name: String, connection: Connection, queue: Arc<Queue>, sha
         let mut tx = Tx::new(tx::Session::Sqlite(Session::new(connection, shared)));
         loop {
             match queue.take(None) {
-                Taken::Job(job) => carry_out(job, &mut tx),
+                Taken::Job(job) => job::run(job, &mut tx),
                 Taken::Idle => {}
                 Taken::Closed => return,
             }

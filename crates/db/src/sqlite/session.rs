@@ -1,15 +1,16 @@
-//! A connection as one thread uses it: statements, and the errors they end in.
+//! A connection as one thread uses it: it runs statements and notices other writers.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rusqlite::ffi;
 use rusqlite::types::{Null, ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
+use rusqlite::{CachedStatement, Connection, ToSql};
 
-use super::{Shared, migrate};
+use super::explain::explain;
+use super::migrate;
+use super::shared::Shared;
 use crate::error::Error;
 use crate::row::{Row, Source};
 use crate::value::Value;
@@ -29,7 +30,7 @@ impl Session {
     /// A session over this connection, which has no transaction open.
     pub(super) fn new(connection: Connection, shared: Arc<Shared>) -> Session {
         let mut session = Session { connection, shared, numbered: HashMap::new(), version: 0, foreign: 0 };
-        // A failure here is met again, and told, by the first transaction.
+        // The first transaction meets a failure again, and answers it.
         session.version = session.data_version().unwrap_or_default();
         session
     }
@@ -74,8 +75,8 @@ impl Session {
         statement.raw_execute().map(|_| ()).map_err(|error| explain(&error))
     }
 
-    /// Looks whether another connection has written. If so it is counted and told to who listens, and the epoch is
-    /// read again, because a tool may have begun a new one. Answers the count.
+    /// Checks whether another connection has written. If so it counts that, notifies the listeners and reads the epoch again, because a tool
+    /// may have begun a new one. Answers the count.
     pub(super) fn notice_foreign_writes(&mut self) -> Result<u64, Error> {
         let version = self.data_version()?;
         if version != self.version {
@@ -157,30 +158,6 @@ fn number_parameters(sql: &str) -> String {
     numbered
 }
 
-/// What an error of SQLite's means to a service.
-pub(super) fn explain(error: &rusqlite::Error) -> Error {
-    let rusqlite::Error::SqliteFailure(code, message) = error else {
-        return Error::Failed(error.to_string());
-    };
-    let said = message.as_deref().unwrap_or_default();
-    match (code.code, code.extended_code) {
-        (ErrorCode::DiskFull, _) => Error::Busy("the disk is full".to_owned()),
-        (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Error::Busy("another process holds it".to_owned()),
-        (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::OutOfMemory, extended) => {
-            Error::Busy(format!("{error} (SQLite's code {extended}): look at the disk"))
-        }
-        // Its file was moved or its folder made read only, while SQLITE_READONLY itself is a write in a read.
-        (ErrorCode::ReadOnly, extended) if extended != ffi::SQLITE_READONLY => {
-            Error::Busy(format!("{error} (SQLite's code {extended}): look at the file"))
-        }
-        (
-            ErrorCode::ConstraintViolation,
-            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID,
-        ) => Error::Conflict(said.strip_prefix("UNIQUE constraint failed: ").unwrap_or(said).to_owned()),
-        _ => Error::Failed(error.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,15 +171,5 @@ mod tests {
     fn texts_names_and_comments_stay() {
         let sql = "SELECT '$1', \"$1\" -- costs $1\n, $1, '-- $1', 'it''s $1'";
         assert_eq!(number_parameters(sql), "SELECT '$1', \"$1\" -- costs $1\n, ?1, '-- $1', 'it''s $1'");
-    }
-
-    #[test]
-    fn a_disk_that_fails_is_busy() {
-        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_BUSY_SNAPSHOT] {
-            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-            assert!(matches!(explain(&error), Error::Busy(_)), "{code} became {:?}", explain(&error));
-        }
-        let damaged = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None);
-        assert!(matches!(explain(&damaged), Error::Failed(_)));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 
-use super::Session;
+use super::session::Session;
 use crate::error::Error;
 use crate::tx::{self, Tx};
 
@@ -25,7 +25,7 @@ where
     let generation = *session.shared.foreign.borrow();
     let outcome = session.run("BEGIN").and_then(|()| {
         tx.generation = generation;
-        carry_out(tx, work)
+        run(tx, work)
     });
     let session = self::session(tx)?;
     // Nothing was written: how a snapshot ends makes no difference to its answer.
@@ -47,7 +47,7 @@ where
     session.run("BEGIN IMMEDIATE")?;
     let outcome = session.notice_foreign_writes().and_then(|generation| {
         tx.generation = generation;
-        carry_out(tx, work)
+        run(tx, work)
     });
     let session = self::session(tx)?;
     let outcome = outcome.and_then(|answer| session.run("COMMIT").map(|()| answer));
@@ -67,7 +67,7 @@ where
 }
 
 /// Runs the work inside the open transaction. Its first error is the answer, whatever the work itself answers.
-fn carry_out<T, F>(tx: &mut Tx, work: F) -> Result<T, Error>
+fn run<T, F>(tx: &mut Tx, work: F) -> Result<T, Error>
 where
     F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>>,
 {

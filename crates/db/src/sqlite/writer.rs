@@ -1,4 +1,4 @@
-//! The thread that writes: one transaction after the other, so that nobody else here ever waits for a lock.
+//! The thread that writes, one transaction after the other, so that no other thread here ever waits for a lock.
 
 use std::cell::Cell;
 use std::io;
@@ -9,12 +9,15 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
+use super::job;
 use super::lock::ServerLock;
 use super::queue::{Queue, Taken};
-use super::{Session, Shared, carry_out, transact};
+use super::session::Session;
+use super::shared::Shared;
+use super::transact;
 use crate::tx::{self, Tx};
 
-/// How soon another process's write is noticed while there is nothing to do. (Every transaction looks for itself.)
+/// How soon another process's write is noticed while the queue is empty. (Every transaction looks too.)
 const POLL: Duration = Duration::from_millis(500);
 
 thread_local! {
@@ -54,7 +57,7 @@ fn serve(tx: &mut Tx, queue: &Queue, checkpointer: Option<&Checkpointer>) {
     loop {
         match queue.take(Some(POLL)) {
             Taken::Job(job) => {
-                carry_out(job, tx);
+                job::run(job, tx);
                 let pages = LOG_PAGES.take();
                 if pages > 0
                     && let Some(checkpointer) = checkpointer

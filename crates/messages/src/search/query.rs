@@ -1,5 +1,5 @@
-//! What is asked for: words, `prefixes*` and `"quoted phrases"`, all of which a message must have. Every text is a query, there is no
-//! syntax that can be wrong; only one without any letter, digit or emoji, and a prefix of a single letter, are refused.
+//! A search query: words, `prefixes*` and `"quoted phrases"`, all of which a message must have. Every text is a query, so no syntax can be
+//! wrong. Only a text without any letter, digit or emoji, and a prefix of a single letter, are refused.
 
 use super::character::is_hebrew;
 use super::tokens;
@@ -10,15 +10,15 @@ use std::ops::Range;
 /// The longest query, in characters.
 pub(crate) const LONGEST: usize = 500;
 
-/// So many tokens are looked up; a message that has them is compared with the whole query anyway.
+/// Most tokens that are looked up. A message that has them is compared with the whole query anyway.
 const LOOKED_UP: usize = 24;
 
-/// So many places of one term in a message are marked.
+/// Most matches of one term that are marked in a message.
 const MARKED: usize = 100;
 
-/// Steps that it may take to compare a message, each of a unit with a unit; so many take some 20 ms, or 100 where signs may be read in two ways
-/// at each. Any text takes one for each of its units and each term. Far more come only of one that begins like a long query again and again:
-/// hundreds of characters that are alike, thousands of times. Past this such a message is not found.
+/// Most steps to compare a message, each of a unit with a unit: some 20 ms, or 100 if each sign can be read in two ways. A usual text takes one
+/// step for each of its units and each term. Far more steps come only from a text that begins like a long query thousands of times. Past this
+/// limit such a message is not found.
 const STEPS: usize = 1 << 20;
 
 /// A query.
@@ -35,11 +35,11 @@ struct Term {
     prefix: bool,
 }
 
-/// A token that the index is asked for.
+/// A token for the index query.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Wanted {
+pub(crate) struct QueryToken {
     pub token: String,
-    /// Whether longer tokens will do.
+    /// Whether longer tokens match too.
     pub prefix: bool,
 }
 
@@ -68,17 +68,17 @@ impl Query {
         Ok(Self { terms })
     }
 
-    /// The tokens that every message has which this finds.
-    pub(crate) fn wanted(&self) -> Vec<Wanted> {
-        let mut wanted: Vec<Wanted> = self.terms.iter().flat_map(Term::wanted).collect();
+    /// The tokens that every matching message has.
+    pub(crate) fn wanted(&self) -> Vec<QueryToken> {
+        let mut wanted: Vec<QueryToken> = self.terms.iter().flat_map(Term::wanted).collect();
         wanted.sort();
         wanted.dedup();
         wanted.truncate(LOOKED_UP);
         wanted
     }
 
-    /// Where a text has what is asked for, as ranges of bytes, ascending and apart; `None` if it does not have all of it. To `steps` is added
-    /// what that took, a unit compared with a unit each.
+    /// The matches in a text, as ranges of bytes, ascending and apart; `None` if the text does not match all terms. Adds the number of
+    /// comparisons of two units to `steps`.
     pub(crate) fn find(&self, text: &str, steps: &mut usize) -> Option<Vec<Range<usize>>> {
         let units = Units::of(text);
         let most = steps.saturating_add(STEPS);
@@ -117,7 +117,7 @@ impl Term {
         self.prefix && is_word && self.units.len() == 1 && self.units.text(0).chars().nth(1).is_none()
     }
 
-    fn wanted(&self) -> Vec<Wanted> {
+    fn wanted(&self) -> Vec<QueryToken> {
         let units = &self.units;
         let mut wanted = Vec::with_capacity(units.len());
         let mut at = 0;
@@ -125,22 +125,22 @@ impl Term {
             let text = units.text(at);
             if let Some(reading) = units.readings_at(at).find(|reading| !reading.has_emoji) {
                 // The message may have them as one word, or one by one: both begin so.
-                wanted.push(Wanted { token: tokens::cut(text).to_owned(), prefix: true });
+                wanted.push(QueryToken { token: tokens::cut(text).to_owned(), prefix: true });
                 at = reading.to;
                 continue;
             }
             let (follows, is_followed) = (units.is_joined(at), units.is_joined(at + 1));
             let goes_on = self.prefix && at + 1 == units.len() && !tokens::is_cut(text);
             match (unit.kind.is_in_rows(), follows, is_followed) {
-                (false, ..) => wanted.push(Wanted { token: tokens::cut(text).to_owned(), prefix: goes_on }),
+                (false, ..) => wanted.push(QueryToken { token: tokens::cut(text).to_owned(), prefix: goes_on }),
                 (true, _, true) => {
                     let (next, is_last) = (units.text(at + 1), at + 2 == units.len());
                     let goes_on = self.prefix && is_last && !tokens::is_cut(next);
-                    wanted.push(Wanted { token: format!("{}{}", tokens::cut(text), tokens::cut(next)), prefix: goes_on });
+                    wanted.push(QueryToken { token: format!("{}{}", tokens::cut(text), tokens::cut(next)), prefix: goes_on });
                 }
                 // The last of a row stands in the pair before.
                 (true, true, false) => {}
-                (true, false, false) => wanted.push(Wanted { token: tokens::cut(text).to_owned(), prefix: true }),
+                (true, false, false) => wanted.push(QueryToken { token: tokens::cut(text).to_owned(), prefix: true }),
             }
             at += 1;
         }

@@ -7,9 +7,8 @@
 //! Two texts are the same to search where their units are. A sign may be written as letters, too (`5㎏` as `5kg`, `H₂O` as `H2O`): what signs and
 //! the words beside them give when they are read together is a [`Reading`].
 
+// It adds `Units::of`.
 mod segmenter;
-
-use segmenter::Segmenter;
 
 /// A text's units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,24 +62,6 @@ pub(crate) struct Reading {
 }
 
 impl Units {
-    /// Takes a text apart.
-    pub(crate) fn of(text: &str) -> Self {
-        let mut segmenter = Segmenter::of(text.len());
-        let mut at = 0;
-        while at < text.len() {
-            let rest = text.get(at..).unwrap_or_default();
-            let ascii = rest.bytes().position(|byte| !byte.is_ascii());
-            // What is not ASCII may belong to the character before it.
-            let plain = ascii.map_or(rest.len(), |ascii| ascii.saturating_sub(1));
-            segmenter.plain(rest.get(..plain).unwrap_or_default(), at);
-            let rest = rest.get(plain..).unwrap_or_default();
-            let special = rest.bytes().skip(1).position(|byte| byte.is_ascii()).map_or(rest.len(), |ascii| ascii + 1);
-            segmenter.special(rest.get(..special).unwrap_or_default(), at + plain);
-            at += plain + special;
-        }
-        segmenter.done()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }

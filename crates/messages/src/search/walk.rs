@@ -1,43 +1,42 @@
-//! How messages are found: every partition from its newest position down, first what is not indexed yet, from the log itself, then what
-//! the index names. Each row is compared with the query again, so that both ways find the same.
+//! Finds messages: in every partition from its newest position down, first those that are not indexed yet, from the log itself, then those
+//! that the index names. Each row is compared with the query again, so that both ways find the same.
 //!
-//! The work of one call is bounded. A partition in which so much was looked at without filling the page is left where the walk has come to,
-//! and what is older than that is not told yet: the page is shorter than it might be, and `next` goes on from there, without a gap.
+//! The work of one call is bounded. When the bound is reached in a partition before the page is full, the walk stops there. Older messages
+//! are left for the next page: this page is shorter, and `next` goes on from there without a gap.
 
-use super::place::Place;
+use super::cursor::SearchCursor;
 use super::query::Query;
 use crate::partitions::Partitions;
 use crate::store::log::{self, LogRow};
-use crate::store::search::{self, Asked};
+use crate::store::search::{self, IndexQuery};
 use contract::{RoomId, Time, UserId};
 use db::{Error, Tx};
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// Rows that one call compares in a partition, and bytes of their bodies; either takes some 10 ms. A step of the comparison takes as long as
-/// a byte of a body: mostly there are more bytes, but a text that is nearly the query again and again may take a hundred times as many steps.
+/// Most rows that one call compares in a partition, and most bytes of their bodies; either takes some 10 ms. A step of the comparison takes as
+/// long as a byte of a body. Mostly there are fewer steps than bytes, but a text that nearly repeats the query may take a hundred times more.
 const ROWS: usize = 2_048;
 const BYTES: usize = 1 << 20;
 
-/// What is paid for as a row each: the same time.
+/// So many bytes take as long as one row.
 const BYTES_A_ROW: usize = BYTES / ROWS;
 
-/// Rows that are compared before the index is asked for words that begin with two or three letters.
+/// Rows that are compared before the index is asked for prefixes of two or three letters.
 const FIRST: usize = 1_024;
 
 /// Rows that are read at a time.
 const CHUNK: i64 = 512;
 
-/// With more rooms than this they are not named to the index, and what it finds in others is dropped: to look up a room costs some
-/// microseconds, and who is in so many has much of what is found.
+/// With more rooms than this, the index searches all rooms, and hits in others are dropped. A room in the index query costs some
+/// microseconds, and a member of so many rooms may see most hits anyway.
 const NAMED: usize = 128;
 
-/// The same where words that begin with two or three letters are looked for: without rooms, all messages would have to be compared, and few
-/// of those are in them.
+/// The same for prefixes of two or three letters. Without rooms, all messages would have to be compared, and few are in the right rooms.
 const NAMED_FIRST: usize = 512;
 
-/// What is looked for.
-pub(crate) struct Wish {
+/// What to search for.
+pub(crate) struct Criteria {
     pub query: Query,
     /// Only in these rooms.
     pub rooms: HashSet<RoomId>,
@@ -45,69 +44,76 @@ pub(crate) struct Wish {
     pub limit: usize,
 }
 
-/// A message that was found, and where in it.
+/// A message that was found, and the matches in it.
 pub(crate) struct Hit {
     pub row: LogRow,
     pub ranges: Vec<Range<usize>>,
 }
 
-/// A page of them, the newest first.
+/// A page of hits, the newest first.
 pub(crate) struct Hits {
     pub hits: Vec<Hit>,
     /// Where the next page begins; none at the end.
-    pub next: Option<Place>,
+    pub next: Option<SearchCursor>,
     /// How many rows were looked at; a long one counts as several.
     pub looked_at: usize,
 }
 
 /// What was found in a partition.
-struct Found {
+struct PartitionHits {
     part: u16,
     hits: Vec<Hit>,
-    /// Everything from here on was looked at.
+    /// Everything from this position on was looked at.
     down_to: i64,
-    /// The time of the last row that was looked at, where the walk was left before the end.
+    /// If the walk stopped before the end: the time of the last row that was looked at.
     left_at: Option<Time>,
     /// How many rows were looked at.
     looked_at: usize,
 }
 
-/// Looks for a page of messages before a place.
+/// Finds the page of messages before a cursor.
 pub(crate) async fn walk(
     tx: &mut Tx,
     partitions: Partitions,
     parts: Range<u16>,
-    wish: &Wish,
-    before: Option<&Place>,
+    criteria: &Criteria,
+    before: Option<&SearchCursor>,
 ) -> Result<Hits, Error> {
-    let mut rooms: Vec<_> = wish.rooms.iter().copied().collect();
+    let mut rooms: Vec<_> = criteria.rooms.iter().copied().collect();
     if rooms.is_empty() {
         return Ok(Hits { hits: Vec::new(), next: None, looked_at: 0 });
     }
     rooms.truncate(NAMED_FIRST + 1);
     let named = |most| if rooms.len() > most { Vec::new() } else { rooms.iter().copied().map(super::tokens::of_room).collect() };
-    let asked = Asked { wanted: wish.query.wanted(), rooms: named(NAMED), sender: wish.sender.map(super::tokens::of_sender) };
+    let asked = IndexQuery { wanted: criteria.query.wanted(), rooms: named(NAMED), sender: criteria.sender.map(super::tokens::of_sender) };
     let wider = asked.without_short_prefixes(named(NAMED_FIRST));
     let mut all = Vec::new();
     for part in parts {
         let (end, _) = log::end(tx, part).await?;
         let mark = search::indexed(tx, part).await?;
-        let top = before.map_or(end + 1, |place| place.of(part).min(end + 1));
-        let mut found = Found { part, hits: Vec::new(), down_to: top, left_at: None, looked_at: 0 };
-        found.look(tx, wish, &asked, wider.as_ref(), mark).await?;
+        let top = before.map_or(end + 1, |cursor| cursor.of(part).min(end + 1));
+        let mut found = PartitionHits { part, hits: Vec::new(), down_to: top, left_at: None, looked_at: 0 };
+        found.look(tx, criteria, &asked, wider.as_ref(), mark).await?;
         all.push(found);
     }
-    Ok(page(all, partitions, wish.limit))
+    Ok(page(all, partitions, criteria.limit))
 }
 
-impl Found {
-    async fn look(&mut self, tx: &mut Tx, wish: &Wish, asked: &Asked, wider: Option<&Asked>, mark: i64) -> Result<(), Error> {
+impl PartitionHits {
+    async fn look(
+        &mut self,
+        tx: &mut Tx,
+        criteria: &Criteria,
+        asked: &IndexQuery,
+        wider: Option<&IndexQuery>,
+        mark: i64,
+    ) -> Result<(), Error> {
         let (mut rows_left, mut bytes_left) = (ROWS, BYTES);
-        // These are read whether or not they are of any interest here: mostly few, but all of them while the index is made anew.
+        // These rows are not filtered by the query. Mostly they are few, but while the index is built they may be all.
         while self.down_to > mark + 1 {
             let rows = search::newest(tx, self.part, mark, self.down_to, CHUNK).await?;
             let is_all = i64::try_from(rows.len()).unwrap_or(i64::MAX) < CHUNK;
-            if self.compare(rows, wish, &mut rows_left, &mut bytes_left) {
+            if self.compare(rows, criteria, &mut rows_left, &mut bytes_left) {
                 return Ok(());
             }
             if is_all {
@@ -115,30 +121,30 @@ impl Found {
             }
         }
         if let Some(wider) = wider {
-            // What begins so is mostly common, and both engines would gather all of it first: the newest messages that may have it are
-            // compared instead, and only if the page is not full by then is the index asked.
+            // Short prefixes match many words, and both engines would gather all hits first. So the newest messages that may match are
+            // compared instead, and the index is asked only if the page is not full by then.
             let mut few = FIRST;
-            if self.down(tx, wish, wider, &mut few, &mut bytes_left).await? && (self.hits.len() > wish.limit || bytes_left == 0) {
+            if self.down(tx, criteria, wider, &mut few, &mut bytes_left).await? && (self.hits.len() > criteria.limit || bytes_left == 0) {
                 return Ok(());
             }
             self.left_at = None;
         }
-        self.down(tx, wish, asked, &mut rows_left, &mut bytes_left).await?;
+        self.down(tx, criteria, asked, &mut rows_left, &mut bytes_left).await?;
         Ok(())
     }
 
-    /// Compares what the index names, or where it is asked for nothing all messages, and says whether that was enough before the end.
+    /// Compares what the index names, or all messages if the index query is empty. Answers whether that was enough before the end.
     async fn down(
         &mut self,
         tx: &mut Tx,
-        wish: &Wish,
-        asked: &Asked,
+        criteria: &Criteria,
+        asked: &IndexQuery,
         rows_left: &mut usize,
         bytes_left: &mut usize,
     ) -> Result<bool, Error> {
         for begin in search::steps(tx, asked) {
             let from = begin(self.down_to);
-            let mut chunk = i64::try_from(wish.limit).unwrap_or(CHUNK) + 1;
+            let mut chunk = i64::try_from(criteria.limit).unwrap_or(CHUNK) + 1;
             while self.down_to > from {
                 let rows = if asked.is_empty() {
                     search::newest(tx, self.part, from - 1, self.down_to, chunk).await?
@@ -146,7 +152,7 @@ impl Found {
                     search::candidates(tx, asked, self.part, (from, self.down_to), chunk).await?
                 };
                 let whole = (i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk).then_some(from);
-                if self.compare(rows, wish, rows_left, bytes_left) {
+                if self.compare(rows, criteria, rows_left, bytes_left) {
                     return Ok(true);
                 }
                 self.down_to = whole.unwrap_or(self.down_to);
@@ -154,21 +160,21 @@ impl Found {
             }
         }
         if self.down_to > 1 {
-            // Only where there is one partition, so there is no other whose rows might be told too early.
+            // This happens only with one partition, so no other one's rows can come too early.
             self.left_at = Some(Time(0));
         }
         Ok(self.down_to > 1)
     }
 
-    /// Compares rows, the newest first, and says whether that was enough.
-    fn compare(&mut self, rows: Vec<LogRow>, wish: &Wish, rows_left: &mut usize, bytes_left: &mut usize) -> bool {
+    /// Compares rows, the newest first. Answers whether that was enough.
+    fn compare(&mut self, rows: Vec<LogRow>, criteria: &Criteria, rows_left: &mut usize, bytes_left: &mut usize) -> bool {
         for row in rows {
             self.looked_at += 1;
             let (position, time) = (row.position, row.created_at);
             *rows_left = rows_left.saturating_sub(1);
-            if row.is_message() && wish.rooms.contains(&row.room) && wish.sender.is_none_or(|sender| sender == row.actor) {
+            if row.is_message() && criteria.rooms.contains(&row.room) && criteria.sender.is_none_or(|sender| sender == row.actor) {
                 let (body, mut steps) = (row.payload.as_deref().unwrap_or_default(), 0);
-                let ranges = wish.query.find(body, &mut steps);
+                let ranges = criteria.query.find(body, &mut steps);
                 let took = steps.max(body.len());
                 *bytes_left = bytes_left.saturating_sub(took);
                 self.looked_at += took / BYTES_A_ROW;
@@ -177,7 +183,7 @@ impl Found {
                 }
             }
             self.down_to = position;
-            if self.hits.len() > wish.limit || *rows_left == 0 || *bytes_left == 0 {
+            if self.hits.len() > criteria.limit || *rows_left == 0 || *bytes_left == 0 {
                 self.left_at = Some(time);
                 return true;
             }
@@ -186,22 +192,22 @@ impl Found {
     }
 }
 
-/// Puts together what was found in the partitions, as far as it is known that nothing newer is missing.
-fn page(found: Vec<Found>, partitions: Partitions, limit: usize) -> Hits {
-    // What is older than where another partition was left may not be told yet.
+/// Merges the hits of the partitions, down to the time from which on none can be missing.
+fn page(found: Vec<PartitionHits>, partitions: Partitions, limit: usize) -> Hits {
+    // A hit that is older than another partition's stop has to wait for the next page.
     let known =
         |hit: &Hit| found.iter().all(|other| other.part == hit.row.part || other.left_at.is_none_or(|left| hit.row.created_at >= left));
-    let mut told: Vec<(Time, u16, i64)> = found.iter().flat_map(|found| &found.hits).filter(|hit| known(hit)).map(order).collect();
-    told.sort_by_key(|order| std::cmp::Reverse(*order));
-    told.truncate(limit);
+    let mut on_page: Vec<(Time, u16, i64)> = found.iter().flat_map(|found| &found.hits).filter(|hit| known(hit)).map(order).collect();
+    on_page.sort_by_key(|order| std::cmp::Reverse(*order));
+    on_page.truncate(limit);
     let looked_at = found.iter().map(|found| found.looked_at).sum();
-    let mut next = Place::end(partitions.count());
-    let (mut hits, mut more) = (Vec::with_capacity(told.len()), false);
+    let mut next = SearchCursor::end(partitions.count());
+    let (mut hits, mut more) = (Vec::with_capacity(on_page.len()), false);
     for found in found {
         let mut rest = None;
         for hit in found.hits {
-            // Those that are told are the newest of each partition, because within one times do not fall.
-            if told.binary_search_by(|one| order(&hit).cmp(one)).is_ok() {
+            // The hits on the page are the newest of each partition, because within one times do not fall.
+            if on_page.binary_search_by(|one| order(&hit).cmp(one)).is_ok() {
                 hits.push(hit);
             } else {
                 rest = rest.or(Some(hit.row.position));

@@ -1,15 +1,15 @@
-//! The table `log`: appending a row, and finding rows by position, by seq and by nonce.
+//! The table `log`: appends rows, and finds rows by position, by seq and by nonce.
 
-use super::members::Stretch;
+use super::members::SeqRange;
 use crate::partitions::{self, Partitions};
 use contract::{MessageId, RoomId, Time, UserId};
 use db::{Error, Row, Tx, values};
 
 /// What a row of the log is about. The numbers are in every database: never reuse one. A row of a kind or version that this program does
-/// not know was written by a newer one; it keeps its place and is passed on as [`Kind::Unknown`].
+/// not know was written by a newer program. It keeps its seq and position and is passed on as [`Kind::Unknown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Addressed to one user, without a seq: this room is yours from here on.
+    /// For one user alone, without a seq: the user is a member from here on.
     RoomCreated,
     Message,
     MemberJoined,
@@ -42,7 +42,7 @@ impl Kind {
         }
     }
 
-    /// The number, and the version that is written today.
+    /// The number, and the version that this program writes.
     fn number(self) -> (i64, i64) {
         match self {
             Self::RoomCreated => (1, 1),
@@ -62,12 +62,12 @@ pub(crate) struct LogRow {
     pub part: u16,
     pub position: i64,
     pub room: RoomId,
-    /// None for what is addressed to one user.
+    /// None for a row that is for one user alone.
     pub seq: Option<i64>,
     pub kind: Kind,
     /// Who did it.
     pub actor: UserId,
-    /// Whom it was done to, or who alone hears of it.
+    /// The user whom it concerns. A row without a seq is delivered to this user alone.
     pub subject: Option<UserId>,
     /// How many messages the room holds up to and including this row.
     pub messages: i64,
@@ -138,7 +138,7 @@ macro_rules! columns_of {
 }
 pub(super) use columns_of;
 
-/// How many columns that is: others stand behind them.
+/// How many columns that is; a statement may select more after them.
 pub(super) const COLUMNS: usize = 15;
 
 pub(super) fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
@@ -160,7 +160,7 @@ pub(super) fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
     })
 }
 
-/// Appends the rows, in order; false, and nothing written, for one whose (room, actor, nonce) is there already.
+/// Appends the rows, in order. Answers false for each row that was not written, because its (room, actor, nonce) exists already.
 pub(crate) async fn append(tx: &mut Tx, rows: &[LogRow]) -> Result<Vec<bool>, Error> {
     let sql = "INSERT INTO log (position, part, room, seq, kind, version, actor, subject, messages, newest, member_count, id, nonce, payload, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
@@ -194,7 +194,7 @@ pub(crate) async fn append(tx: &mut Tx, rows: &[LogRow]) -> Result<Vec<bool>, Er
     }
 }
 
-/// Whether nothing was ever written.
+/// Whether the log has no row.
 pub(crate) async fn is_empty(tx: &mut Tx) -> Result<bool, Error> {
     Ok(tx.row("SELECT part FROM log LIMIT 1", &values![], |row| row.int(0)).await?.is_none())
 }
@@ -213,16 +213,16 @@ pub(crate) async fn ends(tx: &mut Tx, partitions: Partitions) -> Result<Vec<i64>
     Ok(ends.into_iter().map(|end| end.unwrap_or(0)).collect())
 }
 
-/// Whose standing the rows after a position have changed: each row's room, and the member that it is about.
+/// The rooms that rows after a position have changed, each with the member concerned.
 pub(crate) async fn touched(tx: &mut Tx, part: u16, position: i64) -> Result<Vec<(RoomId, Option<UserId>)>, Error> {
     let sql = "SELECT DISTINCT room, subject FROM log WHERE part = $1 AND position > $2";
     let touched = |row: &Row<'_>| Ok((RoomId::from_bytes(row.id(0)?), row.maybe_id(1)?.map(UserId::from_bytes)));
     tx.rows(sql, &values![i64::from(part), position], touched).await
 }
 
-/// A partition's rows after a position, ascending: so many, or fewer where they hold more than so many bytes, but one at least. Their sizes
-/// are read first, because a row that was read is in memory. A room that was created counts as 8 KiB: with it goes the room as it is now, its
-/// first members and its last message.
+/// A partition's rows after a position, ascending: at most `limit`, and at most so many bytes, but one row at least. The sizes are read first,
+/// so that no more than that is in memory. A created room counts as 8 KiB: the room as it is now goes with it, with its first members and its
+/// last message.
 pub(crate) async fn after(tx: &mut Tx, part: u16, position: i64, limit: i64, bytes: i64) -> Result<Vec<LogRow>, Error> {
     let sizes = "SELECT CAST(CASE WHEN kind = 1 THEN 8192 ELSE COALESCE(octet_length(payload), 0) END AS BIGINT)
         FROM log WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3";
@@ -237,7 +237,7 @@ pub(crate) async fn after(tx: &mut Tx, part: u16, position: i64, limit: i64, byt
     tx.rows(sql, &values![i64::from(part), position, limit], log_row).await
 }
 
-/// The row at each of these places, a partition and a position in it.
+/// The row at each partition and position.
 pub(crate) async fn at_each(tx: &mut Tx, places: &[(u16, i64)]) -> Result<Vec<Option<LogRow>>, Error> {
     let each: Vec<_> = places.iter().map(|(part, position)| values![i64::from(*part), *position].to_vec()).collect();
     tx.row_each(columns!("WHERE part = $1 AND position = $2"), &each, log_row).await
@@ -248,7 +248,7 @@ pub(crate) async fn head(tx: &mut Tx, room: RoomId) -> Result<Option<LogRow>, Er
     tx.row(HEAD, &values![room.bytes()], log_row).await
 }
 
-/// One of a room's newest rows without what it holds: for those who look at many rooms.
+/// A row without its payload, for calls that look at many rooms.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadRow {
     pub room: RoomId,
@@ -262,7 +262,7 @@ pub(crate) async fn head_row_each(tx: &mut Tx, rooms: &[RoomId]) -> Result<Vec<O
     newest_below_each(tx, &rooms.iter().map(|room| (*room, i64::MAX)).collect::<Vec<_>>()).await
 }
 
-/// The newest of each room's rows with a smaller seq than this.
+/// Each room's newest row with a smaller seq than this.
 pub(crate) async fn newest_below_each(tx: &mut Tx, places: &[(RoomId, i64)]) -> Result<Vec<Option<HeadRow>>, Error> {
     let sql = "SELECT room, seq, position, created_at FROM log WHERE room = $1 AND seq > 0 AND seq < $2 ORDER BY seq DESC LIMIT 1";
     let head = |row: &Row<'_>| {
@@ -294,7 +294,7 @@ pub(crate) async fn messages_up_to(tx: &mut Tx, room: RoomId, seq: i64) -> Resul
     Ok(tx.row(sql, &values![room.bytes(), seq], |row| row.int(0)).await?.unwrap_or(0))
 }
 
-/// What an earlier send with this nonce wrote.
+/// The row that an earlier send with this nonce wrote.
 pub(crate) async fn by_nonce(tx: &mut Tx, room: RoomId, actor: UserId, nonce: &str) -> Result<Option<LogRow>, Error> {
     tx.row(BY_NONCE, &values![room.bytes(), actor.bytes(), nonce], log_row).await
 }
@@ -326,10 +326,10 @@ pub(crate) enum Authors {
     AllBut(UserId),
 }
 
-/// Messages of these authors within each stretch that were not written before a time; the newest first, no more than `limit` of each.
+/// Messages of these authors within each range, not older than `since`; the newest first, at most `limit` of each.
 pub(crate) async fn messages_by_each(
     tx: &mut Tx,
-    stretches: &[Stretch],
+    ranges: &[SeqRange],
     authors: Authors,
     since: Time,
     limit: usize,
@@ -339,8 +339,8 @@ pub(crate) async fn messages_by_each(
         Authors::AllBut(author) => (BY_ALL_BUT, author),
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let values = |stretch: &Stretch| values![stretch.room.bytes(), stretch.from, stretch.to, author.bytes(), since.0, limit].to_vec();
-    tx.rows_each(sql, &stretches.iter().map(values).collect::<Vec<_>>(), log_row).await
+    let values = |range: &SeqRange| values![range.room.bytes(), range.from, range.to, author.bytes(), since.0, limit].to_vec();
+    tx.rows_each(sql, &ranges.iter().map(values).collect::<Vec<_>>(), log_row).await
 }
 
 const BY_ONE: &str =
@@ -348,15 +348,15 @@ const BY_ONE: &str =
 const BY_ALL_BUT: &str =
     columns!("WHERE room = $1 AND seq >= $2 AND seq <= $3 AND kind = 2 AND actor <> $4 AND created_at >= $5 ORDER BY seq DESC LIMIT $6");
 
-/// The positions of the rows of each stretch, ascending, but no more than `limit` of each. Read from the index alone.
-pub(crate) async fn positions_each(tx: &mut Tx, stretches: &[Stretch], limit: i64) -> Result<Vec<Vec<i64>>, Error> {
+/// The positions of each range's rows, ascending, at most `limit` of each. Read from the index alone.
+pub(crate) async fn positions_each(tx: &mut Tx, ranges: &[SeqRange], limit: i64) -> Result<Vec<Vec<i64>>, Error> {
     let sql = "SELECT position FROM log WHERE room = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq";
-    let last = |stretch: &Stretch| stretch.to.min(stretch.from.saturating_add(limit - 1));
-    let each: Vec<_> = stretches.iter().map(|stretch| values![stretch.room.bytes(), stretch.from, last(stretch)].to_vec()).collect();
+    let last = |range: &SeqRange| range.to.min(range.from.saturating_add(limit - 1));
+    let each: Vec<_> = ranges.iter().map(|range| values![range.room.bytes(), range.from, last(range)].to_vec()).collect();
     tx.rows_each(sql, &each, |row| row.int(0)).await
 }
 
-/// For each partition and a position in it: the positions after that of what is addressed to this user alone, ascending, no more than `limit`.
+/// For each partition and a position in it: the later positions of rows that are for this user alone, ascending, at most `limit`.
 pub(crate) async fn positions_to_one_each(tx: &mut Tx, user: UserId, places: &[(u16, i64)], limit: i64) -> Result<Vec<Vec<i64>>, Error> {
     let sql = "SELECT position FROM log WHERE subject = $1 AND part = $2 AND position > $3 AND seq IS NULL ORDER BY position LIMIT $4";
     let each: Vec<_> = places.iter().map(|(part, after)| values![user.bytes(), i64::from(*part), *after, limit].to_vec()).collect();

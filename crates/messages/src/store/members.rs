@@ -1,4 +1,7 @@
-//! The tables `members` (what belongs to a member of a room) and `stays` (when somebody was one).
+//! The tables `members` (the present state of each member) and `stays` (the intervals of membership).
+//!
+//! In code a row of `stays` is a [`MembershipInterval`]. The table keeps its older name because processes of the version before read it while
+//! a cluster is upgraded.
 
 use contract::{RoomId, RoomKind, Time, UserId};
 use db::{Error, Row, Tx, values};
@@ -6,15 +9,15 @@ use db::{Error, Row, Tx, values};
 /// A row of `members`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemberRow {
-    /// Whether the member is in now; the row stays behind when somebody leaves.
+    /// Whether this is a member now; the row stays when the member leaves.
     pub active: bool,
     /// Read up to this seq.
     pub read: i64,
 }
 
-/// A time of membership: from and to, including, in positions and in seqs; no end while it lasts.
+/// One membership from its first to its last row, both included, in positions and in seqs. It has no end while it lasts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stay {
+pub(crate) struct MembershipInterval {
     pub member: UserId,
     pub room: RoomId,
     pub part: u16,
@@ -23,20 +26,21 @@ pub(crate) struct Stay {
     pub end: Option<(i64, i64)>,
 }
 
-/// What becomes of a row of `members` when somebody comes in.
+/// The row of `members` of a new member.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entered {
-    /// Not, where the member has left again since.
+    /// False if the member has left again in the same batch.
     pub active: bool,
-    /// The position.
+    /// The position of the joining.
     pub since: i64,
     pub read: i64,
 }
 
-/// Which rows of a room a member may see.
+/// A membership that lasts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct OpenMembership {
     pub room: RoomId,
+    /// The first seq that the member may see.
     pub from_seq: i64,
 }
 
@@ -56,7 +60,7 @@ fn member_row(row: &Row<'_>) -> Result<MemberRow, Error> {
     Ok(MemberRow { active: row.text(0)? == "active", read: row.int(1)? })
 }
 
-/// Writes who came in.
+/// Writes new members.
 pub(crate) async fn enter_each(tx: &mut Tx, entered: impl Iterator<Item = ((RoomId, UserId), Entered)>) -> Result<(), Error> {
     let sql = "INSERT INTO members (room, member, role, state, since, read) VALUES ($1, $2, 'member', $3, $4, $5)
         ON CONFLICT (room, member) DO UPDATE SET state = $3, since = $4, read = $5";
@@ -68,38 +72,39 @@ pub(crate) async fn enter_each(tx: &mut Tx, entered: impl Iterator<Item = ((Room
     tx.execute_each(sql, &each).await.map(|_| ())
 }
 
-/// Writes who is a member no more.
+/// Writes that members have left.
 pub(crate) async fn leave_each(tx: &mut Tx, left: impl Iterator<Item = (RoomId, UserId)>) -> Result<(), Error> {
     let sql = "UPDATE members SET state = 'left' WHERE room = $1 AND member = $2";
     let each: Vec<_> = left.map(|(room, member)| values![room.bytes(), member.bytes()].to_vec()).collect();
     tx.execute_each(sql, &each).await.map(|_| ())
 }
 
-/// Writes memberships that begin.
-pub(crate) async fn begin_stays(tx: &mut Tx, begun: &[Stay]) -> Result<(), Error> {
+/// Writes intervals that begin.
+pub(crate) async fn begin_intervals(tx: &mut Tx, begun: &[MembershipInterval]) -> Result<(), Error> {
     let sql = "INSERT INTO stays (member, room, part, from_position, from_seq, to_position, to_seq) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let values = |stay: &Stay| {
-        let (to_position, to_seq) = stay.end.unzip();
-        let part = i64::from(stay.part);
-        values![stay.member.bytes(), stay.room.bytes(), part, stay.from_position, stay.from_seq, to_position, to_seq].to_vec()
+    let values = |interval: &MembershipInterval| {
+        let (to_position, to_seq) = interval.end.unzip();
+        let part = i64::from(interval.part);
+        values![interval.member.bytes(), interval.room.bytes(), part, interval.from_position, interval.from_seq, to_position, to_seq]
+            .to_vec()
     };
     tx.execute_each(sql, &begun.iter().map(values).collect::<Vec<_>>()).await.map(|_| ())
 }
 
-/// Ends memberships of members in rooms, each with a position and a seq.
-pub(crate) async fn end_stays(tx: &mut Tx, ended: &[(UserId, RoomId, i64, i64)]) -> Result<(), Error> {
+/// Ends intervals: the member, the room, the last position and the last seq.
+pub(crate) async fn end_intervals(tx: &mut Tx, ended: &[(UserId, RoomId, i64, i64)]) -> Result<(), Error> {
     let sql = "UPDATE stays SET to_position = $3, to_seq = $4 WHERE member = $1 AND room = $2 AND to_position IS NULL";
     let values =
         |(member, room, position, seq): &(UserId, RoomId, i64, i64)| values![member.bytes(), room.bytes(), *position, *seq].to_vec();
     tx.execute_each(sql, &ended.iter().map(values).collect::<Vec<_>>()).await.map(|_| ())
 }
 
-/// Who has been a member of the room the longest.
+/// The longest-standing member of a room.
 pub(crate) async fn oldest(tx: &mut Tx, room: RoomId) -> Result<Option<UserId>, Error> {
     Ok(by_age(tx, room, None, 1).await?.first().map(|(_, member)| *member))
 }
 
-/// Members with the position since which they are in, those who have been in the longest first, after the given one.
+/// Members, the longest-standing first, each with the position of the joining; only those after the given one.
 pub(crate) async fn by_age(tx: &mut Tx, room: RoomId, after: Option<(i64, UserId)>, limit: i64) -> Result<Vec<(i64, UserId)>, Error> {
     let sql = "SELECT since, member FROM members WHERE room = $1 AND state = 'active' AND (since, member) > ($2, $3)
         ORDER BY since, member LIMIT $4";
@@ -127,7 +132,7 @@ pub(crate) async fn rooms_of_each(tx: &mut Tx, members: &[UserId]) -> Result<Vec
     .await
 }
 
-/// The rooms that somebody is in now with the time of the last thing that happened in each, latest first, after the given one.
+/// The rooms that a user is in now, each with the time of its newest row, latest first; only those after the given one.
 pub(crate) async fn rooms_by_activity(
     tx: &mut Tx,
     member: UserId,
@@ -144,24 +149,24 @@ pub(crate) async fn rooms_by_activity(
     tx.rows(sql, &values![member.bytes(), time, room, limit], |row| Ok((Time(row.int(0)?), RoomId::from_bytes(row.id(1)?)))).await
 }
 
-/// The stays of somebody that last.
-pub(crate) async fn stays_now(tx: &mut Tx, member: UserId) -> Result<Vec<Seen>, Error> {
+/// The memberships of a user that last.
+pub(crate) async fn open_memberships(tx: &mut Tx, member: UserId) -> Result<Vec<OpenMembership>, Error> {
     let sql = "SELECT room, from_seq FROM stays WHERE member = $1 AND to_position IS NULL";
-    tx.rows(sql, &values![member.bytes()], |row| Ok(Seen { room: RoomId::from_bytes(row.id(0)?), from_seq: row.int(1)? })).await
+    tx.rows(sql, &values![member.bytes()], |row| Ok(OpenMembership { room: RoomId::from_bytes(row.id(0)?), from_seq: row.int(1)? })).await
 }
 
-/// A stretch of one room's rows, by seq, both ends included.
+/// A range of one room's rows, by seq, both ends included.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stretch {
+pub(crate) struct SeqRange {
     pub room: RoomId,
     pub from: i64,
     pub to: i64,
 }
 
-/// For each partition and a position in it: the stretches of rows after the position that this member may see, one for each stay in a room
-/// where there are any. Most rooms are quiet, and are told by the place of their newest row, which is read from the index alone. Where a stretch
-/// begins is a search by halves, since within a room seqs and positions rise together: some 20 look-ups in a room of a million rows.
-pub(crate) async fn unseen_each(tx: &mut Tx, member: UserId, places: &[(u16, i64)]) -> Result<Vec<Vec<Stretch>>, Error> {
+/// For each partition and a position in it: the ranges of rows after the position that this member may see, one for each interval that has
+/// any. Most rooms have no new row; the position of their newest row, read from the index alone, shows that. A range's begin is found by binary
+/// search, because seqs and positions of a room rise together: some 20 look-ups in a room of a million rows.
+pub(crate) async fn unseen_each(tx: &mut Tx, member: UserId, places: &[(u16, i64)]) -> Result<Vec<Vec<SeqRange>>, Error> {
     let sql = "WITH RECURSIVE news AS (
             SELECT s.room AS room, s.from_seq AS first, s.to_seq AS ended,
                 (SELECT l.seq FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1) AS head
@@ -176,5 +181,5 @@ pub(crate) async fn unseen_each(tx: &mut Tx, member: UserId, places: &[(u16, i64
             FROM halves h LEFT JOIN log l ON l.room = h.room AND l.seq = (h.low + h.high) / 2 WHERE h.low < h.high)
         SELECT room, low, last FROM halves WHERE low >= high AND low <= last";
     let each: Vec<_> = places.iter().map(|(part, after)| values![member.bytes(), i64::from(*part), *after].to_vec()).collect();
-    tx.rows_each(sql, &each, |row| Ok(Stretch { room: RoomId::from_bytes(row.id(0)?), from: row.int(1)?, to: row.int(2)? })).await
+    tx.rows_each(sql, &each, |row| Ok(SeqRange { room: RoomId::from_bytes(row.id(0)?), from: row.int(1)?, to: row.int(2)? })).await
 }

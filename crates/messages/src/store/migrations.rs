@@ -1,8 +1,8 @@
 //! The tables.
 //!
 //! `log` is append-only with the position as its key, which is what makes appends fast on SQLite (design.md, "SQLite's layout decides
-//! its speed"); everything else about a room's present can be recomputed from it, and `guild check` does. `stays` holds when somebody
-//! was a member: from (including) and to (including) which position and seq. `members` holds what belongs to a member beyond that.
+//! its speed"); everything else about a room's present can be recomputed from it, and `guild check` does. `stays` holds the
+//! intervals of membership: from and to (both included) which position and seq. `members` holds the present state of each member.
 //! Ids of users have no foreign key: users are another service's.
 
 use db::{Migration, Migrations};
@@ -30,7 +30,7 @@ CREATE INDEX rooms_nonce_of_pair ON rooms (creator, nonce) WHERE nonce IS NOT NU
 /// SQLite has one partition, so everything written before this stands in it.
 const SQLITE_STAYS: &str = "ALTER TABLE stays ADD COLUMN part BIGINT NOT NULL DEFAULT 0;";
 
-/// Positions of several partitions cannot be compared: who asks what is new asks for one partition at a time.
+/// Positions of several partitions cannot be compared: a query for new rows names one partition.
 const POSTGRES_STAYS: &str = "
 ALTER TABLE stays ADD COLUMN part BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX stays_by_part ON stays (member, part);

@@ -14,7 +14,7 @@ pub(crate) struct RoomRow {
     pub member_count: i64,
 }
 
-/// What is written once, when a room is created.
+/// A room that is to be created.
 pub(crate) struct NewRoom {
     pub room: RoomRow,
     /// A direct room's two people, see [`pair`].
@@ -24,7 +24,7 @@ pub(crate) struct NewRoom {
     pub request: Option<Vec<u8>>,
 }
 
-/// What stands for two people, whoever of them comes first.
+/// The key of two people, the same in either order.
 pub(crate) fn pair(a: UserId, b: UserId) -> Vec<u8> {
     let (first, second) = if a <= b { (a, b) } else { (b, a) };
     [first.bytes(), second.bytes()].concat()

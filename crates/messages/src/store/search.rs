@@ -1,13 +1,13 @@
-//! The tables `words_2` (the tokens of messages) and `indexed_2` (up to which position of each partition they are there). The number in their names
-//! is that of the rules by which tokens are made ([`crate::search::tokens`]): other rules have tables of their own, so that what one version of the
-//! program writes is never taken for what another would have written, whichever of them run side by side.
+//! The tables `words_2` (the tokens of messages) and `indexed_2` (the position up to which each partition is indexed). The number in their names
+//! is the version of the rules that make tokens ([`crate::search::tokens`]). Other rules have tables of their own, so programs with different
+//! rules can run side by side.
 //!
-//! This is the one place where the engines differ in what they are asked: SQLite's FTS5 and PostgreSQL's `tsvector` with GIN. Both hold the
-//! same tokens, and take them as they are. FTS5 walks its lists from the newest on and stops; GIN gathers all that match before it sorts
-//! them, so there it is asked for some blocks of positions at a time ([`steps`]).
+//! Only here do the engines get different statements: SQLite has FTS5, PostgreSQL a `tsvector` with GIN. Both hold the same tokens, unchanged.
+//! FTS5 walks its lists from the newest on and stops. GIN gathers all matches before it sorts them, so it gets some blocks of positions at a
+//! time ([`steps`]).
 
 use super::log::{LogRow, columns_of, log_row};
-use crate::search::query::Wanted;
+use crate::search::query::QueryToken;
 use crate::search::tokens::{self, BLOCK_BITS};
 use contract::{RoomId, UserId};
 use db::{Error, Tx, Value, values};
@@ -18,7 +18,7 @@ pub(crate) async fn indexed(tx: &mut Tx, part: u16) -> Result<i64, Error> {
     Ok(tx.row(sql, &values![i64::from(part)], |row| row.int(0)).await?.unwrap_or(0))
 }
 
-/// Notes it.
+/// Sets it.
 pub(crate) async fn set_indexed(tx: &mut Tx, part: u16, position: i64) -> Result<(), Error> {
     let sql = "INSERT INTO indexed_2 (part, position) VALUES ($1, $2) ON CONFLICT (part) DO UPDATE SET position = excluded.position";
     tx.execute(sql, &values![i64::from(part), position]).await.map(|_| ())
@@ -32,8 +32,8 @@ pub(crate) struct ToIndex {
     pub body: String,
 }
 
-/// A partition's messages after a position, up to and including another. Those of a version that this program does not know are left out: a
-/// newer program has rules, and so tables, of its own.
+/// A partition's messages after a position, up to and including another. Messages of an unknown version are left out: the newer program that
+/// wrote them has index tables of its own.
 pub(crate) async fn to_index(tx: &mut Tx, part: u16, after: i64, to: i64) -> Result<Vec<ToIndex>, Error> {
     let sql = "SELECT position, room, actor, payload FROM log WHERE part = $1 AND position > $2 AND position <= $3 AND kind = 2 AND version = 1 ORDER BY position";
     tx.rows(sql, &values![i64::from(part), after, to], |row| {
@@ -67,18 +67,18 @@ pub(crate) async fn insert(tx: &mut Tx, part: u16, messages: &[ToIndex]) -> Resu
     }
 }
 
-/// What the index is asked for: messages that have all of these tokens, and one of those.
-pub(crate) struct Asked {
-    pub wanted: Vec<Wanted>,
+/// A query for the index: messages that have all of these tokens, the sender's token, and one of the rooms' tokens.
+pub(crate) struct IndexQuery {
+    pub wanted: Vec<QueryToken>,
     /// Tokens of rooms; empty for any room.
     pub rooms: Vec<String>,
     pub sender: Option<String>,
 }
 
-impl Asked {
-    /// The same without prefixes of up to three letters, in these rooms; none if it has no such.
+impl IndexQuery {
+    /// The same without its prefixes of up to three letters, in these rooms; none if it has no such prefix.
     pub(crate) fn without_short_prefixes(&self, rooms: Vec<String>) -> Option<Self> {
-        let is_short = |wanted: &&Wanted| wanted.prefix && wanted.token.chars().nth(3).is_none();
+        let is_short = |wanted: &&QueryToken| wanted.prefix && wanted.token.chars().nth(3).is_none();
         self.wanted.iter().any(|wanted| is_short(&wanted)).then(|| Self {
             wanted: self.wanted.iter().filter(|wanted| !is_short(wanted)).cloned().collect(),
             rooms,
@@ -86,14 +86,14 @@ impl Asked {
         })
     }
 
-    /// Whether every message has it.
+    /// Whether every message matches.
     pub(crate) fn is_empty(&self) -> bool {
         self.wanted.is_empty() && self.rooms.is_empty() && self.sender.is_none()
     }
 }
 
-/// Stretches of positions to look at one after the other, from the newest on: where each begins, given where it ends (excluding).
-pub(crate) fn steps(tx: &Tx, asked: &Asked) -> &'static [fn(i64) -> i64] {
+/// Ranges of positions to search one after the other, from the newest on. Each is a function from its end (excluded) to its begin.
+pub(crate) fn steps(tx: &Tx, asked: &IndexQuery) -> &'static [fn(i64) -> i64] {
     /// So many blocks up to and including the one that holds the end.
     fn blocks<const N: i64>(end: i64) -> i64 {
         ((((end - 1) >> BLOCK_BITS) - (N - 1)) << BLOCK_BITS).max(1)
@@ -109,15 +109,21 @@ pub(crate) fn steps(tx: &Tx, asked: &Asked) -> &'static [fn(i64) -> i64] {
     } else if tx.is_shared() {
         &[blocks::<1>, blocks::<8>, blocks::<64>, all]
     } else if asked.rooms.is_empty() && asked.wanted.len() > 1 {
-        // Two long lists that have little in common could be walked for a long time before the first message is found.
+        // Two long lists with little in common could be walked for a long time before the first match.
         &[a_million]
     } else {
         &[all]
     }
 }
 
-/// Messages of a partition that have what is asked for, with positions from `from` (including) to `to` (excluding), the newest first.
-pub(crate) async fn candidates(tx: &mut Tx, asked: &Asked, part: u16, (from, to): (i64, i64), limit: i64) -> Result<Vec<LogRow>, Error> {
+/// A partition's messages that match, with positions from `from` (included) to `to` (excluded), the newest first.
+pub(crate) async fn candidates(
+    tx: &mut Tx,
+    asked: &IndexQuery,
+    part: u16,
+    (from, to): (i64, i64),
+    limit: i64,
+) -> Result<Vec<LogRow>, Error> {
     let (sql, text) = if tx.is_shared() { (POSTGRES, postgres_query(asked, part, from, to)) } else { (SQLITE, sqlite_query(asked)) };
     tx.rows(sql, &values![text, i64::from(part), from, to, limit], log_row).await
 }
@@ -138,13 +144,13 @@ const POSTGRES: &str = concat!(
 );
 
 /// FTS5's language. Tokens hold letters, digits and no ASCII signs, so a quoted one is always a whole token.
-fn sqlite_query(asked: &Asked) -> String {
+fn sqlite_query(asked: &IndexQuery) -> String {
     let wanted = asked.wanted.iter().map(|wanted| format!("\"{}\"{}", wanted.token, if wanted.prefix { "*" } else { "" }));
     joined(asked, wanted, "\"", " AND ", " OR ")
 }
 
-/// The language of `tsquery`, with the blocks that these positions lie in where they are few.
-fn postgres_query(asked: &Asked, part: u16, from: i64, to: i64) -> String {
+/// The language of `tsquery`, with the blocks of these positions if they are few.
+fn postgres_query(asked: &IndexQuery, part: u16, from: i64, to: i64) -> String {
     let wanted = asked.wanted.iter().map(|wanted| format!("'{}'{}", wanted.token, if wanted.prefix { ":*" } else { "" }));
     let mut text = joined(asked, wanted, "'", " & ", " | ");
     let (first, last) = (from >> BLOCK_BITS, (to - 1) >> BLOCK_BITS);
@@ -155,7 +161,7 @@ fn postgres_query(asked: &Asked, part: u16, from: i64, to: i64) -> String {
     text
 }
 
-fn joined(asked: &Asked, wanted: impl Iterator<Item = String>, quote: &str, and: &str, or: &str) -> String {
+fn joined(asked: &IndexQuery, wanted: impl Iterator<Item = String>, quote: &str, and: &str, or: &str) -> String {
     let quoted = |token: &String| format!("{quote}{token}{quote}");
     let mut parts: Vec<String> = wanted.chain(asked.sender.as_ref().map(quoted)).collect();
     if !asked.rooms.is_empty() {
@@ -164,7 +170,7 @@ fn joined(asked: &Asked, wanted: impl Iterator<Item = String>, quote: &str, and:
     parts.join(and)
 }
 
-/// So many messages of a partition between two positions, both excluding, the newest first.
+/// At most `limit` messages of a partition between two positions, both excluded, the newest first.
 pub(crate) async fn newest(tx: &mut Tx, part: u16, after: i64, before: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
     const SQL: &str = concat!(
         "SELECT ",

@@ -1,16 +1,16 @@
-//! Statements about many rooms at once, each a single one however many rooms there are. A list goes in as one value, its ids side by side,
-//! because neither engine's form of a list is the other's; a recursive table takes it apart again. What comes back names the room by its
-//! place in the list.
+//! Statements about many rooms at once, each a single one for any number of rooms. The engines have no form of a list in common, so a list
+//! goes in as one value, its ids side by side, and a recursive table takes it apart again. Each row of the answer has the room's index in the
+//! list.
 
 use super::log::{COLUMNS, LogRow, columns_of, log_row};
 use super::rooms::{RoomRow, room_row};
 use contract::{RoomId, UserId};
 use db::{Error, Row, Tx, Value, values};
 
-/// A room, and who asks about it.
-pub(crate) type Pair = (RoomId, UserId);
+/// A room and the user who reads it.
+pub(crate) type RoomAndReader = (RoomId, UserId);
 
-/// The tables `pairs` (n, room, reader) out of the values `$1` and `$2`. The first part of `given` tells PostgreSQL that both are bytes.
+/// Makes the table `pairs` (n, room, reader) of the values `$1` and `$2`. The first part of `given` tells PostgreSQL that both are bytes.
 macro_rules! pairs {
     ($($rest:expr),+) => {
         concat!(
@@ -24,61 +24,61 @@ macro_rules! pairs {
     };
 }
 
-fn lists(pairs: &[Pair]) -> [Value; 2] {
+fn lists(pairs: &[RoomAndReader]) -> [Value; 2] {
     let rooms: Vec<u8> = pairs.iter().flat_map(|(room, _)| room.bytes()).collect();
     let readers: Vec<u8> = pairs.iter().flat_map(|(_, reader)| reader.bytes()).collect();
     [rooms.into(), readers.into()]
 }
 
-fn place(row: &Row<'_>, column: usize) -> Result<usize, Error> {
+fn index(row: &Row<'_>, column: usize) -> Result<usize, Error> {
     Ok(usize::try_from(row.int(column)?.saturating_sub(1) / 16).unwrap_or(usize::MAX))
 }
 
-/// Puts each of what was found at its place among `count`.
+/// Puts each item at its index among `count`.
 fn placed<T>(count: usize, found: Vec<(usize, T)>) -> Vec<Option<T>> {
-    let mut places: Vec<Option<T>> = std::iter::repeat_with(|| None).take(count).collect();
+    let mut all: Vec<Option<T>> = std::iter::repeat_with(|| None).take(count).collect();
     for (at, thing) in found {
-        if let Some(place) = places.get_mut(at) {
+        if let Some(place) = all.get_mut(at) {
             *place = Some(thing);
         }
     }
-    places
+    all
 }
 
-/// Sorts what was found under each of `count` places, in the order in which it came.
+/// Gathers the items of each of `count` indices, in the order in which they came.
 fn gathered<T>(count: usize, found: Vec<(usize, T)>) -> Vec<Vec<T>> {
-    let mut places: Vec<Vec<T>> = std::iter::repeat_with(Vec::new).take(count).collect();
+    let mut all: Vec<Vec<T>> = std::iter::repeat_with(Vec::new).take(count).collect();
     for (at, thing) in found {
-        if let Some(place) = places.get_mut(at) {
+        if let Some(place) = all.get_mut(at) {
             place.push(thing);
         }
     }
-    places
+    all
 }
 
-/// A room and how its reader stands in it.
-pub(crate) struct Standing {
+/// A room with its reader's membership.
+pub(crate) struct RoomForReader {
     pub row: RoomRow,
-    /// The reader's mark, and how many messages the room holds up to it; none for who is not a member now.
+    /// The reader's mark, and how many messages the room holds up to it; none if the reader is not a member now.
     pub read: Option<(i64, i64)>,
 }
 
-/// Each room with its reader's standing; none where there is no such room.
-pub(crate) async fn standings(tx: &mut Tx, pairs: &[Pair]) -> Result<Vec<Option<Standing>>, Error> {
+/// Each room with its reader's membership; none where there is no such room.
+pub(crate) async fn rooms_for_readers(tx: &mut Tx, pairs: &[RoomAndReader]) -> Result<Vec<Option<RoomForReader>>, Error> {
     const SQL: &str = pairs!(
         " SELECT r.id, r.kind, r.name, r.owner, r.created_at, r.member_count, m.read, l.messages, CAST(p.n AS BIGINT) FROM pairs p
             JOIN rooms r ON r.id = p.room
             LEFT JOIN members m ON m.room = p.room AND m.member = p.reader AND m.state = 'active'
             LEFT JOIN log l ON l.room = p.room AND l.seq = m.read"
     );
-    let standing = |row: &Row<'_>| {
+    let room = |row: &Row<'_>| {
         let read = row.maybe_int(6)?.map(|read| Ok::<_, Error>((read, row.maybe_int(7)?.unwrap_or(0)))).transpose()?;
-        Ok((place(row, 8)?, Standing { row: room_row(row)?, read }))
+        Ok((index(row, 8)?, RoomForReader { row: room_row(row)?, read }))
     };
-    Ok(placed(pairs.len(), tx.rows(SQL, &lists(pairs), standing).await?))
+    Ok(placed(pairs.len(), tx.rows(SQL, &lists(pairs), room).await?))
 }
 
-/// A room's newest row, as far as it says how much there is.
+/// How much a room holds, by its newest row.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Head {
     pub seq: i64,
@@ -87,18 +87,18 @@ pub(crate) struct Head {
 }
 
 /// The head of each room; zeros for a room in which nothing has happened.
-pub(crate) async fn counts(tx: &mut Tx, pairs: &[Pair]) -> Result<Vec<Head>, Error> {
+pub(crate) async fn counts(tx: &mut Tx, pairs: &[RoomAndReader]) -> Result<Vec<Head>, Error> {
     const SQL: &str = pairs!(
         ", heads AS MATERIALIZED (
             SELECT n, room, (SELECT h.seq FROM log h WHERE h.room = p.room AND h.seq > 0 ORDER BY h.seq DESC LIMIT 1) AS seq FROM pairs p)
         SELECT h.seq, h.messages, CAST(t.n AS BIGINT) FROM heads t JOIN log h ON h.room = t.room AND h.seq = t.seq"
     );
-    let found = tx.rows(SQL, &lists(pairs), |row| Ok((place(row, 2)?, Head { seq: row.int(0)?, messages: row.int(1)? }))).await?;
+    let found = tx.rows(SQL, &lists(pairs), |row| Ok((index(row, 2)?, Head { seq: row.int(0)?, messages: row.int(1)? }))).await?;
     Ok(placed(pairs.len(), found).into_iter().map(Option::unwrap_or_default).collect())
 }
 
 /// The head of each room, and its newest message; zeros for a room in which nothing has happened.
-pub(crate) async fn heads(tx: &mut Tx, pairs: &[Pair]) -> Result<Vec<(Head, Option<LogRow>)>, Error> {
+pub(crate) async fn heads(tx: &mut Tx, pairs: &[RoomAndReader]) -> Result<Vec<(Head, Option<LogRow>)>, Error> {
     const SQL: &str = pairs!(
         ", heads AS MATERIALIZED (
             SELECT n, room, (SELECT h.seq FROM log h WHERE h.room = p.room AND h.seq > 0 ORDER BY h.seq DESC LIMIT 1) AS seq FROM pairs p)
@@ -110,19 +110,18 @@ pub(crate) async fn heads(tx: &mut Tx, pairs: &[Pair]) -> Result<Vec<(Head, Opti
     );
     let head = |row: &Row<'_>| {
         let head = Head { seq: row.int(COLUMNS + 1)?, messages: row.int(COLUMNS + 2)? };
-        // Where there is no message it is the head itself.
+        // A room without messages answers its newest row here.
         let newest = Some(log_row(row)?).filter(LogRow::is_message);
-        Ok((place(row, COLUMNS)?, (head, newest)))
+        Ok((index(row, COLUMNS)?, (head, newest)))
     };
     let found = tx.rows(SQL, &lists(pairs), head).await?;
     Ok(placed(pairs.len(), found).into_iter().map(|found| found.unwrap_or((Head::default(), None))).collect())
 }
 
-/// Up to `limit` members of each room with the position since which they are in, those who have been in the longest first, after the given
-/// one.
+/// Up to `limit` members of each room, the longest-standing first, each with the position of its joining; only those after the given one.
 pub(crate) async fn members(
     tx: &mut Tx,
-    pairs: &[Pair],
+    pairs: &[RoomAndReader],
     after: Option<(i64, UserId)>,
     limit: usize,
 ) -> Result<Vec<Vec<(i64, UserId)>>, Error> {
@@ -138,7 +137,7 @@ pub(crate) async fn members(
     let (since, member) = after.map_or((0, [0; 16]), |(since, member)| (since, member.bytes()));
     let [rooms, readers] = lists(pairs);
     let values = values![rooms, readers, since, member, last_of(limit)];
-    let found = tx.rows(SQL, &values, |row| Ok((place(row, 2)?, (row.int(0)?, UserId::from_bytes(row.id(1)?))))).await?;
+    let found = tx.rows(SQL, &values, |row| Ok((index(row, 2)?, (row.int(0)?, UserId::from_bytes(row.id(1)?))))).await?;
     let mut each = gathered(pairs.len(), found);
     each.iter_mut().for_each(|members| members.truncate(limit));
     Ok(each)
@@ -160,10 +159,9 @@ pub(crate) struct Span {
 /// A message without its body: its seq, and the bytes of the body.
 type Size = (i64, usize);
 
-/// Messages of each room within a span, by seq, ascending: as many as have room in so many bytes of bodies, of each room one at least.
-///
-/// Their sizes are read first, because a row that was read is in memory.
-pub(crate) async fn messages(tx: &mut Tx, pairs: &[Pair], span: Span, bytes: usize) -> Result<Vec<Vec<LogRow>>, Error> {
+/// Messages of each room within a span, by seq, ascending. The bodies of all rooms together have at most so many bytes, but each room gets
+/// one message at least. The sizes are read first, so that no more than that is in memory.
+pub(crate) async fn messages(tx: &mut Tx, pairs: &[RoomAndReader], span: Span, bytes: usize) -> Result<Vec<Vec<LogRow>>, Error> {
     const SQL: &str = pairs!(
         " SELECT ",
         columns_of!("l"),
@@ -173,9 +171,9 @@ pub(crate) async fn messages(tx: &mut Tx, pairs: &[Pair], span: Span, bytes: usi
                 AND l.seq <= CAST(substr(CAST($4 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
             ORDER BY p.n, l.seq"
     );
-    let stretches = within(&sizes(tx, pairs, span).await?, span.newest, bytes);
-    let wanted: Vec<_> = pairs.iter().zip(&stretches).filter_map(|(pair, stretch)| Some((*pair, (*stretch)?))).collect();
-    let (some, ends): (Vec<Pair>, Vec<(i64, i64)>) = wanted.into_iter().unzip();
+    let ranges = within(&sizes(tx, pairs, span).await?, span.newest, bytes);
+    let wanted: Vec<_> = pairs.iter().zip(&ranges).filter_map(|(pair, range)| Some((*pair, (*range)?))).collect();
+    let (some, ends): (Vec<RoomAndReader>, Vec<(i64, i64)>) = wanted.into_iter().unzip();
     if some.is_empty() {
         return Ok(vec![Vec::new(); pairs.len()]);
     }
@@ -184,13 +182,13 @@ pub(crate) async fn messages(tx: &mut Tx, pairs: &[Pair], span: Span, bytes: usi
     let digits = |number: &i64| format!("{number:019}");
     let from: String = ends.iter().map(|(first, _)| digits(first)).collect();
     let to: String = ends.iter().map(|(_, last)| digits(last)).collect();
-    let found = tx.rows(SQL, &values![rooms, readers, from, to], |row| Ok((place(row, COLUMNS)?, log_row(row)?))).await?;
+    let found = tx.rows(SQL, &values![rooms, readers, from, to], |row| Ok((index(row, COLUMNS)?, log_row(row)?))).await?;
     let mut found = gathered(some.len(), found).into_iter();
-    Ok(stretches.iter().map(|stretch| stretch.and_then(|_| found.next()).unwrap_or_default()).collect())
+    Ok(ranges.iter().map(|range| range.and_then(|_| found.next()).unwrap_or_default()).collect())
 }
 
-/// The first and the last seq of what is taken of each room: of all rooms the message at the edge where the span begins, then of all the
-/// one next to it, and so on, until the bytes are used up.
+/// The first and the last seq to take of each room. The rooms take turns: each takes one more message from the edge of the span, until the
+/// bytes are used up.
 fn within(sizes: &[Vec<Size>], newest: bool, bytes: usize) -> Vec<Option<(i64, i64)>> {
     let mut taken: Vec<Option<(i64, i64)>> = vec![None; sizes.len()];
     let (mut left, mut number) = (bytes, 0);
@@ -214,7 +212,7 @@ fn within(sizes: &[Vec<Size>], newest: bool, bytes: usize) -> Vec<Option<(i64, i
 }
 
 /// The sizes of the messages of each room within a span, by seq, ascending.
-async fn sizes(tx: &mut Tx, pairs: &[Pair], span: Span) -> Result<Vec<Vec<Size>>, Error> {
+async fn sizes(tx: &mut Tx, pairs: &[RoomAndReader], span: Span) -> Result<Vec<Vec<Size>>, Error> {
     const OLDEST: &str = pairs!(
         ", edges AS MATERIALIZED (
             SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2
@@ -234,12 +232,12 @@ async fn sizes(tx: &mut Tx, pairs: &[Pair], span: Span) -> Result<Vec<Vec<Size>>
     let sql = if span.newest { NEWEST } else { OLDEST };
     let [rooms, readers] = lists(pairs);
     let values = values![rooms, readers, span.after, span.before, last_of(span.limit)];
-    let size = |row: &Row<'_>| Ok((place(row, 2)?, (row.int(0)?, usize::try_from(row.int(1)?).unwrap_or(0))));
+    let size = |row: &Row<'_>| Ok((index(row, 2)?, (row.int(0)?, usize::try_from(row.int(1)?).unwrap_or(0))));
     let found = tx.rows(sql, &values, size).await?;
     Ok(gathered(pairs.len(), found))
 }
 
-/// Behind how many others the last one within a limit stands.
+/// The offset of the last row within a limit.
 fn last_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(1).max(0)
 }

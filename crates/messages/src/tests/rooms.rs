@@ -1,7 +1,7 @@
 //! Rooms, members, and how each sees them.
 
 use super::house::{House, caller, service, user};
-use crate::view::{self, Parting};
+use crate::rooms::view::{self, Parting};
 use contract::RoomKind::{Channel, Direct, Group};
 use contract::calls::messages as calls;
 use contract::{Code, Limit, Nonce, Username};

@@ -3,8 +3,8 @@
 use super::house::{House, caller, service, unlimited, user};
 use crate::log_version::MinVersion;
 use crate::names::Names;
-use crate::publish::Publisher;
 use crate::resolve::Resolver;
+use crate::send::publish::Publisher;
 use crate::store::log::Kind;
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation, Writer};
 use crate::{MIGRATIONS, Settings};

@@ -1,10 +1,11 @@
-//! One transaction of the writer, as operations see it: where rooms and members stand (including what earlier operations of the same
-//! batch did), and how to append.
+//! One transaction of the writer, as operations see it: the present state of rooms and members, with the changes of earlier operations of
+//! the same batch, and the way to append rows.
 
-use super::ahead::Ahead;
+use super::cache::{MemberState, RoomState, WriterCache};
 use super::changes::Changes;
-use super::operation::{Denied, Pending};
-use super::remembered::{MemberState, Remembered, RoomState};
+use super::denied::Denied;
+use super::needs::Needs;
+use super::prefetch::Prefetched;
 use crate::partitions;
 use crate::search::index;
 use crate::store::log::{Kind, LogRow};
@@ -17,23 +18,23 @@ use db::{Error, Tx};
 pub(crate) struct Batch<'t> {
     tx: &'t mut Tx,
     part: u16,
-    /// The log's minimal version: no kind that is newer may be written.
+    /// The log's minimal version: no newer kind may be written.
     min_version: i64,
-    remembered: &'t mut Remembered,
-    /// What was appended, in order.
+    cache: &'t mut WriterCache,
+    /// The appended rows, in order.
     rows: Vec<LogRow>,
     /// How many of them are in the table.
     written: usize,
-    /// On a shared database: what was looked up beforehand.
-    ahead: Option<Ahead>,
-    /// What else is to be written.
+    /// On a shared database: what was read before the first operation decides.
+    prefetched: Option<Prefetched>,
+    /// Everything else that is to be written.
     changes: Changes,
     messages: u64,
 }
 
-/// Where a batch is written to.
+/// Where a batch is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct WriteTarget {
     pub part: u16,
     /// The database's epoch.
     pub epoch: u64,
@@ -49,7 +50,7 @@ pub(super) struct Outcome {
     pub messages: u64,
 }
 
-/// A row of the log before it has its place.
+/// A row of the log before it has a position and a seq.
 pub(crate) struct NewRow {
     pub kind: Kind,
     pub actor: UserId,
@@ -60,41 +61,41 @@ pub(crate) struct NewRow {
 }
 
 impl<'t> Batch<'t> {
-    /// Lets each of the operations decide, in order.
-    pub(super) async fn decide_all(
+    /// Locks the partition and brings the cache up to date, for so many operations. On a shared database it also reads what `needs` names.
+    pub(super) async fn begin(
         tx: &'t mut Tx,
-        Place { part, epoch, min_version }: Place,
-        remembered: &'t mut Remembered,
-        pending: &mut [Box<dyn Pending>],
+        WriteTarget { part, epoch, min_version }: WriteTarget,
+        cache: &'t mut WriterCache,
+        count: usize,
+        needs: Option<Vec<(RoomId, Needs)>>,
         clock: &Clock,
-    ) -> Result<Outcome, Error> {
-        // Nobody else appends to this partition until the commit.
+    ) -> Result<Self, Error> {
+        // No other server appends to this partition until the commit.
         tx.lock(partitions::lock(part)).await?;
-        if remembered.epoch != epoch {
-            remembered.forget();
-            remembered.epoch = epoch;
+        if cache.epoch != epoch {
+            cache.clear();
+            cache.epoch = epoch;
         }
-        recall(tx, part, remembered).await?;
-        remembered.trim();
+        recall(tx, part, cache).await?;
+        cache.trim();
         // Times never fall within a partition, even if the machine's clock does.
-        remembered.time = remembered.time.max(clock.now());
-        let ahead = if tx.is_shared() {
-            let wanted = pending.iter().map(|operation| (operation.room(), operation.needs())).collect();
-            Some(Ahead::read(tx, remembered, wanted).await?)
-        } else {
-            None
+        cache.time = cache.time.max(clock.now());
+        let prefetched = match needs {
+            Some(needs) => Some(Prefetched::read(tx, cache, needs).await?),
+            None => None,
         };
-        let rows = Vec::with_capacity(pending.len());
-        let mut batch = Batch { tx, part, min_version, remembered, rows, written: 0, ahead, changes: Changes::default(), messages: 0 };
-        for operation in pending {
-            operation.decide(&mut batch).await?;
-        }
-        batch.flush().await?;
-        index::keep_up(batch.tx, part, batch.remembered.position, &mut batch.remembered.indexed).await?;
-        Ok(Outcome { epoch, rows: batch.rows, messages: batch.messages })
+        let rows = Vec::with_capacity(count);
+        Ok(Batch { tx, part, min_version, cache, rows, written: 0, prefetched, changes: Changes::default(), messages: 0 })
     }
 
-    /// The transaction, with everything in the tables that was decided so far.
+    /// Writes everything that was decided, and indexes what is due for search.
+    pub(super) async fn finish(mut self) -> Result<Outcome, Error> {
+        self.flush().await?;
+        index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed).await?;
+        Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages })
+    }
+
+    /// The transaction, after everything that was decided so far is in its tables.
     pub(crate) async fn tx(&mut self) -> Result<&mut Tx, Error> {
         self.flush().await?;
         Ok(self.tx)
@@ -103,38 +104,38 @@ impl<'t> Batch<'t> {
     /// Writes what waits to be written.
     async fn flush(&mut self) -> Result<(), Error> {
         let waiting = self.rows.get(self.written..).unwrap_or_default();
-        self.changes.write(self.tx, waiting, self.remembered).await?;
+        self.changes.write(self.tx, waiting, self.cache).await?;
         self.written = self.rows.len();
         Ok(())
     }
 
-    /// What an earlier message with this nonce is.
+    /// The earlier message with this nonce.
     pub(crate) async fn by_nonce(&mut self, room: RoomId, actor: UserId, nonce: &str) -> Result<Option<LogRow>, Error> {
-        match &self.ahead {
-            Some(ahead) if let Some(row) = ahead.nonces.get(&(room, actor, nonce.to_owned())) => Ok(row.clone()),
+        match &self.prefetched {
+            Some(prefetched) if let Some(row) = prefetched.nonces.get(&(room, actor, nonce.to_owned())) => Ok(row.clone()),
             _ => log::by_nonce(self.tx().await?, room, actor, nonce).await,
         }
     }
 
     /// The rooms that this user has created with this nonce.
     pub(crate) async fn rooms_of_nonce(&mut self, creator: UserId, nonce: &str) -> Result<Vec<Earlier>, Error> {
-        match &self.ahead {
-            Some(ahead) if let Some(rooms) = ahead.room_nonces.get(&(creator, nonce.to_owned())) => Ok(rooms.clone()),
+        match &self.prefetched {
+            Some(prefetched) if let Some(rooms) = prefetched.room_nonces.get(&(creator, nonce.to_owned())) => Ok(rooms.clone()),
             _ => rooms::find_nonce(self.tx().await?, creator, nonce).await,
         }
     }
 
     /// The direct room of two people.
     pub(crate) async fn room_of_pair(&mut self, pair: &[u8]) -> Result<Option<RoomId>, Error> {
-        match &self.ahead {
-            Some(ahead) if let Some(room) = ahead.pairs.get(pair) => Ok(*room),
+        match &self.prefetched {
+            Some(prefetched) if let Some(room) = prefetched.pairs.get(pair) => Ok(*room),
             _ => rooms::find_pair(self.tx().await?, pair).await,
         }
     }
 
-    /// Who has been a member of a room the longest.
+    /// The longest-standing member of a room.
     pub(crate) async fn heir(&mut self, room: RoomId) -> Result<Option<UserId>, Error> {
-        match self.ahead.as_ref().and_then(|ahead| ahead.heirs.get(&room)?.first()) {
+        match self.prefetched.as_ref().and_then(|prefetched| prefetched.heirs.get(&room)?.first()) {
             Some(heir) => Ok(heir),
             None => members::oldest(self.tx().await?, room).await,
         }
@@ -142,57 +143,57 @@ impl<'t> Batch<'t> {
 
     /// The time that this batch's rows carry.
     pub(crate) fn now(&self) -> Time {
-        self.remembered.time
+        self.cache.time
     }
 
-    /// Where a room stands; `None` if there is none.
+    /// The state of a room; `None` if there is none.
     pub(crate) async fn room(&mut self, id: RoomId) -> Result<Option<&mut RoomState>, Error> {
-        if !self.remembered.rooms.contains(&id) {
-            if self.ahead.as_ref().is_some_and(|ahead| ahead.no_rooms.contains(&id)) {
+        if !self.cache.rooms.contains(&id) {
+            if self.prefetched.as_ref().is_some_and(|prefetched| prefetched.no_rooms.contains(&id)) {
                 return Ok(None);
             }
             let Some(room) = rooms::find(self.tx, id).await? else { return Ok(None) };
             let head = log::head(self.tx, id).await?;
-            self.remembered.rooms.put(id, RoomState::of(room, head.as_ref()));
+            self.cache.rooms.put(id, RoomState::of(room, head.as_ref()));
         }
-        Ok(self.remembered.rooms.get_mut(&id))
+        Ok(self.cache.rooms.get_mut(&id))
     }
 
-    /// Where somebody stands in a room; `None` for who was never in it.
+    /// The state of a user in a room; `None` if the user was never a member.
     pub(crate) async fn member(&mut self, room: RoomId, member: UserId) -> Result<Option<MemberState>, Error> {
-        if let Some(state) = self.remembered.members.get(&(room, member)) {
+        if let Some(state) = self.cache.members.get(&(room, member)) {
             return Ok(Some(*state));
         }
-        if self.ahead.as_ref().is_some_and(|ahead| ahead.no_members.contains(&(room, member))) {
+        if self.prefetched.as_ref().is_some_and(|prefetched| prefetched.no_members.contains(&(room, member))) {
             return Ok(None);
         }
         let state = members::find(self.tx, room, member).await?.map(MemberState::from);
         if let Some(state) = state {
-            self.remembered.members.put((room, member), state);
+            self.cache.members.put((room, member), state);
         }
         Ok(state)
     }
 
-    /// Creates a room that has nobody in it yet.
+    /// Creates a room without members.
     pub(crate) fn create(&mut self, new: rooms::NewRoom) {
         let room = &new.room;
         let state =
             RoomState { kind: room.kind, name: room.name.clone(), owner: room.owner, member_count: 0, head: 0, messages: 0, newest: 0 };
-        self.remembered.rooms.put(room.id, state);
-        if let Some(ahead) = &mut self.ahead {
+        self.cache.rooms.put(room.id, state);
+        if let Some(prefetched) = &mut self.prefetched {
             if let Some(nonce) = new.nonce.clone() {
                 let earlier = Earlier { room: room.id, request: new.request.clone().unwrap_or_default() };
-                ahead.room_nonces.entry((room.owner, nonce)).or_default().push(earlier);
+                prefetched.room_nonces.entry((room.owner, nonce)).or_default().push(earlier);
             }
             if let Some(pair) = new.pair.clone() {
-                ahead.pairs.insert(pair, Some(room.id));
+                prefetched.pairs.insert(pair, Some(room.id));
             }
         }
         self.changes.create(new);
     }
 
-    /// Makes somebody a member: a row that tells this user alone, which begins the membership, and for a room that exists already
-    /// (`joins`) a row that tells all members.
+    /// Makes a user a member. One row, for this user alone, begins the membership. In a room that exists already (`joins`) a second row is
+    /// for all members.
     pub(crate) async fn enter(&mut self, room: RoomId, actor: UserId, member: UserId, joins: bool) -> Result<(), Denied> {
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         state.member_count += 1;
@@ -203,43 +204,43 @@ impl<'t> Batch<'t> {
             self.append(room, row(Kind::MemberJoined)).await?;
         }
         self.changes.enter(room, member, (self.part, created.position), seq);
-        if let Some(ahead) = &mut self.ahead {
-            ahead.entered(room, member);
+        if let Some(prefetched) = &mut self.prefetched {
+            prefetched.entered(room, member);
         }
-        self.remembered.members.put((room, member), MemberState { active: true, read: seq });
+        self.cache.members.put((room, member), MemberState { active: true, read: seq });
         Ok(())
     }
 
-    /// Ends a membership with a row that tells all members, the leaving one too.
+    /// Ends a membership with a row for all members, the leaving one included.
     pub(crate) async fn leave(&mut self, room: RoomId, actor: UserId, member: UserId) -> Result<LogRow, Denied> {
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         state.member_count -= 1;
         let new = NewRow { kind: Kind::MemberLeft, actor, subject: Some(member), id: None, nonce: None, payload: None };
         let row = self.append(room, new).await?.ok_or_else(|| gone(room))?;
         self.changes.leave(room, member, row.position, row.seq.unwrap_or(0));
-        if let Some(ahead) = &mut self.ahead {
-            ahead.left(room, member);
+        if let Some(prefetched) = &mut self.prefetched {
+            prefetched.left(room, member);
         }
-        let read = self.remembered.members.get(&(room, member)).map_or(0, |state| state.read);
-        self.remembered.members.put((room, member), MemberState { active: false, read });
+        let read = self.cache.members.get(&(room, member)).map_or(0, |state| state.read);
+        self.cache.members.put((room, member), MemberState { active: false, read });
         Ok(row)
     }
 
-    /// Writes down what changed about a room itself.
+    /// Saves a room that has changed.
     pub(crate) fn save(&mut self, room: RoomId) {
         self.changes.save(room);
     }
 
     /// Moves a read mark; the caller knows that it moves forward.
     pub(crate) fn mark_read(&mut self, room: RoomId, member: UserId, seq: i64) {
-        if let Some(state) = self.remembered.members.get_mut(&(room, member)) {
+        if let Some(state) = self.cache.members.get_mut(&(room, member)) {
             state.read = seq;
         }
         self.changes.mark_read(room, member, seq);
     }
 
-    /// Appends to the room's log; `None`, and nothing appended, if the sender has used this nonce in this room before. A kind that not every
-    /// process of the cluster knows is refused: an operation that writes one appends it first.
+    /// Appends to the room's log. `None` if the sender has used this nonce in this room before; then nothing is appended. A kind that is
+    /// newer than the log's minimal version is refused, so an operation appends such a row before it writes anything else.
     pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Denied> {
         if new.kind.since() > self.min_version {
             return Err(Refusal::busy(
@@ -247,8 +248,8 @@ impl<'t> Batch<'t> {
             )
             .into());
         }
-        let position = self.remembered.position + 1;
-        let (part, created_at) = (self.part, self.remembered.time);
+        let position = self.cache.position + 1;
+        let (part, created_at) = (self.part, self.cache.time);
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         let is_message = new.kind == Kind::Message;
         let seq = (new.kind != Kind::RoomCreated).then_some(state.head + 1);
@@ -269,9 +270,9 @@ impl<'t> Batch<'t> {
             created_at,
         };
         let nonce = row.nonce.clone().map(|nonce| (room, row.actor, nonce));
-        // Known without asking: nobody else writes to this partition meanwhile. All rows of the batch go out together.
-        let together = match (&mut self.ahead, nonce) {
-            (Some(ahead), Some(nonce)) => match ahead.nonces.get_mut(&nonce) {
+        // Under the partition's lock the prefetched nonces stay true, so the row can wait and go out with the whole batch.
+        let together = match (&mut self.prefetched, nonce) {
+            (Some(prefetched), Some(nonce)) => match prefetched.nonces.get_mut(&nonce) {
                 Some(Some(_)) => return Ok(None),
                 Some(known) => {
                     *known = Some(row.clone());
@@ -294,43 +295,43 @@ impl<'t> Batch<'t> {
             state.messages = row.messages;
             state.newest = row.newest;
         }
-        self.remembered.position = position;
+        self.cache.position = position;
         self.messages += u64::from(is_message);
         self.rows.push(row.clone());
         Ok(Some(row))
     }
 }
 
-/// Makes what is remembered right for this transaction: forgets what others have changed since the last one.
-async fn recall(tx: &mut Tx, part: u16, remembered: &mut Remembered) -> Result<(), Error> {
+/// Makes the cache true for this transaction: removes what others have changed since the last one.
+async fn recall(tx: &mut Tx, part: u16, cache: &mut WriterCache) -> Result<(), Error> {
     if tx.is_shared() {
-        // Whatever changes a room or a membership leaves a row in the room's partition.
+        // Every change of a room or a membership is a row in the room's partition.
         let (position, time) = log::end(tx, part).await?;
-        // Nothing that is remembered holds of a log that has become shorter: of a standby that was promoted before it had everything.
-        if !(0..=FOREIGN).contains(&position.saturating_sub(remembered.position)) {
-            forget_but_epoch(remembered);
-        } else if position != remembered.position {
-            for (room, member) in log::touched(tx, part, remembered.position).await? {
-                remembered.rooms.pop(&room);
-                member.and_then(|member| remembered.members.pop(&(room, member)));
+        // A log that has become shorter is that of a promoted standby which lacked the last rows: nothing in the cache is true of it.
+        if !(0..=FOREIGN).contains(&position.saturating_sub(cache.position)) {
+            clear_but_epoch(cache);
+        } else if position != cache.position {
+            for (room, member) in log::touched(tx, part, cache.position).await? {
+                cache.rooms.pop(&room);
+                member.and_then(|member| cache.members.pop(&(room, member)));
             }
         }
-        (remembered.position, remembered.time) = (position, time);
-    } else if remembered.generation != Some(tx.generation()) {
-        forget_but_epoch(remembered);
-        (remembered.position, remembered.time) = log::end(tx, part).await?;
-        remembered.generation = Some(tx.generation());
+        (cache.position, cache.time) = (position, time);
+    } else if cache.generation != Some(tx.generation()) {
+        clear_but_epoch(cache);
+        (cache.position, cache.time) = log::end(tx, part).await?;
+        cache.generation = Some(tx.generation());
     }
     Ok(())
 }
 
-fn forget_but_epoch(remembered: &mut Remembered) {
-    let epoch = remembered.epoch;
-    remembered.forget();
-    remembered.epoch = epoch;
+fn clear_but_epoch(cache: &mut WriterCache) {
+    let epoch = cache.epoch;
+    cache.clear();
+    cache.epoch = epoch;
 }
 
-/// Where others have appended more rows than this, everything is forgotten: to look at the rows would cost more.
+/// If others have appended more rows than this, the whole cache is cleared, which costs less than to read the rows.
 const FOREIGN: i64 = 4_096;
 
 fn gone(room: RoomId) -> Error {

@@ -1,27 +1,28 @@
-//! What a batch has decided and not written yet. All of it is written together, in a handful of statements however many operations there
-//! were: on a database that is some way off, each way there and back would be waited for by everybody in the batch.
+//! What a batch has decided and not written yet. All of it is written together, in a handful of statements for any number of operations,
+//! because everybody in the batch waits for each round trip.
 
-use super::remembered::Remembered;
+use super::cache::WriterCache;
 use crate::store::log::{self, LogRow};
-use crate::store::members::{self, Entered, Stay};
+use crate::store::members::{self, Entered, MembershipInterval};
 use crate::store::rooms::{self, NewRoom};
 use contract::{RoomId, UserId};
 use db::{Error, Tx};
 use std::collections::{HashMap, HashSet};
 
+/// See the module.
 #[derive(Default)]
 pub(super) struct Changes {
-    /// Rooms that are new.
+    /// New rooms.
     rooms: Vec<NewRoom>,
-    /// Rooms of which something has changed. What they are now is remembered.
+    /// Rooms that have changed. Their new state is in the cache.
     changed: HashSet<RoomId>,
     /// Memberships that begin. One that ends in the same batch has its end already.
-    begun: Vec<Stay>,
-    /// Memberships that were there and end: the member, the room, and where.
+    begun: Vec<MembershipInterval>,
+    /// Earlier memberships that end: the member, the room, the position and the seq.
     ended: Vec<(UserId, RoomId, i64, i64)>,
-    /// Members who came in, as they stand at the batch's end.
+    /// New members, as they are at the batch's end.
     entered: HashMap<(RoomId, UserId), Entered>,
-    /// Members who were there and have left.
+    /// Earlier members who have left.
     left: HashSet<(RoomId, UserId)>,
     /// Read marks that moved: written once, however often each moved.
     read: HashMap<(RoomId, UserId), i64>,
@@ -32,23 +33,24 @@ impl Changes {
         self.rooms.push(room);
     }
 
-    /// What is remembered of the room has changed.
+    /// The room in the cache has changed.
     pub(super) fn save(&mut self, room: RoomId) {
         self.changed.insert(room);
     }
 
-    /// Somebody becomes a member with this position; `seq` is what they have read up to.
+    /// A membership begins at this position; the member has read up to `seq`.
     pub(super) fn enter(&mut self, room: RoomId, member: UserId, (part, position): (u16, i64), seq: i64) {
-        self.begun.push(Stay { member, room, part, from_position: position, from_seq: seq, end: None });
+        self.begun.push(MembershipInterval { member, room, part, from_position: position, from_seq: seq, end: None });
         self.entered.insert((room, member), Entered { active: true, since: position, read: seq });
         self.left.remove(&(room, member));
         self.read.remove(&(room, member));
     }
 
-    /// A membership ends with this position and seq.
+    /// A membership ends at this position and seq.
     pub(super) fn leave(&mut self, room: RoomId, member: UserId, position: i64, seq: i64) {
-        match self.begun.iter_mut().rev().find(|stay| stay.end.is_none() && (stay.room, stay.member) == (room, member)) {
-            Some(stay) => stay.end = Some((position, seq)),
+        let same = |begun: &&mut MembershipInterval| begun.end.is_none() && (begun.room, begun.member) == (room, member);
+        match self.begun.iter_mut().rev().find(same) {
+            Some(begun) => begun.end = Some((position, seq)),
             None => self.ended.push((member, room, position, seq)),
         }
         match self.entered.get_mut(&(room, member)) {
@@ -62,19 +64,19 @@ impl Changes {
     }
 
     /// Writes all of it, with these rows of the log.
-    pub(super) async fn write(&mut self, tx: &mut Tx, rows: &[LogRow], remembered: &mut Remembered) -> Result<(), Error> {
+    pub(super) async fn write(&mut self, tx: &mut Tx, rows: &[LogRow], cache: &mut WriterCache) -> Result<(), Error> {
         let Self { rooms, changed, begun, ended, entered, left, read } = std::mem::take(self);
-        // The log and memberships refer to rooms; a membership ends before the next one of the same member begins.
+        // The log and memberships refer to rooms. A membership ends before the next one of the same member begins.
         rooms::insert_each(tx, &rooms).await?;
         if !rows.is_empty() && !log::append(tx, rows).await?.into_iter().all(|written| written) {
             return Err(Error::Conflict("log.nonce: it was not there when this batch began".to_owned()));
         }
-        members::end_stays(tx, &ended).await?;
-        members::begin_stays(tx, &begun).await?;
+        members::end_intervals(tx, &ended).await?;
+        members::begin_intervals(tx, &begun).await?;
         members::enter_each(tx, entered.into_iter()).await?;
         members::leave_each(tx, left.into_iter()).await?;
         let changed = changed.into_iter().filter_map(|id| {
-            let room = remembered.rooms.peek(&id)?;
+            let room = cache.rooms.peek(&id)?;
             Some((id, room.name.clone(), room.owner, room.member_count))
         });
         rooms::update_each(tx, changed).await?;

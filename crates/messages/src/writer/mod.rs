@@ -1,31 +1,34 @@
 //! The log's writers, one for each partition: group commit.
 //!
-//! Whatever changes a room waits in one queue. The writer of the room's partition takes all that wait (up to [`MOST`]), lets each decide
-//! inside one transaction, and answers them all once that transaction is on disk; so the answer is the commit, and throughput comes from the
-//! batch. A refusal is an outcome and never fails its neighbours. If the database fails a batch, or an operation panics, nothing of it has
-//! happened, and its operations are tried again in smaller groups, so that one which cannot be written does not take the others with it; one
-//! that has panicked is not tried again.
+//! Operations wait in one queue for each partition. Its writer takes all that wait (up to [`MOST`]), lets each decide inside one
+//! transaction, and answers them all after the commit. So the answer is the commit, and throughput comes from the batch. A refusal is an
+//! outcome and never fails its neighbours. If the database fails a batch, or an operation panics, nothing of it has happened. Then its
+//! operations are tried again in smaller groups, so that the one at fault fails alone; one that has panicked is not tried again.
 //!
-//! Membership, nonce and seq are decided in here, by [`Operation::decide`], in the order in which operations entered the queue.
+//! [`Operation::decide`] decides membership, nonce and seq, in the order in which operations entered the queue.
 
-mod ahead;
 mod batch;
+mod cache;
 mod changes;
+mod denied;
+mod needs;
 mod operation;
-mod remembered;
+mod prefetch;
 
 pub(crate) use batch::{Batch, NewRow};
-pub(crate) use operation::{Denied, Needs, Operation};
+pub(crate) use denied::Denied;
+pub(crate) use needs::Needs;
+pub(crate) use operation::Operation;
 
 use crate::log_version::MinVersion;
 use crate::partitions::Partitions;
-use crate::publish::Publisher;
-use batch::{Outcome, Place};
+use crate::send::publish::Publisher;
+use batch::{Outcome, WriteTarget};
+use cache::WriterCache;
 use contract::{Clock, Refusal};
 use db::Db;
 use futures_util::FutureExt;
-use operation::{Pending, Trouble, Waiting, panicked};
-use remembered::Remembered;
+use operation::{Pending, Trouble, Waiting, decide_all, panicked};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -33,10 +36,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use vital::Vital;
 
-/// Operations in one commit at the most: by then the cost of the sync is spread thin, and the first of them has waited long enough.
+/// Most operations in one commit. With so many, the cost of the sync is small for each, and the first has waited long enough.
 const MOST: usize = 1_024;
 
-/// Operations that may wait; past it the service says `busy`, which costs less than to take on what cannot be done soon.
+/// Most operations that may wait. Past it the service answers `busy`.
 const QUEUE: usize = 16_384;
 
 /// A handle to the writers.
@@ -48,8 +51,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writers' tasks, each with the publisher that `publisher` makes for its partition. They end, having committed all that
-    /// they were given, when the last handle is gone.
+    /// Starts the writers' tasks, each with the publisher that `publisher` makes for its partition. When the last handle is dropped they
+    /// commit what waits, and end.
     pub(crate) fn start(
         db: &Db,
         clock: &Clock,
@@ -70,7 +73,7 @@ impl Writer {
         (Self { partitions, queues }, tasks)
     }
 
-    /// Enters the queue now, in the caller's order, and answers when the operation is on disk (or refused).
+    /// Enters the queue at once, in the caller's order. Answers when the operation is committed or refused.
     pub(crate) async fn write<O: Operation>(&self, operation: O) -> Result<O::Done, Refusal> {
         let (answer, answered) = oneshot::channel();
         let queue = self.queues.get(usize::from(self.partitions.of_room(operation.room())));
@@ -85,13 +88,13 @@ impl Writer {
     }
 }
 
-/// What a transaction works on: it goes into the writer's thread and comes back, whatever happens there.
+/// What a transaction works on. It moves into the writer's thread and comes back, even after a panic.
 struct Work {
-    remembered: Remembered,
+    cache: WriterCache,
     pending: Vec<Box<dyn Pending>>,
 }
 
-/// What one partition's operations are committed with.
+/// Everything that a partition's writer needs to commit.
 struct Committer {
     part: u16,
     db: Db,
@@ -101,60 +104,60 @@ struct Committer {
 }
 
 async fn run(mut operations: mpsc::Receiver<Box<dyn Pending>>, committer: Committer) {
-    let mut remembered = Remembered::default();
+    let mut cache = WriterCache::default();
     let mut pending = Vec::new();
     while operations.recv_many(&mut pending, MOST).await > 0 {
         metrics::gauge!("guild_append_queue", "partition" => committer.part.to_string()).set(operations.len() as f64);
-        remembered = commit(&committer, remembered, std::mem::take(&mut pending)).await;
+        cache = commit(&committer, cache, std::mem::take(&mut pending)).await;
     }
 }
 
-/// Commits these operations together, or if that fails in smaller groups, and answers them.
-async fn commit(committer: &Committer, mut remembered: Remembered, pending: Vec<Box<dyn Pending>>) -> Remembered {
-    // What is to be committed one after the other, the next one last.
+/// Commits these operations together, in smaller groups if that fails, and answers them.
+async fn commit(committer: &Committer, mut cache: WriterCache, pending: Vec<Box<dyn Pending>>) -> WriterCache {
+    // A stack: the next group is the last one.
     let mut groups = vec![Group { pending, again: false }];
     while let Some(Group { pending, again }) = groups.pop() {
         let count = pending.len();
         let began = Instant::now();
-        let (work, result) = attempt(committer, Work { remembered, pending }).await;
+        let (work, result) = attempt(committer, Work { cache, pending }).await;
         let Some(work) = work else {
-            // The database has ended in the middle of it; whoever waits is told by the dropped answer.
-            remembered = Remembered::default();
+            // The database was closed meanwhile. The callers get an error, because their channels are dropped.
+            cache = WriterCache::default();
             continue;
         };
-        remembered = work.remembered;
+        cache = work.cache;
         match result {
             Ok(outcome) => {
                 metrics::histogram!("guild_commit_batch").record(count as f64);
                 metrics::counter!("guild_messages_total").increment(outcome.messages);
                 tracing::trace!(operations = count, took = ?began.elapsed(), "committed");
-                // First the hint, which only enters a queue, then the answers.
+                // Publish first, which only enters a queue; then answer.
                 committer.publisher.committed(outcome.epoch, outcome.rows);
                 work.pending.into_iter().for_each(Pending::committed);
             }
             Err(error) => {
-                remembered.forget();
+                cache.clear();
                 groups.extend(undone(work.pending, again, error));
             }
         }
     }
-    remembered
+    cache
 }
 
 /// Operations that are committed together.
 struct Group {
     pending: Vec<Box<dyn Pending>>,
-    /// Whether it is an operation that has met a conflict before.
+    /// Whether this is one operation that is tried again after a conflict.
     again: bool,
 }
 
-/// What becomes of operations whose transaction was undone: some are answered, the others are tried again in these groups, the next one last.
-/// Each group is smaller than what has failed, so this ends. Where it is known which operation it was, the others cost two commits more,
-/// however many they are; otherwise each half is tried.
+/// Divides operations whose transaction was undone: some are answered here, the others are tried again in the groups that this answers, the
+/// next one last. Each group is smaller than the one that failed, so this ends. If the operation at fault is known, the others need two more
+/// commits; otherwise each half is tried.
 fn undone(mut pending: Vec<Box<dyn Pending>>, again: bool, error: db::Error) -> Vec<Group> {
     let count = pending.len();
     if matches!(error, db::Error::Busy(_)) {
-        // It is the database, and none of them.
+        // The database is at fault, not one of them.
         fail(pending, error);
         return Vec::new();
     }
@@ -168,10 +171,10 @@ fn undone(mut pending: Vec<Box<dyn Pending>>, again: bool, error: db::Error) -> 
             fail(pending.split_off(at), error);
             groups.push(pending);
         }
-        // Another server, or another partition, has just written what this must not write twice; it will be found now.
+        // Another server has just written the same unique key. The second attempt will find it.
         _ if count == 1 && !again && matches!(error, db::Error::Conflict(_)) => return vec![Group { pending, again: true }],
         _ if count == 1 => fail(pending, error),
-        // Alone, because it may have failed for what another one had left to be written.
+        // Tried alone: it may have failed because of another operation's pending rows.
         Some((at, Trouble::Failed)) => {
             groups.push(pending.split_off(at + 1));
             groups.push(pending.split_off(at));
@@ -185,13 +188,13 @@ fn undone(mut pending: Vec<Box<dyn Pending>>, again: bool, error: db::Error) -> 
     groups.into_iter().filter(|pending| !pending.is_empty()).map(|pending| Group { pending, again: false }).collect()
 }
 
-/// Answers that nothing of these has happened.
+/// Answers that none of these happened.
 fn fail(pending: Vec<Box<dyn Pending>>, error: db::Error) {
     let refusal = Refusal::from(error);
     pending.into_iter().for_each(|pending| pending.failed(refusal.clone()));
 }
 
-/// One transaction. The work comes back, a panic in it or not.
+/// One transaction. The work comes back, even after a panic.
 async fn attempt(committer: &Committer, work: Work) -> (Option<Work>, Result<Outcome, db::Error>) {
     let slot = Arc::new(Mutex::new(Some(work)));
     let (inside, clock, db) = (Arc::clone(&slot), committer.clock.clone(), committer.db.clone());
@@ -203,9 +206,9 @@ async fn attempt(committer: &Committer, work: Work) -> (Option<Work>, Result<Out
                 let Some(mut work) = take(&inside) else {
                     return Err(db::Error::Failed("a batch was run twice".into()));
                 };
-                // Known by the time that the transaction has its connection: a new server begins a new epoch with its first one.
-                let place = Place { part, epoch: db.epoch(), min_version };
-                let deciding = Batch::decide_all(tx, place, &mut work.remembered, &mut work.pending, &clock);
+                // Read after the transaction has its connection, because the first connection to a promoted standby begins a new epoch.
+                let target = WriteTarget { part, epoch: db.epoch(), min_version };
+                let deciding = decide_all(tx, target, &mut work.cache, &mut work.pending, &clock);
                 let result = AssertUnwindSafe(deciding).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
                 *inside.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
                 result

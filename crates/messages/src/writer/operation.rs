@@ -1,7 +1,11 @@
-//! What the writer can be given.
+//! Operations: what the writer can be given, and how it lets a batch of them decide.
 
-use super::batch::Batch;
-use contract::{Refusal, RoomId, UserId};
+use super::batch::{Batch, Outcome, WriteTarget};
+use super::cache::WriterCache;
+use super::denied::Denied;
+use super::needs::Needs;
+use contract::{Clock, Refusal, RoomId};
+use db::Tx;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::any::Any;
@@ -9,68 +13,20 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use tokio::sync::oneshot;
 
-/// Something that changes a room. It decides inside the writer's transaction.
+/// A change of a room. It decides inside the writer's transaction.
 pub(crate) trait Operation: Send + Sync + 'static {
-    /// What the caller gets when it is on disk.
+    /// What the caller gets after the commit.
     type Done: Send + 'static;
 
-    /// The room that it changes, or will create. Decides which writer it goes to.
+    /// The room that it changes or creates. It chooses the writer.
     fn room(&self) -> RoomId;
 
-    /// What it looks at.
+    /// What it reads.
     fn needs(&self) -> Needs;
 
-    /// Looks, decides, and writes through `batch`. It must decide before it writes: what it has written stays written when it then
-    /// refuses. It may be called again if the batch that it was in could not be committed. If it panics, nothing of the batch is written,
-    /// and it is not called again.
+    /// Reads, decides and writes through `batch`. It must decide before it writes: a refusal does not undo its writes. It is called again
+    /// when its batch could not be committed. If it panics, nothing of the batch is written, and it is not called again.
     fn decide(&self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Self::Done, Denied>> + Send;
-}
-
-/// What an operation looks at when it decides. A batch on a database that is some way off reads it beforehand, for all of its operations
-/// together, so an operation names all of it: what it does not name costs a way to the database and back.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Needs {
-    /// Whether the room is to be there already: not where the operation creates it.
-    pub exists: bool,
-    /// How these users stand in the room.
-    pub members: Vec<UserId>,
-    /// Up to where this member has read. It is read even where it is remembered: another server moves read marks without a row of the log.
-    pub read_mark: Option<UserId>,
-    /// Whether this user has used this nonce in the room.
-    pub nonce: Option<(UserId, String)>,
-    /// Whether this user has created a room with this nonce.
-    pub room_nonce: Option<(UserId, String)>,
-    /// Whether these two have a direct room (see [`crate::store::rooms::pair`]).
-    pub pair: Option<Vec<u8>>,
-    /// Who has been a member the longest.
-    pub heir: bool,
-}
-
-impl Needs {
-    /// Of a room that is there, how these users stand in it.
-    pub(crate) fn of(members: impl IntoIterator<Item = UserId>) -> Self {
-        Self { exists: true, members: members.into_iter().collect(), ..Self::default() }
-    }
-}
-
-/// Why an operation was not done.
-pub(crate) enum Denied {
-    /// It may not be done; the batch goes on.
-    Refused(Refusal),
-    /// The database failed; the batch is lost.
-    Store(db::Error),
-}
-
-impl From<Refusal> for Denied {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<db::Error> for Denied {
-    fn from(error: db::Error) -> Self {
-        Self::Store(error)
-    }
 }
 
 /// Why an operation could not decide.
@@ -82,16 +38,16 @@ pub(super) enum Trouble {
     Panicked,
 }
 
-/// An operation with its type forgotten, and whoever waits for it.
+/// An operation of any type, with its caller's channel.
 pub(super) trait Pending: Send {
     fn room(&self) -> RoomId;
     fn needs(&self) -> Needs;
     fn decide<'a, 'b: 'a>(&'a mut self, batch: &'a mut Batch<'b>) -> BoxFuture<'a, Result<(), db::Error>>;
     /// What went wrong when it last decided.
     fn trouble(&self) -> Option<Trouble>;
-    /// The transaction is on disk: hands the outcome over.
+    /// Sends the outcome to the caller: the transaction is committed.
     fn committed(self: Box<Self>);
-    /// Nothing of it happened.
+    /// Sends a refusal to the caller: nothing of it happened.
     fn failed(self: Box<Self>, why: Refusal);
 }
 
@@ -119,7 +75,7 @@ impl<O: Operation> Pending for Waiting<O> {
 
     fn decide<'a, 'b: 'a>(&'a mut self, batch: &'a mut Batch<'b>) -> BoxFuture<'a, Result<(), db::Error>> {
         Box::pin(async move {
-            // What it has touched goes with the transaction, and what the writer remembers is forgotten.
+            // Unwind safe: after a panic the transaction is undone and the cache is cleared.
             let decided = AssertUnwindSafe(self.operation.decide(batch)).catch_unwind().await;
             let (trouble, decided) = match decided {
                 Ok(decided) => (Trouble::Failed, decided),
@@ -143,7 +99,7 @@ impl<O: Operation> Pending for Waiting<O> {
 
     fn committed(self: Box<Self>) {
         if let Some(outcome) = self.outcome {
-            // Whoever asked may have gone; what was asked for is done all the same.
+            // The caller may have gone.
             let _ = self.answer.send(outcome);
         }
     }
@@ -151,6 +107,22 @@ impl<O: Operation> Pending for Waiting<O> {
     fn failed(self: Box<Self>, why: Refusal) {
         let _ = self.answer.send(Err(why));
     }
+}
+
+/// Lets each of the operations decide, in order, and writes what they decided.
+pub(super) async fn decide_all(
+    tx: &mut Tx,
+    target: WriteTarget,
+    cache: &mut WriterCache,
+    pending: &mut [Box<dyn Pending>],
+    clock: &Clock,
+) -> Result<Outcome, db::Error> {
+    let needs = tx.is_shared().then(|| pending.iter().map(|operation| (operation.room(), operation.needs())).collect());
+    let mut batch = Batch::begin(tx, target, cache, pending.len(), needs, clock).await?;
+    for operation in pending {
+        operation.decide(&mut batch).await?;
+    }
+    batch.finish().await
 }
 
 /// A panic, as an error of the database that undoes the transaction.

@@ -2,17 +2,17 @@
 //!
 //! Names that SQL has taken for itself (`user`) are written out: `user_id`.
 
+mod credential;
 mod migrations;
 mod presence;
-mod shown;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod users;
 
+pub(crate) use credential::{Credential, Identity};
 pub use migrations::MIGRATIONS;
 pub(crate) use presence::Change;
-pub(crate) use shown::{Seen, Shown};
 pub(crate) use tokens::NewToken;
 pub(crate) use users::{Account, NewUser};
 

@@ -6,7 +6,7 @@ use contract::{GatewayId, Time, User, UserId, UserRef};
 use db::{Error, Row, Tx, values};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Somebody has, or has no more, sockets at a gateway.
+/// A user's first socket at a gateway was opened, or the last one closed.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) gateway: GatewayId,
@@ -14,8 +14,8 @@ pub(crate) struct Change {
     pub(crate) online: bool,
 }
 
-/// Held by whoever changes presence, on whichever server: else two gateways that lose the same user at once would each see the other's
-/// row, and nobody would tell that the user is gone. `GILDPRES`.
+/// Held by every transaction that changes presence, on all servers. Without it, two gateways that lose the same user at once would each see
+/// the other's row, and nobody would publish that the user is offline. `GILDPRES`.
 const LOCK: i64 = 0x4749_4c44_5052_4553;
 
 const AT_ANY: &str = "SELECT p.user_id FROM presence p JOIN gateways g ON g.id = p.gateway_id
@@ -27,14 +27,14 @@ const GO: &str = "DELETE FROM presence WHERE user_id = $1 AND gateway_id = $2";
 const AT_GATEWAY: &str = "SELECT u.id, u.username FROM presence p JOIN users u ON u.id = p.user_id WHERE p.gateway_id = $1";
 
 impl Store {
-    /// Stores all of these in one transaction, in their order, with leases until `lease_until`. Who came from nowhere or is nowhere any
-    /// more is the answer.
+    /// Stores all of these in one transaction, in their order, with leases until `lease_until`. Answers who has come online and who is offline
+    /// everywhere now.
     pub(crate) async fn set_presence(&self, changes: Vec<Change>, now: Time, lease_until: Time) -> Result<Vec<(UserRef, bool)>, Error> {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
                     tx.lock(LOCK).await?;
-                    // Before any lease is renewed: who was at a gateway whose lease had run out was nowhere.
+                    // Read before any lease is renewed: users of a gateway whose lease had run out were offline.
                     let users: BTreeMap<UserId, &UserRef> = changes.iter().map(|change| (change.user.id, &change.user)).collect();
                     let before = are_anywhere(tx, users.keys().copied(), now).await?;
                     let gateways: BTreeSet<GatewayId> = changes.iter().map(|change| change.gateway).collect();
@@ -48,15 +48,15 @@ impl Store {
                         let each: Vec<_> = each.map(|((user, gateway), _)| values![user.bytes(), gateway.bytes()]).collect();
                         tx.execute_each(sql, &each).await?;
                     }
-                    // Whoever came last of all is at a gateway whose lease was renewed just now.
+                    // A user whose last change is online is at a gateway whose lease was renewed just now.
                     let last: HashMap<UserId, bool> = changes.iter().map(|change| (change.user.id, change.online)).collect();
                     let came = |user: &UserId| last.get(user) == Some(&true);
                     let after = are_anywhere(tx, users.keys().copied().filter(|user| !came(user)), now).await?;
                     let mut changed = Vec::new();
-                    let mut told = BTreeSet::new();
+                    let mut reported = BTreeSet::new();
                     for user in changes.iter().map(|change| &change.user) {
                         let (was, is) = (before.contains(&user.id), came(&user.id) || after.contains(&user.id));
-                        if was != is && told.insert(user.id) {
+                        if was != is && reported.insert(user.id) {
                             changed.push((user.clone(), is));
                         }
                     }
@@ -73,7 +73,7 @@ impl Store {
         self.db.write(|tx| Box::pin(async move { Ok(tx.execute(SQL, &values).await? > 0) })).await
     }
 
-    /// Ends one gateway. Who was there and is nowhere now is the answer.
+    /// Ends one gateway. Answers which of its users are offline everywhere now.
     pub(crate) async fn end_gateway(&self, gateway: GatewayId, now: Time) -> Result<Vec<UserRef>, Error> {
         self.db
             .write(move |tx| {
@@ -85,7 +85,7 @@ impl Store {
             .await
     }
 
-    /// Ends every gateway whose lease has run out. Who is nowhere now is the answer.
+    /// Ends every gateway whose lease has run out. Answers which of their users are offline everywhere now.
     pub(crate) async fn end_dead_gateways(&self, now: Time) -> Result<Vec<UserRef>, Error> {
         const SQL: &str = "SELECT id FROM gateways WHERE lease_until <= $1";
         let values = values![now.0];
@@ -139,7 +139,7 @@ async fn are_anywhere(tx: &mut Tx, users: impl Iterator<Item = UserId>, now: Tim
     Ok(found.into_iter().flatten().map(UserId::from_bytes).collect())
 }
 
-/// Ends those of these gateways whose lease has run out by `expired`; who was at one of them and is nowhere as of `now`.
+/// Ends those of these gateways whose lease has run out by `expired`. Answers which of their users are offline everywhere as of `now`.
 async fn end(tx: &mut Tx, gateways: &[GatewayId], expired: Time, now: Time) -> Result<Vec<UserRef>, Error> {
     const END: &str = "DELETE FROM gateways WHERE id = $1 AND lease_until <= $2";
     let mut there: Vec<UserRef> = Vec::new();

@@ -86,27 +86,27 @@ fn minted(text: &str) -> NewToken {
     NewToken { hash: token::hash(text), created_at: NOW, expires_at: NOW.plus(Duration::from_secs(60)) }
 }
 
-async fn seen(store: &Store, shown: Shown) -> Seen {
-    store.look_up(vec![shown]).await.unwrap().pop().unwrap()
+async fn identity(store: &Store, credential: Credential) -> Identity {
+    store.look_up(vec![credential]).await.unwrap().pop().unwrap()
 }
 
 async fn by_origin(store: &Store, origin: &str) -> Option<Account> {
     let token = TokenId::from_bytes([7; 16]);
-    match seen(store, Shown::Foreign { token, origin: origin.to_owned() }).await {
-        Seen::Account(account) => Some(account),
+    match identity(store, Credential::Foreign { token, origin: origin.to_owned() }).await {
+        Identity::Account(account) => Some(account),
         _ => None,
     }
 }
 
-async fn by_token(store: &Store, text: &str) -> Option<tokens::Held> {
-    match seen(store, Shown::Token(token::hash(text))).await {
-        Seen::Holder(held) => Some(held),
+async fn by_token(store: &Store, text: &str) -> Option<tokens::TokenHolder> {
+    match identity(store, Credential::Token(token::hash(text))).await {
+        Identity::Holder(held) => Some(held),
         _ => None,
     }
 }
 
 async fn is_denied(store: &Store, token: TokenId) -> bool {
-    matches!(seen(store, Shown::Foreign { token, origin: String::new() }).await, Seen::Denied)
+    matches!(identity(store, Credential::Foreign { token, origin: String::new() }).await, Identity::LoggedOut)
 }
 
 async fn accounts(store: &Store) {
@@ -122,9 +122,11 @@ async fn accounts(store: &Store) {
     let (abel, abba) = (NewUser { origin: Some("[null,\"abel\"]".into()), ..new("abel") }, new("abba"));
     let created = store.create_all(vec![abel.clone(), NewUser { id: UserId::new(), ..abel.clone() }, abba.clone(), new("bob")]).await;
     assert_eq!(created.unwrap(), [true, false, true, false], "each for itself");
-    let shown = ["abba", "nobody", "abel"].map(|name| Shown::Username(Username::try_from(name).unwrap())).to_vec();
-    let found = store.look_up(shown).await.unwrap();
-    assert!(matches!(&found[..], [Seen::Account(a), Seen::Nobody, Seen::Account(b)] if a.user.id == abba.id && b.user.id == abel.id));
+    let credentials = ["abba", "nobody", "abel"].map(|name| Credential::Username(Username::try_from(name).unwrap())).to_vec();
+    let found = store.look_up(credentials).await.unwrap();
+    assert!(
+        matches!(&found[..], [Identity::Account(a), Identity::Unknown, Identity::Account(b)] if a.user.id == abba.id && b.user.id == abel.id)
+    );
 
     let found = store.account_by_name(&alice.username).await.unwrap().unwrap();
     assert_eq!((found.user.clone(), found.password.as_deref(), found.disabled), (User::from(&alice), Some("one"), false));
@@ -172,12 +174,12 @@ async fn tokens(store: &Store) {
     assert_eq!((held.user, held.expires_at, held.has_password), (User::from(&user), minted("a").expires_at, true));
 
     let (a, b) = (token::name(&token::hash("a")), token::name(&token::hash("b")));
-    let ended = |standing: super::tokens::Standing| !standing.stored;
+    let ended = |session: super::tokens::SessionState| !session.stored;
     let ask = || vec![(a, user.id), (b, user.id), (b, UserId::new())];
-    assert_eq!(store.standings(ask()).await.unwrap().into_iter().map(ended).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(store.session_states(ask()).await.unwrap().into_iter().map(ended).collect::<Vec<_>>(), [false, false, true]);
     assert!(store.remove_token(a).await.unwrap());
     assert!(!store.remove_token(a).await.unwrap());
-    assert_eq!(store.standings(ask()).await.unwrap().into_iter().map(ended).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(store.session_states(ask()).await.unwrap().into_iter().map(ended).collect::<Vec<_>>(), [true, false, true]);
 
     assert!(store.set_disabled(user.id, Some(NOW)).await.unwrap());
     assert!(by_token(store, "b").await.is_none());

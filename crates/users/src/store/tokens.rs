@@ -5,7 +5,7 @@ use crate::token::{Hash, name};
 use contract::{Time, TokenId, User, UserId};
 use db::{Error, Row, Tx, values};
 
-/// Held by who removes what has expired, so that two servers do not want the same rows in different orders. `GILDSWEE`.
+/// TokenHolder by who removes what has expired, so that two servers do not want the same rows in different orders. `GILDSWEE`.
 const SWEEP: i64 = 0x4749_4c44_5357_4545;
 
 /// How many rows are removed in one transaction.
@@ -19,25 +19,25 @@ pub(crate) struct NewToken {
     pub(crate) expires_at: Time,
 }
 
-/// A stored token's owner.
+/// The owner of a stored token.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
+pub(crate) struct TokenHolder {
     pub(crate) user: User,
     pub(crate) expires_at: Time,
     pub(crate) has_password: bool,
 }
 
-/// What is to be known of a session to tell whether it has ended.
+/// The state of a session, from which follows whether it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct SessionState {
     /// The user exists and is not disabled.
-    pub(crate) welcome: bool,
+    pub(crate) user_enabled: bool,
     /// The user is a host application's.
-    pub(crate) foreign: bool,
+    pub(crate) from_host: bool,
     /// The token is one of ours and was not revoked.
     pub(crate) stored: bool,
     /// The token is a host application's and was logged out.
-    pub(crate) denied: bool,
+    pub(crate) logged_out: bool,
 }
 
 impl Store {
@@ -81,8 +81,8 @@ impl Store {
         self.db.write(|tx| Box::pin(async move { tx.execute(SQL, &values).await.map(|_| ()) })).await
     }
 
-    /// How each of these sessions stands, in their order.
-    pub(crate) async fn standings(&self, sessions: Vec<(TokenId, UserId)>) -> Result<Vec<Standing>, Error> {
+    /// The state of each of these sessions, in their order.
+    pub(crate) async fn session_states(&self, sessions: Vec<(TokenId, UserId)>) -> Result<Vec<SessionState>, Error> {
         const USER: &str = "SELECT CAST(CASE WHEN origin IS NULL THEN 0 ELSE 1 END AS BIGINT) FROM users
             WHERE id = $1 AND disabled_at IS NULL";
         const TOKEN: &str = "SELECT expires_at FROM tokens WHERE id = $1 AND user_id = $2";
@@ -92,16 +92,16 @@ impl Store {
                     let users: Vec<_> = sessions.iter().map(|(_, user)| values![user.bytes()].to_vec()).collect();
                     let tokens: Vec<_> = sessions.iter().map(|(token, user)| values![token.bytes(), user.bytes()].to_vec()).collect();
                     let ids: Vec<_> = sessions.iter().map(|(token, _)| *token).collect();
-                    let foreign = tx.row_each(USER, &users, |row| Ok(row.int(0)? != 0)).await?;
+                    let from_host = tx.row_each(USER, &users, |row| Ok(row.int(0)? != 0)).await?;
                     let stored = tx.row_each(TOKEN, &tokens, |row| row.int(0)).await?;
                     let denied = denied_each(tx, &ids).await?;
-                    let standing = |((foreign, stored), denied): ((Option<bool>, Option<i64>), bool)| Standing {
-                        welcome: foreign.is_some(),
-                        foreign: foreign == Some(true),
+                    let state = |((from_host, stored), denied): ((Option<bool>, Option<i64>), bool)| SessionState {
+                        user_enabled: from_host.is_some(),
+                        from_host: from_host == Some(true),
                         stored: stored.is_some(),
-                        denied: denied && stored.is_none(),
+                        logged_out: denied && stored.is_none(),
                     };
-                    Ok(foreign.into_iter().zip(stored).zip(denied).map(standing).collect())
+                    Ok(from_host.into_iter().zip(stored).zip(denied).map(state).collect())
                 })
             })
             .await
@@ -135,14 +135,14 @@ impl Store {
 }
 
 /// Whose token each of these is, unless the user is disabled.
-pub(super) async fn holders(tx: &mut Tx, hashes: &[Hash]) -> Result<Vec<Option<Held>>, Error> {
+pub(super) async fn holders(tx: &mut Tx, hashes: &[Hash]) -> Result<Vec<Option<TokenHolder>>, Error> {
     const SQL: &str = concat!(
         "SELECT ",
         user_columns!(),
         ", t.expires_at, CAST(CASE WHEN u.password IS NULL THEN 0 ELSE 1 END AS BIGINT)
         FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1 AND u.disabled_at IS NULL"
     );
-    let held = |row: &Row<'_>| Ok(Held { user: user(row)?, expires_at: Time(row.int(4)?), has_password: row.int(5)? != 0 });
+    let held = |row: &Row<'_>| Ok(TokenHolder { user: user(row)?, expires_at: Time(row.int(4)?), has_password: row.int(5)? != 0 });
     tx.row_each(SQL, &hashes.iter().map(|hash| values![*hash].to_vec()).collect::<Vec<_>>(), held).await
 }
 

@@ -185,7 +185,7 @@ pub(super) async fn names_that_hide_or_turn_are_refused_and_old_ones_are_shown()
     let old = contract::DisplayName::try_from("\u{202e}ecilA\n").unwrap();
     let id = client.house.session(&token).await.unwrap().user.id;
     client.house.users.store.set_display_name(id, &old, client.house.hand.now()).await.unwrap();
-    client.house.users.look_again();
+    client.house.users.check_all_sessions();
     for path in ["/users/me", "/users/alice"] {
         assert_eq!(client.call("GET", path, &token, None).await.1["display_name"], old.as_str(), "{path}");
     }

@@ -78,7 +78,7 @@ pub(super) async fn a_logout_of_a_token_that_is_not_remembered_lasts_until_the_t
     let house = House::new(with_secret(Mode::PasswordAndJwt)).await;
     let text = token(json!({"sub": "alice", "exp": exp()}));
     let who = house.caller(&text).await;
-    house.users.look_again();
+    house.users.check_all_sessions();
     house.bus.ask(&who, Logout { token: Some(text.clone()) }).await.unwrap();
     assert_eq!(code(house.session(&text).await), Code::Unauthenticated);
     assert_eq!(house.users.store.remove_expired(Time(exp() * 1_000 - 1)).await.unwrap(), 0);
@@ -87,7 +87,7 @@ pub(super) async fn a_logout_of_a_token_that_is_not_remembered_lasts_until_the_t
     // Another one's token says nothing about this one.
     let other = token(json!({"sub": "alice", "exp": exp() + 60}));
     let who = house.caller(&token(json!({"sub": "alice", "exp": exp() + 1}))).await;
-    house.users.look_again();
+    house.users.check_all_sessions();
     house.bus.ask(&who, Logout { token: Some(other) }).await.unwrap();
     assert_eq!(house.users.store.remove_expired(Time((exp() + 60) * 1_000)).await.unwrap(), 0);
 
@@ -97,7 +97,7 @@ pub(super) async fn a_logout_of_a_token_that_is_not_remembered_lasts_until_the_t
     for _ in 0..2 {
         house.bus.ask(&who, Logout { token: Some(ours.clone()) }).await.unwrap();
     }
-    assert!(!house.users.store.standings(vec![(who.user().unwrap().token, who.user().unwrap().id)]).await.unwrap()[0].denied);
+    assert!(!house.users.store.session_states(vec![(who.user().unwrap().token, who.user().unwrap().id)]).await.unwrap()[0].logged_out);
 }
 
 pub(super) async fn a_remembered_token_does_not_outlive_its_key() {
@@ -149,6 +149,6 @@ pub(super) async fn a_disabled_user_stays_out() {
     let text = token(json!({"sub": "alice", "exp": exp()}));
     assert!(house.session(&text).await.is_ok());
     crate::admin::disable(&house.db, &name("alice"), house.hand.now()).await.unwrap();
-    house.users.look_again();
+    house.users.check_all_sessions();
     assert_eq!(code(house.session(&text).await), Code::Unauthenticated);
 }

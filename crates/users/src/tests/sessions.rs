@@ -38,7 +38,7 @@ pub(super) async fn a_change_from_outside_ends_sessions_and_memories() {
     let sessions = vec![(alice.token, alice.user.id), (bob.token, bob.user.id), nobody];
     crate::admin::set_password(&house.db, &name("alice"), Password::try_from("battery staple").unwrap()).await.unwrap();
     let mut revoked = house.bus.subscribe::<Revoked>();
-    house.users.look_again();
+    house.users.check_all_sessions();
     assert_eq!(heard(&mut revoked).await, Revoked::AskAgain);
     let ask = || WhichEnded { sessions: sessions.clone() };
     assert_eq!(house.bus.ask(&service(), ask()).await.unwrap(), [alice.token, nobody.0]);

@@ -1,9 +1,29 @@
-//! The work of taking a text apart: each piece of it is told to a [`Segmenter`] in its order, which folds it and makes units of it.
+//! Takes a text apart: a [`Segmenter`] gets each piece in its order, folds it and makes units of it.
 
 use super::super::character::{Class, Clusters, class, facts, is_folded, is_look, is_tag, is_voicing, without_stroke};
 use super::{Kind, Unit, Units};
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
+
+impl Units {
+    /// Takes a text apart.
+    pub(crate) fn of(text: &str) -> Self {
+        let mut segmenter = Segmenter::of(text.len());
+        let mut at = 0;
+        while at < text.len() {
+            let rest = text.get(at..).unwrap_or_default();
+            let ascii = rest.bytes().position(|byte| !byte.is_ascii());
+            // What is not ASCII may belong to the character before it.
+            let plain = ascii.map_or(rest.len(), |ascii| ascii.saturating_sub(1));
+            segmenter.plain(rest.get(..plain).unwrap_or_default(), at);
+            let rest = rest.get(plain..).unwrap_or_default();
+            let special = rest.bytes().skip(1).position(|byte| byte.is_ascii()).map_or(rest.len(), |ascii| ascii + 1);
+            segmenter.special(rest.get(..special).unwrap_or_default(), at + plain);
+            at += plain + special;
+        }
+        segmenter.done()
+    }
+}
 
 /// What the text so far ends with.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,7 +37,7 @@ enum Open {
     Row,
 }
 
-/// The work of taking a text apart.
+/// A text that is being taken apart.
 pub(super) struct Segmenter {
     units: Units,
     open: Open,

@@ -1,0 +1,73 @@
+//! Moving the caller's read mark: never back, and not past the head.
+
+use crate::access;
+use crate::service::Messages;
+use crate::store::log;
+use crate::writer::{Batch, Denied, Needs, Operation};
+use contract::calls::messages::{MarkRead, ReadMark};
+use contract::hint::ReadMoved;
+use contract::{Answer, Caller, Refusal, RoomId, UserId, UserRef};
+
+impl Answer<MarkRead> for Messages {
+    async fn answer(&self, who: &Caller, call: MarkRead) -> Result<ReadMark, Refusal> {
+        let who = who.user()?;
+        if call.seq < 0 {
+            return Err(Refusal::invalid("seq", "seq is a whole number, 0 or more"));
+        }
+        let room = call.room;
+        let marked = self.writer()?.write(Mark { room, reader: who.id, seq: call.seq }).await?;
+        let Marked { read, head, messages, moved } = marked;
+        if moved {
+            let user = UserRef { id: who.id, username: who.username.clone() };
+            self.bus.publish(ReadMoved { room, user, seq: read });
+        }
+        // Only the answer needs it, so it is read after the commit; and mostly everything is read.
+        let unread = match read == head {
+            true => 0,
+            false => messages - self.db.read(move |tx| Box::pin(log::messages_up_to(tx, room, read))).await?,
+        };
+        Ok(ReadMark { read, unread })
+    }
+}
+
+struct Mark {
+    room: RoomId,
+    reader: UserId,
+    seq: i64,
+}
+
+/// The outcome of a mark.
+struct Marked {
+    /// The mark now.
+    read: i64,
+    /// The room's newest seq, and how many messages the room holds.
+    head: i64,
+    messages: i64,
+    /// Whether this call moved it.
+    moved: bool,
+}
+
+impl Operation for Mark {
+    type Done = Marked;
+
+    fn room(&self) -> RoomId {
+        self.room
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { read_mark: Some(self.reader), ..Needs::of([]) }
+    }
+
+    async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
+        let room = batch.room(self.room).await?.ok_or_else(Refusal::no_room)?;
+        let (kind, head, messages) = (room.kind, room.head, room.messages);
+        let member = batch.member(self.room, self.reader).await?.filter(|member| member.active);
+        access::member_only(kind, member.is_some())?;
+        let before = member.map_or(0, |member| member.read);
+        let read = self.seq.min(head).max(before);
+        if read > before {
+            batch.mark_read(self.room, self.reader, read);
+        }
+        Ok(Marked { read, head, messages, moved: read > before })
+    }
+}

@@ -1,0 +1,11 @@
+//! Calls about members: join and leave a room, list its members, and move a read mark. `rooms_of` and `room_of` tell a gateway which
+//! rooms a user is in; `memberships` reads that for many users in one transaction.
+
+mod join;
+mod leave;
+mod list_members;
+mod mark_read;
+mod members_of;
+pub(crate) mod memberships;
+mod room_of;
+mod rooms_of;

@@ -1,0 +1,69 @@
+//! The call: which rooms and whose messages to search, and the page that the caller gets.
+
+use super::cursor::SearchCursor;
+use super::excerpt;
+use super::query::Query;
+use super::walk::{self, Criteria, Hits};
+use crate::access;
+use crate::service::Messages;
+use crate::store::{members, rooms};
+use contract::calls::messages::{Found, Search, Searched};
+use contract::{Answer, Caller, Page, Refusal, RoomId, RoomKind, UserId};
+use db::{Error, Tx};
+use std::collections::HashSet;
+
+/// What the transaction answers.
+enum Outcome {
+    NoRoom,
+    NotIn(RoomKind),
+    Done(Hits),
+}
+
+impl Answer<Search> for Messages {
+    async fn answer(&self, who: &Caller, call: Search) -> Result<Searched, Refusal> {
+        let reader = who.user()?.id;
+        let query = Query::read(&call.q)?;
+        let before = call.before.map(|before| SearchCursor::read(&before, self.partitions.count())).transpose()?;
+        let sender = match &call.from {
+            None => None,
+            Some(name) => Some(self.user(name).await?.ok_or_else(|| Refusal::not_found("no such user").about("from"))?.id),
+        };
+        let criteria = Criteria { query, rooms: HashSet::new(), sender, limit: call.limit.get() };
+        let (room, partitions) = (call.room, self.partitions);
+        let outcome = self
+            .db
+            .read_slowly(move |tx| {
+                Box::pin(async move {
+                    let rooms = match in_rooms(tx, room, reader).await? {
+                        Ok(rooms) => rooms,
+                        Err(refused) => return Ok(refused),
+                    };
+                    let parts = match room {
+                        Some(room) => partitions.of_room(room)..partitions.of_room(room) + 1,
+                        None => partitions.all(),
+                    };
+                    walk::walk(tx, partitions, parts, &Criteria { rooms, ..criteria }, before.as_ref()).await.map(Outcome::Done)
+                })
+            })
+            .await?;
+        let Hits { hits, next, looked_at } = match outcome {
+            Outcome::NoRoom => return Err(Refusal::no_room()),
+            Outcome::NotIn(kind) => return Err(access::member_only(kind, false).err().unwrap_or_else(Refusal::no_room)),
+            Outcome::Done(hits) => hits,
+        };
+        let excerpts: Vec<_> = hits.iter().map(|hit| excerpt::of(hit.row.payload.as_deref().unwrap_or_default(), &hit.ranges)).collect();
+        let messages = self.resolver.messages(hits.into_iter().map(|hit| hit.row).collect(), reader).await?;
+        let items = messages.into_iter().zip(excerpts).map(|(message, excerpt)| Found { message, excerpt }).collect();
+        Ok(Searched { page: Page { items, next: next.map(|next| next.text()) }, looked_at })
+    }
+}
+
+/// The rooms to search: the one that the call names, or all that the reader is in now.
+async fn in_rooms(tx: &mut Tx, room: Option<RoomId>, reader: UserId) -> Result<Result<HashSet<RoomId>, Outcome>, Error> {
+    let Some(room) = room else {
+        return Ok(Ok(members::open_memberships(tx, reader).await?.into_iter().map(|membership| membership.room).collect()));
+    };
+    let Some(row) = rooms::find(tx, room).await? else { return Ok(Err(Outcome::NoRoom)) };
+    let is_member = members::find(tx, room, reader).await?.is_some_and(|member| member.active);
+    Ok(if is_member { Ok(HashSet::from([room])) } else { Err(Outcome::NotIn(row.kind)) })
+}

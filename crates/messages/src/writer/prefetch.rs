@@ -1,0 +1,139 @@
+//! Reads everything that a batch's operations will look at before they decide, all at once. On a shared database each look-up costs a
+//! round trip, and a batch may hold a thousand operations.
+
+use super::cache::{MemberState, RoomState, WriterCache};
+use super::needs::Needs;
+use crate::store::log::LogRow;
+use crate::store::rooms::Earlier;
+use crate::store::{log, members, rooms, sets};
+use contract::{RoomId, UserId};
+use db::{Error, Tx};
+use std::collections::{HashMap, HashSet};
+
+/// A user's nonce: of a send in a room, or of a room that the user creates.
+type SendNonce = (RoomId, UserId, String);
+type RoomNonce = (UserId, String);
+
+/// Most heirs that are read of a room. After so many owners have left in one batch, the next heir is read on its own.
+const HEIRS: usize = 16;
+
+/// What was read, or has changed since. A missing key was not read; a key with an empty value does not exist in the database.
+#[derive(Default)]
+pub(super) struct Prefetched {
+    /// The message that was sent with each nonce.
+    pub nonces: HashMap<SendNonce, Option<LogRow>>,
+    /// The rooms that were created with each nonce: at most a direct room and another one.
+    pub room_nonces: HashMap<RoomNonce, Vec<Earlier>>,
+    /// The direct room of each pair.
+    pub pairs: HashMap<Vec<u8>, Option<RoomId>>,
+    /// Rooms that do not exist.
+    pub no_rooms: HashSet<RoomId>,
+    /// Users who were never in a room.
+    pub no_members: HashSet<(RoomId, UserId)>,
+    /// The longest-standing members of each room.
+    pub heirs: HashMap<RoomId, Heirs>,
+}
+
+/// Members of a room, the longest-standing first.
+pub(super) struct Heirs {
+    members: Vec<UserId>,
+    /// Whether these are all members.
+    is_all: bool,
+}
+
+impl Heirs {
+    /// The longest-standing member; `None` if that was not read.
+    pub(super) fn first(&self) -> Option<Option<UserId>> {
+        match self.members.first() {
+            Some(first) => Some(Some(*first)),
+            None => self.is_all.then_some(None),
+        }
+    }
+}
+
+impl Prefetched {
+    /// Reads the rooms and members that are not in the cache, and every nonce and pair.
+    pub(super) async fn read(tx: &mut Tx, cache: &mut WriterCache, wanted: Vec<(RoomId, Needs)>) -> Result<Self, Error> {
+        let (mut in_rooms, mut of_members, mut of_heirs) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let (mut nonces, mut room_nonces, mut pairs) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for (room, needs) in wanted {
+            // A room that the operation creates does not exist yet.
+            if needs.exists && !cache.rooms.contains(&room) {
+                in_rooms.insert(room);
+            }
+            of_members.extend(needs.members.into_iter().map(|member| (room, member)).filter(|key| !cache.members.contains(key)));
+            of_members.extend(needs.read_mark.map(|member| (room, member)));
+            nonces.extend(needs.nonce.map(|(sender, nonce)| (room, sender, nonce)));
+            room_nonces.extend(needs.room_nonce);
+            pairs.extend(needs.pair);
+            if needs.heir {
+                of_heirs.insert(room);
+            }
+        }
+        let mut prefetched = Self::default();
+        prefetched.read_rooms(tx, cache, in_rooms.into_iter().collect()).await?;
+        prefetched.read_members(tx, cache, of_members.into_iter().collect()).await?;
+        let nonces: Vec<SendNonce> = nonces.into_iter().collect();
+        let found = log::by_nonce_each(tx, &nonces).await?;
+        prefetched.nonces = nonces.into_iter().zip(found).collect();
+        let room_nonces: Vec<RoomNonce> = room_nonces.into_iter().collect();
+        let found = rooms::find_nonce_each(tx, &room_nonces).await?;
+        prefetched.room_nonces = room_nonces.into_iter().zip(found).collect();
+        let pairs: Vec<Vec<u8>> = pairs.into_iter().collect();
+        let found = rooms::find_pair_each(tx, &pairs).await?;
+        prefetched.pairs = pairs.into_iter().zip(found).collect();
+        prefetched.read_heirs(tx, of_heirs.into_iter().collect()).await?;
+        Ok(prefetched)
+    }
+
+    async fn read_rooms(&mut self, tx: &mut Tx, cache: &mut WriterCache, ids: Vec<RoomId>) -> Result<(), Error> {
+        let rows = rooms::find_each(tx, &ids).await?;
+        let heads = log::head_each(tx, &ids).await?;
+        for ((id, row), head) in ids.into_iter().zip(rows).zip(heads) {
+            match row {
+                Some(row) => _ = cache.rooms.put(id, RoomState::of(row, head.as_ref())),
+                None => _ = self.no_rooms.insert(id),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_members(&mut self, tx: &mut Tx, cache: &mut WriterCache, keys: Vec<(RoomId, UserId)>) -> Result<(), Error> {
+        let rows = members::find_each(tx, &keys).await?;
+        for (key, row) in keys.into_iter().zip(rows) {
+            match row {
+                Some(row) => _ = cache.members.put(key, MemberState::from(row)),
+                None => _ = self.no_members.insert(key),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_heirs(&mut self, tx: &mut Tx, ids: Vec<RoomId>) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // No reader asks here; the statement only wants one.
+        let pairs: Vec<sets::RoomAndReader> = ids.iter().map(|room| (*room, UserId::from_bytes([0; 16]))).collect();
+        let found = sets::members(tx, &pairs, None, HEIRS).await?;
+        for (room, members) in ids.into_iter().zip(found) {
+            let is_all = members.len() < HEIRS;
+            self.heirs.insert(room, Heirs { members: members.into_iter().map(|(_, member)| member).collect(), is_all });
+        }
+        Ok(())
+    }
+
+    /// Adds a new member, the last to inherit.
+    pub(super) fn entered(&mut self, room: RoomId, member: UserId) {
+        if let Some(heirs) = self.heirs.get_mut(&room).filter(|heirs| heirs.is_all) {
+            heirs.members.push(member);
+        }
+    }
+
+    /// Removes a member who has left.
+    pub(super) fn left(&mut self, room: RoomId, member: UserId) {
+        if let Some(heirs) = self.heirs.get_mut(&room) {
+            heirs.members.retain(|heir| *heir != member);
+        }
+    }
+}
