@@ -7,7 +7,7 @@ use crate::settings::{EVENTS_UNDER_WAY, HELD_BYTES};
 use crate::under_way::UnderWay;
 use contract::calls::users::Session;
 use contract::{Refusal, User, UserCaller, UserId};
-use edge::Place;
+use edge::SocketSlot;
 use socketio::Incoming;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,7 @@ struct Inner {
     came: Option<Came>,
     /// Under the address's limit, as long as the connection lives; whatever still holds this state gives it back then. None for who was
     /// let in only to be told that there is none.
-    place: Option<Place>,
+    place: Option<SocketSlot>,
 }
 
 /// What came of the `auth` of CONNECT.
@@ -126,7 +126,7 @@ pub(crate) enum Turn {
 pub(crate) struct Gone;
 
 impl Client {
-    pub(crate) fn new(gateway: &Gateway, place: Option<Place>) -> Self {
+    pub(crate) fn new(gateway: &Gateway, place: Option<SocketSlot>) -> Self {
         let inner = Inner { phase: Phase::Nobody, at_connect: None, entered: None, came: None, place };
         Self { key: gateway.key(), under_way: Arc::default(), inner: Mutex::new(inner), _kept: gateway.keep() }
     }

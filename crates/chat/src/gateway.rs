@@ -11,7 +11,7 @@ use crate::throttle::Throttle;
 use crate::under_way::UnderWay;
 use bus::Bus;
 use contract::{Call, Caller, Clock, GatewayId, Refusal};
-use edge::{Addresses, Admission, Opens, Place};
+use edge::{Admission, OpenRate, SocketSlot, SocketSlots};
 use socketio::Conn;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -29,11 +29,11 @@ pub(crate) struct Gateway {
     pub(crate) registry: Arc<Registry>,
     pub(crate) deliver: Deliver,
     pub(crate) presence: Arc<Presence>,
-    pub(crate) addresses: Arc<Addresses>,
-    /// Connected or not: who opens transports without end and connects none has a limit too.
-    pub(crate) transports: Arc<Addresses>,
+    pub(crate) addresses: Arc<SocketSlots>,
+    /// Connected or not: who open_rate transports without end and connects none has a limit too.
+    pub(crate) transports: Arc<SocketSlots>,
     /// How fast transports may be opened.
-    opens: Opens,
+    open_rate: OpenRate,
     pub(crate) revocations: Revocations,
     pub(crate) throttle: Throttle,
     pub(crate) found: FoundOut,
@@ -57,8 +57,8 @@ impl Gateway {
         Arc::new(Self {
             deliver: Deliver::new(bus.clone(), Arc::clone(&registry)),
             presence: Presence::new(bus.clone(), GatewayId::new(), settings.presence_linger),
-            addresses: Addresses::new(settings.sockets_per_address),
-            transports: Addresses::new(settings.sockets_per_address.saturating_mul(TRANSPORTS_PER_SOCKET)),
+            addresses: SocketSlots::new(settings.sockets_per_address),
+            transports: SocketSlots::new(settings.sockets_per_address.saturating_mul(TRANSPORTS_PER_SOCKET)),
             revocations: Revocations::default(),
             throttle: Throttle::new(),
             found: FoundOut::new(),
@@ -70,7 +70,7 @@ impl Gateway {
             conns: Mutex::default(),
             nobodies: Nobodies::default(),
             kept: Arc::default(),
-            opens: Opens::new(settings.sockets_per_address, clock.clone()),
+            open_rate: OpenRate::new(settings.sockets_per_address, clock.clone()),
             bus,
             clock,
             settings,
@@ -87,10 +87,10 @@ impl Gateway {
     /// A transport for this address.
     ///
     /// # Errors
-    /// `rate_limited` where it has too many, or opens them too fast.
-    pub(crate) fn open(&self, address: IpAddr) -> Result<Place, Refusal> {
+    /// `rate_limited` where it has too many, or open_rate them too fast.
+    pub(crate) fn open(&self, address: IpAddr) -> Result<SocketSlot, Refusal> {
         let place = self.transports.take(address).ok_or_else(|| self.too_many_sockets())?;
-        self.opens.take(address)?;
+        self.open_rate.take(address)?;
         Ok(place)
     }
 

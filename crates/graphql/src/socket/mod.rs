@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bus::Bus;
 use contract::{Clock, Code, Refusal};
-use edge::{Addresses, Admission, Opens, Peer};
+use edge::{Admission, OpenRate, Peer, SocketSlots};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -34,8 +34,8 @@ pub(crate) struct Sockets {
     pub settings: Settings,
     pub clock: Clock,
     pub admission: Arc<Admission>,
-    addresses: Arc<Addresses>,
-    opens: Opens,
+    slots: Arc<SocketSlots>,
+    open_rate: OpenRate,
     /// True once the server stops.
     stopping: watch::Sender<bool>,
     running: Mutex<JoinSet<()>>,
@@ -43,16 +43,16 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     pub(crate) fn new(bus: Bus, schema: Schema, settings: Settings, clock: Clock, admission: Arc<Admission>) -> Arc<Self> {
-        let addresses = Addresses::new(settings.sockets_per_address);
-        let opens = Opens::new(settings.sockets_per_address, clock.clone());
+        let slots = SocketSlots::new(settings.sockets_per_address);
+        let open_rate = OpenRate::new(settings.sockets_per_address, clock.clone());
         Arc::new(Self {
             bus,
             schema,
             settings,
             clock,
             admission,
-            addresses,
-            opens,
+            slots,
+            open_rate,
             stopping: watch::Sender::new(false),
             running: Mutex::default(),
         })
@@ -118,11 +118,11 @@ fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, NoSocke
     }
     let (mut parts, _) = request.into_parts();
     let address = Peer::of(&parts).key();
-    let place = sockets.addresses.take(address).ok_or_else(|| {
+    let slot = sockets.slots.take(address).ok_or_else(|| {
         metrics::counter!("guild_rate_limited_total", "what" => "sockets").increment(1);
         Refusal::rate_limited("too many sockets from this address", Duration::from_secs(1))
     })?;
-    sockets.opens.take(address)?;
+    sockets.open_rate.take(address)?;
     let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or_else(|| bad("this connection cannot become a WebSocket"))?;
     let config = match sockets.settings.frame_bytes {
         0 => WebSocketConfig::default(),
@@ -133,7 +133,7 @@ fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, NoSocke
     let mut running = sockets.running.lock().unwrap_or_else(PoisonError::into_inner);
     while running.try_join_next().is_some() {}
     running.spawn(async move {
-        let _place = place;
+        let _slot = slot;
         // A client that has gone before its upgrade leaves nothing behind.
         let Ok(stream) = upgrade.await else { return };
         let wire = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config)).await;

@@ -31,7 +31,7 @@ impl Token {
         let Sockets { bus, clock, admission, .. } = sockets;
         let shown = authorization.and_then(|text| text.trim().split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let wrong = "connection_init needs a payload {\"authorization\": \"Bearer …\"}";
-        let Some((_, token)) = shown else { return admission.nobody(address, Refusal::new(Code::Unauthenticated, wrong)) };
+        let Some((_, token)) = shown else { return admission.refuse_without_token(address, Refusal::new(Code::Unauthenticated, wrong)) };
         // Before the check: what is revoked during it is heard.
         let revoked = bus.subscribe();
         let session = admission.authenticate(bus, address, token.trim().to_owned()).await?;

@@ -1,5 +1,4 @@
-//! With hyper, over a line within the process and with a clock that is moved: the runtime moves it to the next timer when nothing else is
-//! left to do.
+//! With hyper, over a stream within the process. The runtime moves the clock to the next timer when nothing else is left to do.
 
 use super::*;
 use axum::response::IntoResponse;
@@ -16,10 +15,10 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Serves one connection; a request for `/slow` is answered after ten minutes, one for `/upgrade` by becoming an echo.
 fn serve() -> (DuplexStream, JoinHandle<hyper::Result<()>>) {
     let (client, stream) = tokio::io::duplex(64 * 1024);
-    let turns = Turns::default();
-    let line = Line::new(stream, turns.clone(), Patience::default());
+    let requests = RequestTracker::default();
+    let stream = DeadlineStream::new(stream, requests.clone(), RequestDeadlines::default());
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        let turn = turns.begin();
+        let guard = requests.begin();
         async move {
             let answer = match request.uri().path() {
                 "/slow" => {
@@ -41,10 +40,10 @@ fn serve() -> (DuplexStream, JoinHandle<hyper::Result<()>>) {
                 }
                 _ => "at once".into_response(),
             };
-            Ok::<_, Infallible>(turn.until_given(answer))
+            Ok::<_, Infallible>(guard.until_given(answer))
         }
     });
-    let connection = http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(line), service);
+    let connection = http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
     (client, tokio::spawn(connection.with_upgrades()))
 }
 
