@@ -151,7 +151,7 @@ async fn take(graphql: &Inner, who: Result<Reads, Problem>, request: Request, fo
 async fn look(State(shared): State<Shared>, request: Request) -> Response {
     // The page is for everybody, and on a socket the token comes later: neither is a call without a token.
     let graphql = &*shared.0;
-    if socket::is_asked_for(request.headers()) {
+    if websocket::is_asked_for(request.headers()) {
         return socket::open(Arc::clone(&graphql.sockets), request);
     }
     let (mut parts, _) = request.into_parts();

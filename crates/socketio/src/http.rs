@@ -10,11 +10,11 @@ use axum::{
 };
 use bytes::Bytes;
 use engineioxide::{ProtocolVersion, service::EngineIoService, socket::Sid};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower::Service;
+use websocket::HandshakeError;
 
 use crate::{
     config::ENGINE_MAX_PAYLOAD,
@@ -143,9 +143,9 @@ impl Door {
 
     /// Answers the websocket handshake, and hands the connection to the engine when it is there.
     fn upgrade(mut self, mut request: Request, sid: Option<Result<Sid, ()>>) -> Response {
-        let key = match websocket_key(request.headers()) {
-            Ok(key) => key,
-            Err(refusal) => return *refusal,
+        let accepted = match websocket::accept(request.headers()) {
+            Ok(accepted) => accepted,
+            Err(error) => return refused(error),
         };
         let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
             return bad_request("3", "Bad request");
@@ -178,12 +178,7 @@ impl Door {
                 tracing::debug!(%error, "the engine refused a websocket");
             }
         });
-        let mut answer = StatusCode::SWITCHING_PROTOCOLS.into_response();
-        let headers = answer.headers_mut();
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
-        answer
+        (StatusCode::SWITCHING_PROTOCOLS, accepted).into_response()
     }
 }
 
@@ -194,45 +189,13 @@ fn forget_head(parts: &mut Parts, instead: Uri) {
     parts.uri = instead;
 }
 
-/// The version of the websocket protocol, the only one there is (RFC 6455).
-const VERSION: &str = "13";
-
-/// The answer to the client's key, if the headers are those of a websocket handshake (RFC 6455, section 4.2.1).
-fn websocket_key(headers: &HeaderMap) -> Result<HeaderValue, Box<Response>> {
-    let names = |name, word: &str| {
-        headers
-            .get_all(name)
-            .iter()
-            .any(|value| value.to_str().is_ok_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))))
-    };
-    let bad = || Box::new(bad_request("3", "Bad request"));
-    if !names(header::UPGRADE, "websocket") || !names(header::CONNECTION, "upgrade") {
-        return Err(bad());
+/// What a client is answered whose handshake is refused.
+fn refused(error: HandshakeError) -> Response {
+    let bad = bad_request("3", "Bad request");
+    match error {
+        HandshakeError::OtherVersion => (StatusCode::UPGRADE_REQUIRED, websocket::other_version(), bad).into_response(),
+        HandshakeError::NoUpgrade | HandshakeError::BadKey => bad,
     }
-    if only(headers, header::SEC_WEBSOCKET_VERSION) != Some(VERSION) {
-        return Err(Box::new(other_version()));
-    }
-    let key = only(headers, header::SEC_WEBSOCKET_KEY).filter(|key| is_16_bytes(key)).ok_or_else(bad)?;
-    derive_accept_key(key.as_bytes()).parse().map_err(|_| bad())
-}
-
-/// The value of a header that comes once.
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    values.next().is_none().then(|| value.trim())
-}
-
-/// Whether this is the base64 of 16 bytes: 22 characters that say something, and 2 that fill up. What the last of the 22 says past
-/// the 16th byte does not matter, as with any decoder that is not strict.
-fn is_16_bytes(key: &str) -> bool {
-    key.len() == 24 && key.strip_suffix("==").is_some_and(|said| said.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'+' || c == b'/'))
-}
-
-/// What a client of another version is answered: the version that is spoken here (RFC 6455, section 4.4; RFC 9110, section 15.5.22).
-fn other_version() -> Response {
-    let headers = [(header::SEC_WEBSOCKET_VERSION, VERSION), (header::UPGRADE, "websocket"), (header::CONNECTION, "Upgrade")];
-    (StatusCode::UPGRADE_REQUIRED, headers, bad_request("3", "Bad request")).into_response()
 }
 
 /// An error in the reference server's form.

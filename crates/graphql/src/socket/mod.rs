@@ -1,6 +1,5 @@
 //! WebSockets that speak `graphql-transport-ws`: how they are opened, counted and closed; [`session`] is what is said on one.
 
-mod handshake;
 mod message;
 mod session;
 mod token;
@@ -12,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bus::Bus;
 use contract::{Clock, Code, Refusal};
 use edge::{Admission, OpenRate, Peer, SocketSlots};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use websocket::HandshakeError;
 
 /// The one subprotocol.
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -68,21 +68,11 @@ impl Sockets {
     }
 }
 
-/// Whether these headers ask for a websocket.
-pub(crate) fn is_asked_for(headers: &HeaderMap) -> bool {
-    has_word(headers, &header::UPGRADE, "websocket")
-}
-
-fn has_word(headers: &HeaderMap, name: &header::HeaderName, word: &str) -> bool {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
-}
-
 /// Answers a handshake, and serves the socket when it is there.
 pub(crate) fn open(sockets: Arc<Sockets>, request: Request) -> Response {
     match try_open(sockets, request) {
         Ok(response) => response,
-        Err(NoSocket::OtherVersion) => handshake::other_version(),
+        Err(NoSocket::OtherVersion) => (StatusCode::UPGRADE_REQUIRED, websocket::other_version()).into_response(),
         Err(NoSocket::Refused(refusal)) => cannot_open(refusal),
     }
 }
@@ -103,14 +93,12 @@ impl From<Refusal> for NoSocket {
 fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, NoSocket> {
     let headers = request.headers();
     let bad = |detail: &str| Refusal::new(Code::InvalidRequest, detail);
-    if !has_word(headers, &header::CONNECTION, "upgrade") {
-        return Err(bad("this is no WebSocket handshake: the header Connection has no \"upgrade\"").into());
-    }
-    if !handshake::is_of_our_version(headers) {
-        return Err(NoSocket::OtherVersion);
-    }
-    let key = handshake::accept(headers).ok_or_else(|| bad("the header Sec-WebSocket-Key has to be the base64 of 16 bytes, once"))?;
-    if !has_word(headers, &header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL) {
+    let accepted = websocket::accept(headers).map_err(|error| match error {
+        HandshakeError::NoUpgrade => bad("this is no WebSocket handshake: the header Connection has no \"upgrade\"").into(),
+        HandshakeError::OtherVersion => NoSocket::OtherVersion,
+        HandshakeError::BadKey => bad("the header Sec-WebSocket-Key has to be the base64 of 16 bytes, once").into(),
+    })?;
+    if !websocket::has_token(headers, &header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL) {
         return Err(bad("ask for the WebSocket subprotocol graphql-transport-ws").into());
     }
     if *sockets.stopping.borrow() {
@@ -140,11 +128,7 @@ fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, NoSocke
         session::serve(&serving, address, wire, stopping).await;
     });
     drop(running);
-    let mut answer = StatusCode::SWITCHING_PROTOCOLS.into_response();
-    let headers = answer.headers_mut();
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
-    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
+    let mut answer = (StatusCode::SWITCHING_PROTOCOLS, accepted).into_response();
+    answer.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
     Ok(answer)
 }
