@@ -9,7 +9,7 @@ use contract::wire::Authenticate;
 use contract::{Code, Refusal};
 use edge::{Peer, Problem};
 use serde_json::Value;
-use socketio::{BoxFuture, Conn, ConnectError, Handler, Incoming, Place};
+use socketio::{BoxFuture, Conn, ConnectError, Handler, Incoming, TransportGuard};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(crate) struct Door(pub(crate) Arc<Gateway>);
 
 impl Handler for Door {
-    fn open(&self, request: &Parts) -> Result<Place, Box<Response>> {
+    fn open(&self, request: &Parts) -> Result<TransportGuard, Box<Response>> {
         match self.0.open(Peer::of(request).key()) {
             Ok(place) => Ok(Box::new(place)),
             Err(refusal) => {

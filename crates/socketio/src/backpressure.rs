@@ -1,8 +1,9 @@
-//! What a connection is owed: bytes accepted for it, bytes that have left, and whether it was given up.
+//! How far a connection is behind: bytes accepted for it, bytes that have left, and whether it was given up.
 //!
 //! The engine bounds its queue in packets only, and its websocket writer cannot be stopped while a client does not read: it waits in
 //! a write, and neither a close nor a missed heartbeat ends that (engineioxide 0.17.9, `forward_to_socket`). So the bytes are counted
-//! here, and [`Wire`](crate::wire::Wire), which stands between the engine and the network, fails once the flow is stopped.
+//! here, and [`WebSocketTransport`](crate::websocket_transport::WebSocketTransport), which stands between the engine and the network, fails
+//! once this is stopped.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -12,12 +13,11 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
-/// The accounts of one connection.
+/// The counts of one connection.
 ///
-/// `accepted` may only ever hold bytes that will be in `written` later, or the difference would grow for ever and cut a healthy
-/// client. `written` may run ahead, by the engine's own pings; it is set back to `accepted` each time.
+/// Whatever is in `accepted` must be in `written` later, or the difference would grow for ever and cut a healthy client. `written` may run ahead, by the engine's own pings; it is set back to `accepted` each time.
 #[derive(Debug, Default)]
-pub(crate) struct Flow {
+pub(crate) struct Backpressure {
     accepted: AtomicU64,
     written: AtomicU64,
     blocked: AtomicBool,
@@ -28,7 +28,7 @@ pub(crate) struct Flow {
     moved: Notify,
 }
 
-impl Flow {
+impl Backpressure {
     /// Bytes that were accepted and have not left.
     pub(crate) fn behind(&self) -> usize {
         let written = self.written.load(Ordering::Acquire);
@@ -63,19 +63,23 @@ impl Flow {
         self.blocked.store(true, Ordering::Release);
     }
 
-    /// All bytes that were ever accepted, all that were written, and whether the network takes nothing at present.
-    pub(crate) fn marks(&self) -> (u64, u64, bool) {
-        (self.accepted.load(Ordering::Acquire), self.written.load(Ordering::Acquire), self.blocked.load(Ordering::Acquire))
+    /// The counts at this moment.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress {
+            accepted: self.accepted.load(Ordering::Acquire),
+            written: self.written.load(Ordering::Acquire),
+            blocked: self.blocked.load(Ordering::Acquire),
+        }
     }
 
-    /// Makes the wire fail from now on, in both directions.
+    /// Makes the transport fail from now on, in both directions.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         self.reader.wake();
         self.writer.wake();
     }
 
-    /// Makes the wire end for its reader, as if the client had closed it, once what was accepted has left.
+    /// Makes the transport end for its reader, as if the client had closed it, once everything that was accepted has left.
     pub(crate) fn hang_up(&self) {
         self.hung_up.store(true, Ordering::SeqCst);
         self.reader.wake();
@@ -85,12 +89,12 @@ impl Flow {
         self.hung_up.load(Ordering::SeqCst)
     }
 
-    /// Whether the wire's reader must end; it is woken when it must, after [`Flow::must_stop`] was asked.
+    /// Whether the transport's reader must end. A reader that has asked [`Backpressure::must_stop`] is woken when it must.
     pub(crate) fn must_end(&self) -> bool {
         self.is_hung_up() && self.behind() == 0
     }
 
-    /// Wakes those who wait in [`Flow::moved`], because the connection ended.
+    /// Wakes the waiters in [`Backpressure::moved`], because the connection ended.
     pub(crate) fn wake(&self) {
         self.moved.notify_waiters();
     }
@@ -100,7 +104,7 @@ impl Flow {
         self.moved.notified()
     }
 
-    /// Whether the wire must fail; if not yet, `cx` is woken when it must.
+    /// Whether the transport must fail; if not yet, `cx` is woken when it must.
     pub(crate) fn must_stop(&self, side: Side, cx: &Context<'_>) -> bool {
         match side {
             Side::Reader => self.reader.register(cx.waker()),
@@ -114,7 +118,18 @@ impl Flow {
     }
 }
 
-/// Who waits on the wire.
+/// What [`Backpressure`] has counted so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    /// All bytes that were ever accepted.
+    pub(crate) accepted: u64,
+    /// All bytes that were written.
+    pub(crate) written: u64,
+    /// Whether the network takes nothing at present.
+    pub(crate) blocked: bool,
+}
+
+/// Which half of the transport waits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Side {
     Reader,
@@ -127,17 +142,17 @@ mod tests {
 
     #[test]
     fn what_leaves_without_having_been_accepted_is_not_credited() {
-        let flow = Flow::default();
-        flow.wrote(3);
-        flow.accept(10);
-        assert_eq!(flow.behind(), 10);
-        flow.wrote(4);
-        assert_eq!(flow.behind(), 6);
-        flow.wrote(9);
-        assert_eq!(flow.behind(), 0);
-        flow.accept(5);
-        assert_eq!(flow.behind(), 5);
-        flow.take_back(5);
-        assert_eq!(flow.behind(), 0);
+        let backpressure = Backpressure::default();
+        backpressure.wrote(3);
+        backpressure.accept(10);
+        assert_eq!(backpressure.behind(), 10);
+        backpressure.wrote(4);
+        assert_eq!(backpressure.behind(), 6);
+        backpressure.wrote(9);
+        assert_eq!(backpressure.behind(), 0);
+        backpressure.accept(5);
+        assert_eq!(backpressure.behind(), 5);
+        backpressure.take_back(5);
+        assert_eq!(backpressure.behind(), 0);
     }
 }

@@ -1,26 +1,29 @@
-//! All connections of one server.
+//! All connections of one server, and the one task that looks at their deadlines, instead of a timer each.
 
 use std::{
     collections::HashMap,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, Once, PoisonError,
+        Arc, Mutex, Once, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use engineioxide::socket::Sid;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior},
+};
 
 use crate::{
-    Config, Handler,
+    Config, Handler, deadlines,
     link::{Attached, EngineSocket, GRACE, Link},
-    sweep,
 };
 
 /// What one server's connections share.
-pub(crate) struct Hub {
+pub(crate) struct ConnectionTable {
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) config: Config,
     links: Mutex<HashMap<Sid, Arc<Link>>>,
@@ -30,23 +33,30 @@ pub(crate) struct Hub {
     sweeping: Once,
 }
 
-impl Hub {
+impl ConnectionTable {
     pub(crate) fn new(config: Config, handler: Arc<dyn Handler>) -> Self {
-        Hub { handler, config, links: Mutex::default(), closing: AtomicBool::new(false), gone: Notify::new(), sweeping: Once::new() }
+        ConnectionTable {
+            handler,
+            config,
+            links: Mutex::default(),
+            closing: AtomicBool::new(false),
+            gone: Notify::new(),
+            sweeping: Once::new(),
+        }
     }
 
-    /// Takes a new engine connection in.
+    /// Adds a new engine connection.
     pub(crate) fn register(self: &Arc<Self>, socket: &Arc<EngineSocket>) {
         let link = match socket.req_parts.extensions.get::<Attached>() {
             Some(Attached(link)) => Arc::clone(link),
-            // No request that opens one comes without; a place could not be refused here any more.
+            // Every request that opens a connection carries one; here it is too late to refuse a transport.
             None => Arc::new(Link::new(&self.config, Box::new(()))),
         };
         link.attach(socket);
         // Set once: the engine announces a socket once.
         let _ = socket.data.0.set(Arc::clone(&link));
         self.lock().insert(socket.id, Arc::clone(&link));
-        self.sweeping.call_once(|| drop(tokio::spawn(sweep::run(Arc::downgrade(self)))));
+        self.sweeping.call_once(|| drop(tokio::spawn(sweep(Arc::downgrade(self)))));
         if self.is_closing() {
             link.hang_up("server shutting down");
         }
@@ -73,16 +83,16 @@ impl Hub {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes every connection and waits until they have gone. Clients are not told that they are disconnected from `/`, only that
-    /// the transport closes, so that stock clients reconnect, to the next server.
+    /// Closes every connection and waits until they have gone. Clients are told only that the transport closes, and not that they are
+    /// disconnected from `/`, so that stock clients reconnect, to the next server.
     pub(crate) async fn close(&self) {
-        /// How often the stragglers are looked at.
+        /// How often the remaining connections are looked at.
         const LOOK: Duration = Duration::from_millis(50);
         self.closing.store(true, Ordering::Release);
         for link in self.links() {
             link.hang_up("server shutting down");
         }
-        // An abort needs a moment to come through; nothing is waited for longer.
+        // After the grace, an abort needs a moment to take effect.
         let deadline = Instant::now() + GRACE + Duration::from_secs(1);
         while Instant::now() < deadline {
             let gone = self.gone.notified();
@@ -91,9 +101,9 @@ impl Hub {
                 return;
             }
             for link in links {
-                sweep::check(&link, Instant::now(), &self.config);
+                deadlines::check(&link, Instant::now(), &self.config);
             }
-            // Out of time only means that it is time to look again.
+            // A timeout only means that it is time to look again.
             let _ = tokio::time::timeout(LOOK, gone).await;
         }
         let left = self.links().len();
@@ -103,8 +113,30 @@ impl Hub {
     }
 }
 
-impl fmt::Debug for Hub {
+/// Looks at every connection's deadlines again and again, as long as there is a server.
+async fn sweep(table: Weak<ConnectionTable>) {
+    let Some(period) = table.upgrade().map(|table| deadlines::period(&table.config)) else {
+        return;
+    };
+    let mut tick = tokio::time::interval(period);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let Some(table) = table.upgrade() else {
+            return;
+        };
+        let now = Instant::now();
+        for link in table.links() {
+            // A panic over one connection must not end the task that looks after all the others.
+            if catch_unwind(AssertUnwindSafe(|| deadlines::check(&link, now, &table.config))).is_err() {
+                tracing::error!("a connection's deadlines could not be looked at because of a panic");
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ConnectionTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("connections", &self.lock().len()).finish_non_exhaustive()
+        f.debug_struct("ConnectionTable").field("connections", &self.lock().len()).finish_non_exhaustive()
     }
 }

@@ -13,15 +13,15 @@ use tokio::{
     runtime::Handle,
 };
 
-use crate::{flow::Side, link::Link};
+use crate::{backpressure::Side, link::Link};
 
-/// How long a closed socket is still read from. A socket that is closed with unread bytes is reset, and the client may then lose the
-/// last words that were sent to it. Long enough for a round trip, short enough not to collect sockets.
+/// How long a closed socket is still read from. A socket that is closed with unread bytes is reset, and the client may then lose the last
+/// bytes that were sent to it. Long enough for a round trip, short enough not to collect sockets.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// A stream that belongs to a link.
 #[derive(Debug)]
-pub(crate) struct Wire<T: Stream> {
+pub(crate) struct WebSocketTransport<T: Stream> {
     /// Gone only after the drop has taken it.
     stream: Option<T>,
     link: Arc<Link>,
@@ -33,27 +33,27 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
-impl<T: Stream> Wire<T> {
+impl<T: Stream> WebSocketTransport<T> {
     pub(crate) fn new(stream: T, link: Arc<Link>) -> Self {
-        Wire { stream: Some(stream), link, ended: false }
+        WebSocketTransport { stream: Some(stream), link, ended: false }
     }
 
-    /// The stream, unless the link was stopped.
+    /// The stream, unless the connection was stopped.
     fn open(&mut self, side: Side, cx: &Context<'_>) -> io::Result<Pin<&mut T>> {
-        if self.link.flow.must_stop(side, cx) {
+        if self.link.backpressure.must_stop(side, cx) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
-impl<T: Stream> AsyncRead for Wire<T> {
+impl<T: Stream> AsyncRead for WebSocketTransport<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let stream = self.open(Side::Reader, cx)?;
         let read = stream.poll_read(cx, buffer);
-        // The client's own end is not ours: what is left of the line lingers.
-        if read.is_pending() && self.link.flow.must_end() {
+        // Not the client's own end: the stream still lingers after it.
+        if read.is_pending() && self.link.backpressure.must_end() {
             return Poll::Ready(Ok(()));
         }
         let read = ready!(read);
@@ -62,11 +62,11 @@ impl<T: Stream> AsyncRead for Wire<T> {
     }
 }
 
-impl<T: Stream> AsyncWrite for Wire<T> {
+impl<T: Stream> AsyncWrite for WebSocketTransport<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.open(Side::Writer, cx)?.poll_write(cx, bytes) {
             Poll::Ready(Ok(written)) => {
-                self.link.flow.wrote(written as u64);
+                self.link.backpressure.wrote(written as u64);
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) => {
@@ -74,7 +74,7 @@ impl<T: Stream> AsyncWrite for Wire<T> {
                 Poll::Ready(Err(error))
             }
             Poll::Pending => {
-                self.link.flow.block();
+                self.link.backpressure.block();
                 Poll::Pending
             }
         }
@@ -89,16 +89,16 @@ impl<T: Stream> AsyncWrite for Wire<T> {
     }
 }
 
-impl<T: Stream> Drop for Wire<T> {
+impl<T: Stream> Drop for WebSocketTransport<T> {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take()
             && !self.ended
-            && !self.link.flow.is_stopped()
+            && !self.link.backpressure.is_stopped()
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn(tokio::time::timeout(LINGER, linger(stream)));
         }
-        // Mostly the session has ended before. Where a handshake or an upgrade failed, the engine forgets to end it.
+        // Mostly the session has ended before. After a failed handshake or upgrade the engine forgets to end it.
         self.link.end();
     }
 }
