@@ -1,82 +1,56 @@
-//! Delivery: one task takes the log's batches in the order of their positions and hands each entry to whoever it is for.
+//! Delivery: one task takes the log's batches in the order of their positions and fans each entry out to the sockets that it is for.
 //!
-//! A batch is a hint. One that begins where the last one ended is delivered as it came; one that is known already is dropped; one that
-//! comes before the batch that it follows on (two servers publish side by side) waits a moment for it. Where something is missing, or
-//! nothing has been heard of a partition for two seconds while the database knows more of it, the log is read instead. So a lost hint
-//! costs time, never an event. Between the entries of a batch nothing is awaited, so that what one commit brought shares the writes.
+//! A batch is a hint. One that begins where the last one ended is delivered at once. One that is known already is dropped. One that comes
+//! before the batch that it follows on (two servers publish side by side) waits a moment for it. The log is read instead where a batch is
+//! missing, or where a partition has been silent for two seconds and the database knows more of it. So a lost hint costs time, never an
+//! event. Nothing is awaited between the entries of a batch, so that the entries of one commit share the writes to a socket.
 
-use crate::cut;
-use crate::outbound::{cut_slow, tell_why};
-use crate::registry::{Passed, Registry};
+use crate::cut::{NEW_EPOCH, cut_slow, tell_why};
+use crate::registry::{Applied, Registry};
+use crate::reorder_buffer::ReorderBuffer;
 use bus::{Bus, Heard, Subscription};
 use contract::calls::messages::{Head, ReadLog};
 use contract::log::{Batch, Entry};
 use contract::{Caller, Cursor, Refusal};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-/// After so much silence of a partition the database is asked whether it knows more.
+/// After so long a silence of a partition the database is asked whether it knows more.
 const SILENCE: Duration = Duration::from_secs(2);
 /// How long a batch waits for the one before it; and how many may wait.
-const ORDER: Duration = Duration::from_millis(20);
-const AHEAD: usize = 64;
-/// How soon a reading that failed is tried again.
+const REORDER_WAIT: Duration = Duration::from_millis(20);
+const REORDER_MOST: usize = 64;
+/// How soon a read that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 /// How many entries are read at once.
 const PAGE: u16 = 500;
-/// How long whoever waits for a position trusts that the hint is on its way.
-const PATIENCE: Duration = Duration::from_millis(20);
-/// How long anybody waits for a position at all.
-const WAIT: Duration = Duration::from_secs(10);
+/// How long a waiter for a position trusts that the hint is on its way, before the log is read.
+const HINT_WAIT: Duration = Duration::from_millis(20);
+/// How long a waiter for a position waits at all.
+const REACH_WAIT: Duration = Duration::from_secs(10);
 
 /// See the module.
-pub(crate) struct Deliver {
+pub(crate) struct Delivery {
     bus: Bus,
     who: Caller,
     registry: Arc<Registry>,
-    nudge: Notify,
-    /// How many times the log has been read to its end. Changes are told after every batch too.
+    /// Asks for the log to be read to its end.
+    catch_up_soon: Notify,
+    /// How many times the log has been read to its end. Watchers are also woken after every batch.
     rounds: watch::Sender<u64>,
 }
 
-/// Batches that have come before the one that they follow on.
-#[derive(Default)]
-struct Ahead {
-    /// By partition and first position.
-    batches: BTreeMap<(u16, i64), Arc<Batch>>,
-    /// Since when the first of them waits.
-    since: Option<Instant>,
-}
-
-impl Ahead {
-    fn put(&mut self, batch: Arc<Batch>) {
-        self.batches.insert((batch.partition, batch.first), batch);
-        self.since.get_or_insert_with(Instant::now);
-    }
-
-    /// Takes out a batch that follows on `here`, or that is known by then.
-    fn next(&mut self, partition: u16, here: i64) -> Option<Arc<Batch>> {
-        let (key, _) = self.batches.range((partition, i64::MIN)..=(partition, here + 1)).next()?;
-        let batch = self.batches.remove(&key.clone());
-        if self.batches.is_empty() {
-            self.since = None;
-        }
-        batch
-    }
-}
-
-/// When the log is read to its end, hints or not.
-struct Due {
-    /// When each partition was heard of last. Where much is said in one, the silence of another would not be noticed otherwise.
+/// When the log is read to its end, with or without hints.
+struct CatchUpTimer {
+    /// When each partition was last heard of. The silence of one must be noticed however much is written to another.
     heard: Vec<Instant>,
-    /// A reading has failed, and is tried again then, whatever is heard meanwhile.
+    /// A read has failed; it is tried again then, whatever is heard meanwhile.
     retry: Option<Instant>,
 }
 
-impl Due {
+impl CatchUpTimer {
     fn heard(&mut self, partition: u16) {
         if let Some(at) = self.heard.get_mut(usize::from(partition)) {
             *at = Instant::now();
@@ -91,66 +65,66 @@ impl Due {
 /// What came of waiting for a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reached {
-    /// Everything up to there has been passed.
+    /// Everything up to there has been delivered.
     Yes,
     /// The log ends before it.
     PastTheEnd,
 }
 
-impl Deliver {
+impl Delivery {
     pub(crate) fn new(bus: Bus, registry: Arc<Registry>) -> Self {
-        Self { bus, who: Caller::service("chat"), registry, nudge: Notify::new(), rounds: watch::Sender::new(0) }
+        Self { bus, who: Caller::service("chat"), registry, catch_up_soon: Notify::new(), rounds: watch::Sender::new(0) }
     }
 
     /// Delivers until the bus is gone. `batches` must have been subscribed before anything else was asked.
     pub(crate) async fn run(&self, mut batches: Subscription<Batch>) {
         self.begin().await;
-        let mut ahead = Ahead::default();
+        let mut early = ReorderBuffer::default();
         let partitions = self.registry.cursor().map_or(0, |here| here.positions.len());
-        let mut due = Due { heard: vec![Instant::now(); partitions], retry: None };
+        let mut timer = CatchUpTimer { heard: vec![Instant::now(); partitions], retry: None };
         loop {
-            let at = due.at();
-            let wake = ahead.since.map_or(at, |since| at.min(since + ORDER));
+            let at = timer.at();
+            let wake = early.waits_since().map_or(at, |since| at.min(since + REORDER_WAIT));
             let outcome = tokio::select! {
                 biased;
-                // Before the batches: they may come without end.
-                () = std::future::ready(()), if at <= Instant::now() => self.catch_up(&mut due).await,
+                // Before the batches, which may never pause.
+                () = std::future::ready(()), if at <= Instant::now() => self.catch_up(&mut timer).await,
                 heard = batches.next() => match heard {
                     Some(Heard::Hint(batch)) => {
-                        due.heard(batch.partition);
-                        self.take(batch, &mut ahead).await
+                        timer.heard(batch.partition);
+                        self.take(batch, &mut early).await
                     }
                     Some(Heard::Missed(count)) => {
                         tracing::info!(count, "hints of the log were missed; reading the log");
-                        self.catch_up(&mut due).await
+                        self.catch_up(&mut timer).await
                     }
                     None => return,
                 },
-                () = self.nudge.notified() => self.catch_up(&mut due).await,
-                () = sleep_until(wake) => match ahead.since {
-                    Some(since) if since + ORDER <= Instant::now() => self.fill(&mut ahead).await,
-                    _ => self.catch_up(&mut due).await,
+                () = self.catch_up_soon.notified() => self.catch_up(&mut timer).await,
+                () = sleep_until(wake) => match early.waits_since() {
+                    Some(since) if since + REORDER_WAIT <= Instant::now() => self.fill(&mut early).await,
+                    _ => self.catch_up(&mut timer).await,
                 },
             };
             if let Err(refusal) = outcome {
-                // It is tried again soon, and said once.
-                if due.retry.replace(Instant::now() + RETRY).is_some() {
+                // It is tried again soon, and logged once.
+                if timer.retry.replace(Instant::now() + RETRY).is_some() {
                     tracing::debug!(%refusal, "the log still cannot be read");
                 } else {
                     tracing::warn!(%refusal, "the log could not be read; live events wait until it can");
                 }
             }
-            // Wakes whoever waits for a position.
+            // Wakes the waiters for a position.
             self.rounds.send_modify(|_| {});
         }
     }
 
-    /// Reads the log to its end soon, hints or not: the database was changed from outside.
-    pub(crate) fn look(&self) {
-        self.nudge.notify_one();
+    /// Reads the log to its end soon: the database may have been changed from outside.
+    pub(crate) fn request_catch_up(&self) {
+        self.catch_up_soon.notify_one();
     }
 
-    /// Whether this is the epoch that is delivered of. Another one may be newer than what is known here, so the log's end is asked for first.
+    /// Whether the log is delivered from this epoch. Another one may be newer than what is known here, so the log's end is asked for first.
     ///
     /// # Errors
     /// `busy` if that takes too long.
@@ -161,13 +135,13 @@ impl Deliver {
         }
         let mut rounds = self.rounds.subscribe();
         let asked = *rounds.borrow_and_update();
-        self.nudge.notify_one();
-        // A reading that was under way when it was asked for may have ended too early; the next one has not.
-        let read = tokio::time::timeout(WAIT, rounds.wait_for(|rounds| *rounds >= asked + 2));
-        let nudge = async {
+        self.catch_up_soon.notify_one();
+        // A read that had begun before this call may have ended too early; the next one has not.
+        let read = tokio::time::timeout(REACH_WAIT, rounds.wait_for(|rounds| *rounds >= asked + 2));
+        let ask_again = async {
             loop {
-                tokio::time::sleep(PATIENCE).await;
-                self.nudge.notify_one();
+                tokio::time::sleep(HINT_WAIT).await;
+                self.catch_up_soon.notify_one();
             }
         };
         tokio::select! {
@@ -176,11 +150,11 @@ impl Deliver {
                 Ok(Err(_)) => Err(Refusal::busy("the server stops")),
                 Err(_) => Err(Refusal::busy("live events are behind; try again")),
             },
-            () = nudge => Ok(is_of()),
+            () = ask_again => Ok(is_of()),
         }
     }
 
-    /// Waits until everything up to `positions` has been passed.
+    /// Waits until everything up to `positions` has been delivered.
     ///
     /// # Errors
     /// `busy` if that takes too long.
@@ -190,13 +164,13 @@ impl Deliver {
         }
         let mut rounds = self.rounds.subscribe();
         let asked = *rounds.borrow_and_update();
-        let give_up = Instant::now() + WAIT;
-        let mut patient_until = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + REACH_WAIT;
+        let mut hint_until = Instant::now() + HINT_WAIT;
         loop {
             if self.registry.covers(positions) {
                 return Ok(Reached::Yes);
             }
-            // A reading that was under way when it was asked for may have ended too early; the next one has not.
+            // A read that had begun before this call may have ended too early; the next one has not.
             if *rounds.borrow_and_update() >= asked + 2 {
                 return Ok(Reached::PastTheEnd);
             }
@@ -205,15 +179,15 @@ impl Deliver {
             }
             tokio::select! {
                 changed = rounds.changed() => if changed.is_err() { return Err(Refusal::busy("the server stops")) },
-                () = sleep_until(patient_until.min(give_up)) => {
-                    self.nudge.notify_one();
-                    patient_until = Instant::now() + PATIENCE;
+                () = sleep_until(hint_until.min(give_up)) => {
+                    self.catch_up_soon.notify_one();
+                    hint_until = Instant::now() + HINT_WAIT;
                 }
             }
         }
     }
 
-    /// Finds out where the log's end is; before that there is nothing to deliver.
+    /// Finds the log's end, from which delivery begins.
     async fn begin(&self) {
         loop {
             match self.bus.ask(&self.who, Head {}).await {
@@ -230,12 +204,12 @@ impl Deliver {
         }
     }
 
-    /// Takes one batch, and those that were waiting for it.
-    async fn take(&self, batch: Arc<Batch>, ahead: &mut Ahead) -> Result<(), Refusal> {
+    /// Takes one batch, and those that waited for it.
+    async fn take(&self, batch: Arc<Batch>, early: &mut ReorderBuffer) -> Result<(), Refusal> {
         let partition = batch.partition;
         if self.registry.cursor().is_some_and(|here| here.epoch != batch.epoch) {
-            // It, or what is known here, is of before: the log's end says which.
-            self.nudge.notify_one();
+            // The batch or this gateway is behind: the log's end says which.
+            self.catch_up_soon.notify_one();
             return Ok(());
         }
         let Some(here) = self.position(partition) else {
@@ -243,36 +217,37 @@ impl Deliver {
             return Ok(());
         };
         if batch.first > here + 1 {
-            ahead.put(batch);
-            return if ahead.batches.len() > AHEAD { self.fill(ahead).await } else { Ok(()) };
+            early.put(batch);
+            return if early.len() > REORDER_MOST { self.fill(early).await } else { Ok(()) };
         }
-        self.pass(partition, &batch.entries);
-        while let Some(next) = self.position(partition).and_then(|here| ahead.next(partition, here)) {
+        self.apply(partition, &batch.entries);
+        while let Some(next) = self.position(partition).and_then(|here| early.take_next(partition, here)) {
             if next.epoch == batch.epoch {
-                self.pass(partition, &next.entries);
+                self.apply(partition, &next.entries);
             }
         }
         Ok(())
     }
 
-    /// Reads what the waiting batches wait for, and takes them.
-    async fn fill(&self, ahead: &mut Ahead) -> Result<(), Refusal> {
+    /// Reads the entries that the early batches wait for, and takes the batches.
+    async fn fill(&self, early: &mut ReorderBuffer) -> Result<(), Refusal> {
         let epoch = self.registry.cursor().map(|here| here.epoch);
-        for ((partition, first), batch) in std::mem::take(ahead).batches {
+        for batch in early.take_all() {
             if Some(batch.epoch) != epoch {
                 continue;
             }
+            let (partition, first) = (batch.partition, batch.first);
             if let Some(here) = self.position(partition).filter(|here| *here + 1 < first) {
                 tracing::info!(partition, from = here, to = first - 1, "a batch is missing; reading the log");
                 self.read(partition, first - 1).await?;
             }
-            self.pass(partition, &batch.entries);
+            self.apply(partition, &batch.entries);
         }
         Ok(())
     }
 
     /// Reads the log to its end.
-    async fn catch_up(&self, due: &mut Due) -> Result<(), Refusal> {
+    async fn catch_up(&self, timer: &mut CatchUpTimer) -> Result<(), Refusal> {
         let began = Instant::now();
         let head = self.bus.ask(&self.who, Head {}).await?;
         if self.registry.cursor().is_some_and(|here| here.epoch != head.epoch) {
@@ -281,25 +256,25 @@ impl Deliver {
         for (partition, to) in (0..).zip(&head.positions) {
             self.read(partition, *to).await?;
         }
-        // Everything up to then has been heard of, in each partition.
-        *due = Due { heard: vec![began; head.positions.len()], retry: None };
+        // Each partition has been heard of up to then.
+        *timer = CatchUpTimer { heard: vec![began; head.positions.len()], retry: None };
         self.rounds.send_modify(|rounds| *rounds += 1);
         Ok(())
     }
 
-    /// The database has begun a new epoch: a backup was restored, or a standby was promoted that may not have had everything. What is known here
-    /// holds of nothing any more, and what clients have got may not be in the log. So all are cut; they come back with their cursors, and are told to
-    /// fetch anew what they show.
+    /// The database has begun a new epoch: a backup was restored, or a standby was promoted that may lack the last commits. Nothing that is known
+    /// here holds any more, and what clients have got may not be in the log. So all clients are cut. They come back with their cursors, and are
+    /// told to fetch again what they show.
     fn begin_anew(&self, head: &Cursor) {
         let cut = self.registry.begin_anew(head);
         tracing::warn!(
             sockets = cut.len(),
-            "the database has begun a new epoch; all clients are cut, and fetch anew what they show when they come back"
+            "the database has begun a new epoch; all clients are cut, and fetch again what they show when they come back"
         );
         let refusal = Refusal::busy("the database has begun a new epoch; reconnect");
-        for out in cut {
-            tell_why(&*out, &refusal);
-            out.hang_up(cut::NEW_EPOCH);
+        for transport in cut {
+            tell_why(&*transport, &refusal);
+            transport.hang_up(NEW_EPOCH);
         }
     }
 
@@ -308,7 +283,7 @@ impl Deliver {
         while let Some(here) = self.position(partition).filter(|here| *here < to) {
             let Some(Cursor { epoch, .. }) = self.registry.cursor() else { return Ok(()) };
             let entries = self.bus.ask(&self.who, ReadLog { epoch, partition, after: here, limit: PAGE }).await?;
-            self.pass(partition, &entries);
+            self.apply(partition, &entries);
             if self.position(partition).is_none_or(|now| now <= here) {
                 return Err(Refusal::busy(format!("the log has no entry after position {here}, but should reach {to}")));
             }
@@ -316,18 +291,18 @@ impl Deliver {
         Ok(())
     }
 
-    /// Hands out what is new among these entries, which are ascending and follow on what has been passed.
-    fn pass(&self, partition: u16, entries: &[Entry]) {
+    /// Applies the new ones among these entries, which are ascending and follow on what has been delivered.
+    fn apply(&self, partition: u16, entries: &[Entry]) {
         let Some(here) = self.position(partition) else { return };
-        let mut passed = Passed::default();
+        let mut applied = Applied::default();
         for entry in entries.iter().skip_while(|entry| entry.position <= here) {
-            self.registry.pass(partition, entry, &mut passed);
+            self.registry.apply_entry(partition, entry, &mut applied);
         }
-        if passed.deliveries > 0 {
-            metrics::counter!("guild_deliveries_total").increment(passed.deliveries);
+        if applied.deliveries > 0 {
+            metrics::counter!("guild_deliveries_total").increment(applied.deliveries);
         }
-        for out in passed.slow {
-            cut_slow(&*out);
+        for transport in applied.slow {
+            cut_slow(&*transport);
         }
     }
 

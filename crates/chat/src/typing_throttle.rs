@@ -1,5 +1,4 @@
-//! How often typing is passed on: at most once a second for each user and room, except that the last word, that somebody has stopped,
-//! passes.
+//! How often typing is passed on: at most once a second for each user and room. That somebody has stopped is always passed on.
 
 use contract::{RoomId, Time, UserId};
 use lru::LruCache;
@@ -7,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Between two passings.
+/// The time between two that are passed on.
 const EVERY: Duration = Duration::from_secs(1);
 /// How many (user, room) pairs are remembered; past it the one that was quiet the longest is forgotten.
 const PAIRS: NonZeroUsize = match NonZeroUsize::new(10_000) {
@@ -16,14 +15,14 @@ const PAIRS: NonZeroUsize = match NonZeroUsize::new(10_000) {
 };
 
 /// See the module.
-pub(crate) struct Throttle(Mutex<LruCache<(UserId, RoomId), (Time, bool)>>);
+pub(crate) struct TypingThrottle(Mutex<LruCache<(UserId, RoomId), (Time, bool)>>);
 
-impl Throttle {
+impl TypingThrottle {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(LruCache::new(PAIRS)))
     }
 
-    /// Whether this word is passed on.
+    /// Whether this event is passed on.
     pub(crate) fn pass(&self, user: UserId, room: RoomId, typing: bool, now: Time) -> bool {
         let mut passed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, last)) = passed.get(&(user, room)).copied() {
@@ -44,7 +43,7 @@ mod tests {
 
     #[test]
     fn once_a_second_and_the_last_word() {
-        let throttle = Throttle::new();
+        let throttle = TypingThrottle::new();
         let (user, room) = (UserId::new(), RoomId::new());
         let said = |typing, at| throttle.pass(user, room, typing, Time(at));
         assert!(said(true, 10_000));

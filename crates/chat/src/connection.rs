@@ -1,8 +1,8 @@
-//! A connection with all that belongs to it, cheap to clone.
+//! A connection with all that belongs to it; cheap to clone.
 
-use crate::client::Client;
+use crate::connection_state::ConnectionState;
+use crate::cut::cut_slow;
 use crate::gateway::Gateway;
-use crate::outbound::cut_slow;
 use contract::Refusal;
 use contract::wire::{Done, Refused};
 use edge::Peer;
@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 /// See the module.
 #[derive(Clone)]
-pub(crate) struct Line {
+pub(crate) struct Connection {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) conn: Arc<Conn>,
-    pub(crate) client: Arc<Client>,
+    pub(crate) state: Arc<ConnectionState>,
 }
 
-impl Line {
-    /// The address that limits count this connection by.
+impl Connection {
+    /// The address under whose limits this connection counts.
     pub(crate) fn address(&self) -> IpAddr {
         Peer::of(self.conn.req_parts()).key()
     }
