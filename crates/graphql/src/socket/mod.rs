@@ -1,79 +1,33 @@
-//! WebSockets that speak `graphql-transport-ws`: how they are opened, counted and closed; [`session`] is what is said on one.
+//! WebSockets that speak `graphql-transport-ws`: how they are opened and counted; [`session`] is the protocol on one of them.
 
 mod message;
 mod session;
+mod sockets;
 mod token;
 
-use crate::http::{Settings, cannot_open};
-use crate::schema::Schema;
+pub(crate) use sockets::Sockets;
+
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use bus::Bus;
-use contract::{Clock, Code, Refusal};
-use edge::{Admission, OpenRate, Peer, SocketSlots};
+use contract::{Code, Refusal};
+use edge::{Peer, Problem};
 use http::{HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use websocket::HandshakeError;
 
 /// The one subprotocol.
 const PROTOCOL: &str = "graphql-transport-ws";
-/// How long clients may take to hear that the server stops.
-const GOODBYE: Duration = Duration::from_secs(2);
-
-/// What all sockets share.
-pub(crate) struct Sockets {
-    pub bus: Bus,
-    pub schema: Schema,
-    pub settings: Settings,
-    pub clock: Clock,
-    pub admission: Arc<Admission>,
-    slots: Arc<SocketSlots>,
-    open_rate: OpenRate,
-    /// True once the server stops.
-    stopping: watch::Sender<bool>,
-    running: Mutex<JoinSet<()>>,
-}
-
-impl Sockets {
-    pub(crate) fn new(bus: Bus, schema: Schema, settings: Settings, clock: Clock, admission: Arc<Admission>) -> Arc<Self> {
-        let slots = SocketSlots::new(settings.sockets_per_address);
-        let open_rate = OpenRate::new(settings.sockets_per_address, clock.clone());
-        Arc::new(Self {
-            bus,
-            schema,
-            settings,
-            clock,
-            admission,
-            slots,
-            open_rate,
-            stopping: watch::Sender::new(false),
-            running: Mutex::default(),
-        })
-    }
-
-    /// See [`crate::Graphql::close`].
-    pub(crate) async fn close(&self) {
-        self.stopping.send_replace(true);
-        let mut running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
-        if tokio::time::timeout(GOODBYE, async { while running.join_next().await.is_some() {} }).await.is_err() {
-            tracing::warn!("some GraphQL clients did not take their goodbye in time");
-        }
-    }
-}
-
 /// Answers a handshake, and serves the socket when it is there.
 pub(crate) fn open(sockets: Arc<Sockets>, request: Request) -> Response {
     match try_open(sockets, request) {
         Ok(response) => response,
         Err(NoSocket::OtherVersion) => (StatusCode::UPGRADE_REQUIRED, websocket::other_version()).into_response(),
-        Err(NoSocket::Refused(refusal)) => cannot_open(refusal),
+        Err(NoSocket::Refused(refusal)) => Problem(refusal).into_response(),
     }
 }
 
@@ -124,8 +78,8 @@ fn try_open(sockets: Arc<Sockets>, request: Request) -> Result<Response, NoSocke
         let _slot = slot;
         // A client that has gone before its upgrade leaves nothing behind.
         let Ok(stream) = upgrade.await else { return };
-        let wire = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config)).await;
-        session::serve(&serving, address, wire, stopping).await;
+        let stream = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config)).await;
+        session::serve(&serving, address, stream, stopping).await;
     });
     drop(running);
     let mut answer = (StatusCode::SWITCHING_PROTOCOLS, accepted).into_response();

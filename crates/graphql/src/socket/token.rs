@@ -1,6 +1,6 @@
-//! The token by which a socket lives, and the moment in which it does not any more.
+//! The token that a socket depends on, and the moment in which it ends.
 
-use super::Sockets;
+use super::sockets::Sockets;
 use bus::{Bus, Heard, Subscription};
 use contract::calls::users::{Session, WhichEnded};
 use contract::hint::Revoked;
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 /// How soon a token that could not be checked is asked about again.
 const RETRY: Duration = Duration::from_millis(200);
-/// How often the clock is looked at for a token that runs out.
+/// How often the clock is checked for a token that expires.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A token that was valid when it was shown.
@@ -44,8 +44,8 @@ impl Token {
         Caller::User(UserCaller { id: user.id, username: user.username.clone(), token: self.session.token })
     }
 
-    /// Ends when the token has ended: it ran out, or was revoked. What is said while the users service is asked about it is heard, too:
-    /// that may take long to answer.
+    /// Ends when the token has ended: it expired, or was revoked. Revocations are heard also while the users service is asked about the token,
+    /// which may take long.
     pub(super) async fn ended(self) {
         let Self { session, bus, clock, mut revoked } = self;
         let (token, user) = (session.token, session.user.id);

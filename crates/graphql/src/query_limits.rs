@@ -1,8 +1,8 @@
-//! What is refused before it costs: a document is measured as text, then as what it would become with every fragment followed, in time
-//! that grows with its length alone. Only then is it validated and run, which for a document of fragments within fragments would take
-//! for ever.
+//! Holds a query to its limits before it costs anything. A document is measured as text, then with every fragment followed, in time that
+//! grows with its length alone. Only then is it validated and run: for fragments within fragments that could take for ever.
 
 use crate::escapes::spelled_out;
+use crate::lexer::{is_word, skip_block_string, skip_string, skip_to};
 use crate::limits::Limits;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
@@ -10,24 +10,24 @@ use async_graphql::{Name, Positioned};
 use contract::{Code, Refusal};
 use std::collections::HashMap;
 
-/// A document that may be run.
+/// A document within its limits.
 #[derive(Debug)]
-pub(crate) struct Passed {
+pub(crate) struct CheckedQuery {
     pub document: ExecutableDocument,
     /// Whether one of its operations would change something.
     pub mutates: bool,
 }
 
-/// Why one may not.
+/// Why a document is not run.
 #[derive(Debug)]
-pub(crate) enum Stopped {
+pub(crate) enum QueryRefused {
     /// It is no GraphQL; the parser says where.
     Syntax(async_graphql::ServerError),
-    /// It is too much.
+    /// It is over a limit.
     TooMuch(Refusal),
 }
 
-impl From<Refusal> for Stopped {
+impl From<Refusal> for QueryRefused {
     fn from(refusal: Refusal) -> Self {
         Self::TooMuch(refusal)
     }
@@ -37,42 +37,42 @@ fn too_much(what: &str, most: usize, instead: &str) -> Refusal {
     Refusal::new(Code::InvalidRequest, format!("{what}; at most {most} are taken: {instead}")).about("query")
 }
 
-/// Measures and reads a document.
+/// Measures and parses a document.
 ///
 /// # Errors
-/// See [`Stopped`].
-pub(crate) fn pass(text: &str, limits: &Limits) -> Result<Passed, Stopped> {
+/// See [`QueryRefused`].
+pub(crate) fn check(text: &str, limits: &Limits) -> Result<CheckedQuery, QueryRefused> {
     scan(text, limits)?;
-    let text = spelled_out(text).map_err(Stopped::Syntax)?;
-    let document = parse_query(&*text).map_err(|error| Stopped::Syntax(error.into()))?;
+    let text = spelled_out(text).map_err(QueryRefused::Syntax)?;
+    let document = parse_query(&*text).map_err(|error| QueryRefused::Syntax(error.into()))?;
     let mut measure = Measure { document: &document, known: HashMap::new() };
     let mut mutates = false;
     for (_, operation) in document.operations.iter() {
         mutates |= operation.node.ty == OperationType::Mutation;
         measure.of(&operation.node.selection_set.node, 0)?.within(limits)?;
     }
-    // A fragment that nobody spreads is an error later on, and is looked at until then.
+    // A fragment that is never spread is an error only later; validation would look at it before.
     for fragment in document.fragments.values() {
         measure.of(&fragment.node.selection_set.node, 0)?.within(limits)?;
     }
-    Ok(Passed { document, mutates })
+    Ok(CheckedQuery { document, mutates })
 }
 
-/// Counts a text's words and signs, and how deep its brackets go: the parser goes down one call for each of those.
+/// Counts a text's words and signs, and how deep its brackets go: the parser recurses once for each level.
 fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
     let (mut tokens, mut depth, mut deepest) = (0_usize, 0_usize, 0_usize);
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         rest = after;
         match first {
-            b'#' => rest = from(rest, |byte| matches!(byte, b'\n' | b'\r')),
+            b'#' => rest = skip_to(rest, |byte| matches!(byte, b'\n' | b'\r')),
             b'"' if rest.starts_with(b"\"\"") => {
                 tokens += 1;
-                rest = behind_block(rest.get(2..).unwrap_or_default());
+                rest = skip_block_string(rest.get(2..).unwrap_or_default());
             }
             b'"' => {
                 tokens += 1;
-                rest = behind_string(rest);
+                rest = skip_string(rest);
             }
             b'{' | b'[' | b'(' => {
                 tokens += 1;
@@ -84,9 +84,9 @@ fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
                 depth = depth.saturating_sub(1);
             }
             byte if byte.is_ascii_whitespace() || *byte == b',' => {}
-            byte if word(*byte) => {
+            byte if is_word(*byte) => {
                 tokens += 1;
-                rest = from(rest, |byte| !word(byte));
+                rest = skip_to(rest, |byte| !is_word(byte));
             }
             _ => tokens += 1,
         }
@@ -100,54 +100,19 @@ fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'.')
-}
-
-/// From the first byte on that is wanted.
-pub(crate) fn from(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> &[u8] {
-    let at = bytes.iter().position(|byte| wanted(*byte)).unwrap_or(bytes.len());
-    bytes.get(at..).unwrap_or_default()
-}
-
-/// What follows a string, given what follows its first quote. It ends with its line.
-pub(crate) fn behind_string(mut bytes: &[u8]) -> &[u8] {
-    loop {
-        match bytes {
-            [b'\\', _, rest @ ..] => bytes = rest,
-            // Without its end the parser refuses it.
-            [b'"' | b'\n', rest @ ..] => return rest,
-            [_, rest @ ..] => bytes = rest,
-            [] => return bytes,
-        }
-    }
-}
-
-/// What follows a block string, given what follows its first three quotes.
-pub(crate) fn behind_block(mut bytes: &[u8]) -> &[u8] {
-    loop {
-        match bytes {
-            [b'\\', b'"', b'"', b'"', rest @ ..] => bytes = rest,
-            [b'"', b'"', b'"', rest @ ..] => return rest,
-            [_, rest @ ..] => bytes = rest,
-            [] => return bytes,
-        }
-    }
-}
-
-/// What a set of fields comes to.
+/// The size of a set of fields.
 #[derive(Clone, Copy, Debug, Default)]
 struct Size {
     depth: usize,
     fields: usize,
     aliases: usize,
     directives: usize,
-    /// Whether it asks about the schema, and how many lists of it lie within one another.
+    /// How often it asks about the schema, and how many of the schema's lists lie within one another.
     schemas: usize,
     lists: usize,
 }
 
-/// `__schema { types { fields { args … } } }`: three lists within one another are all that a tool asks for; each more multiplies.
+/// `__schema { types { fields { args … } } }`: tools ask for three lists within one another; each further one multiplies the answer.
 const SCHEMA_LISTS: usize = 3;
 /// How often one document may ask for the schema, or a type of it.
 const SCHEMAS: usize = 4;
@@ -190,11 +155,11 @@ impl Size {
 /// Measures sets of fields; each fragment once.
 struct Measure<'a> {
     document: &'a ExecutableDocument,
-    /// None while it is being measured: who meets it then goes round in a circle.
+    /// None while a fragment is being measured: a fragment that meets itself then is a circle.
     known: HashMap<&'a Name, Option<Size>>,
 }
 
-/// Fragments within fragments, in the text; far more than anybody writes, and few enough for the stack.
+/// Fragments within fragments: far more than anybody writes, and few enough for the stack.
 const FRAGMENTS: usize = 64;
 
 impl<'a> Measure<'a> {
@@ -228,7 +193,7 @@ impl<'a> Measure<'a> {
     }
 
     fn fragment(&mut self, name: &'a Name, fragments: usize) -> Result<Size, Refusal> {
-        // One that does not exist is an error later on.
+        // A fragment that does not exist is an error later.
         let Some(fragment) = self.document.fragments.get(name) else { return Ok(Size::default()) };
         match self.known.get(name) {
             Some(Some(size)) => return Ok(*size),
@@ -254,8 +219,8 @@ mod tests {
     use std::fmt::Write;
 
     fn refused(text: &str) -> String {
-        match pass(text, &Limits::default()) {
-            Err(Stopped::TooMuch(refusal)) => refusal.detail,
+        match check(text, &Limits::default()) {
+            Err(QueryRefused::TooMuch(refusal)) => refusal.detail,
             other => panic!("{other:?}"),
         }
     }
@@ -274,9 +239,9 @@ mod tests {
     fn what_stands_in_texts_and_comments_does_not_count() {
         let brackets = "[".repeat(100);
         let text = format!("{{ a(x: \"{brackets}\\\"{brackets}\", y: \"\"\"{brackets}\\\"\"\"{brackets}\"\"\") # {brackets}\n}}");
-        pass(&text, &Limits::default()).unwrap();
-        assert!(matches!(pass("{ a(x: \"", &Limits::default()), Err(Stopped::Syntax(_))));
-        assert!(matches!(pass("", &Limits::default()), Err(Stopped::Syntax(_))));
+        check(&text, &Limits::default()).unwrap();
+        assert!(matches!(check("{ a(x: \"", &Limits::default()), Err(QueryRefused::Syntax(_))));
+        assert!(matches!(check("", &Limits::default()), Err(QueryRefused::Syntax(_))));
     }
 
     #[test]
@@ -304,6 +269,6 @@ mod tests {
         assert!(refused(nested).contains("4 lists"), "{}", refused(nested));
         let many: String = (0..5).map(|number| format!(" a{number}: __schema {{ types {{ name }} }}")).collect();
         assert!(refused(&format!("{{{many}}}")).contains("5 times"));
-        pass("{ __schema { types { fields { args { type { name ofType { name } } } } } } }", &Limits::default()).unwrap();
+        check("{ __schema { types { fields { args { type { name ofType { name } } } } } } }", &Limits::default()).unwrap();
     }
 }

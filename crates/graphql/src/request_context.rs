@@ -1,21 +1,21 @@
-//! Who asks, and how: what every resolver finds in its context.
+//! What every resolver finds in its context: the user of the request, the bus, and what the request may cost.
 
 use crate::budget::{Budget, Turn, Weight};
 use crate::refuse::{refuse, server_error};
 use async_graphql::{Context, Error, PathSegment, Response, Value};
 use bus::Bus;
-use contract::{Call, Caller, Code, Limit, Refusal, UserCaller};
+use contract::{Call, Caller, Code, Refusal, UserCaller};
 use edge::{Admission, Price};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// For how long an event waits at least that cannot be paid for. What the bucket takes in meanwhile is there afterwards, so nothing comes
-/// slower by it; but whoever has many subscriptions does not have them ask for each read, and leaves some to their other calls.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long an event that cannot be paid for waits at least. The bucket fills meanwhile, so events do not come slower in sum; but a user with
+/// many subscriptions does not have them ask for each single read, and leaves some reads to other calls.
+const UNPAID_WAIT: Duration = Duration::from_millis(100);
 
-/// The user of this request and the bus. Every question is asked in that user's name, so the services decide what there is to see.
+/// See the module. Every call is asked in the user's name, so the services decide what there is to see.
 #[derive(Clone)]
-pub(crate) struct Asker {
+pub(crate) struct RequestContext {
     pub bus: Bus,
     pub admission: Arc<Admission>,
     pub who: Caller,
@@ -23,13 +23,13 @@ pub(crate) struct Asker {
     pub budget: Arc<Budget>,
 }
 
-impl Asker {
+impl RequestContext {
     /// Out of a resolver's context.
-    pub(crate) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Asker, Error> {
-        ctx.data::<Asker>().map_err(|_| refuse(Refusal::unauthenticated()))
+    pub(crate) fn of<'a>(ctx: &Context<'a>) -> Result<&'a RequestContext, Error> {
+        ctx.data::<RequestContext>().map_err(|_| refuse(Refusal::unauthenticated()))
     }
 
-    /// Asks a service. One question of a request follows the other: it is served by no more readers than others are.
+    /// Asks a service. The calls of a request follow one another, so that no request occupies more readers than others.
     pub(crate) async fn ask<C: Call<Reply: Weight>>(&self, call: C) -> Result<C::Reply, Refusal> {
         let _turn = self.turn().await?;
         let answer = self.bus.ask(&self.who, call).await?;
@@ -37,8 +37,8 @@ impl Asker {
         Ok(answer)
     }
 
-    /// The same for what may look at much: it pays 50 reads, and gets back what it did not need by `rows`, how many the answer looked at. It
-    /// pays in its turn, so that several in one request need not have paid together.
+    /// The same for a call that may look at much. It pays 50 reads, and gets back those that it did not need: `rows` says how many rows the answer
+    /// looked at. It pays when its turn comes, so that several of one request need not be paid for together.
     pub(crate) async fn look<C: Call<Reply: Weight>>(&self, call: C, rows: impl FnOnce(&C::Reply) -> usize) -> Result<C::Reply, Refusal> {
         let _turn = self.turn().await?;
         let paid = self.admission.pay(self.user()?.id, Price::Look)?;
@@ -49,14 +49,14 @@ impl Asker {
         Ok(answer)
     }
 
-    /// Waits for the turn, and until what is due by then can be paid: an event that comes later is not lost.
+    /// Waits for the turn, and until what is due then can be paid: an event that comes late is not lost.
     async fn turn(&self) -> Result<Turn<'_>, Refusal> {
         let mut turn = self.budget.turn().await?;
         while turn.due > 0 {
             match self.pay_more(turn.due) {
                 Ok(()) => turn.due = 0,
                 Err(Refusal { code: Code::RateLimited, retry_after_ms, .. }) => {
-                    tokio::time::sleep(Duration::from_millis(retry_after_ms.unwrap_or(0)).max(PATIENCE)).await;
+                    tokio::time::sleep(Duration::from_millis(retry_after_ms.unwrap_or(0)).max(UNPAID_WAIT)).await;
                 }
                 Err(refusal) => return Err(refusal),
             }
@@ -64,8 +64,8 @@ impl Asker {
         Ok(turn)
     }
 
-    /// Who asks for one event of a subscription: with bounds that nothing has been taken from, and `reads` to pay before anything is asked.
-    /// An event for which nothing is asked costs nothing: its sender has paid for it.
+    /// The context for one event of a subscription: with a full budget, and `reads` to pay before the first call. An event that needs no call
+    /// costs nothing: its sender has paid for it.
     pub(crate) fn for_event(&self, reads: u32) -> Self {
         Self { budget: Arc::new(self.budget.anew(reads)), ..self.clone() }
     }
@@ -83,9 +83,9 @@ impl Asker {
         }
     }
 
-    /// The same for an event of a subscription. The error stands under its field's name, so it is that event's alone: the next may be given.
+    /// The same for an event of a subscription. The error names its field, so it ends that event alone, and the next may be given.
     pub(crate) fn checked_event(&self, response: Response) -> Response {
-        // What has failed otherwise is not given either.
+        // An event that has failed otherwise is not given either.
         let Value::Object(fields) = &response.data else { return response };
         let Err(refusal) = self.budget.check() else { return response };
         let path = fields.keys().map(|name| PathSegment::Field(name.to_string())).collect();
@@ -101,17 +101,4 @@ impl Asker {
     pub(crate) fn user(&self) -> Result<&UserCaller, Refusal> {
         self.who.user()
     }
-}
-
-/// `first` or `last` as a limit; 50 where nothing is said.
-pub(crate) fn limit(field: &str, count: Option<i32>) -> Result<Limit, Refusal> {
-    match count {
-        None => Ok(Limit::default()),
-        Some(count) => Limit::try_from(i64::from(count)).map_err(|_| Refusal::invalid(field, format!("{field} is a number from 1 to 100"))),
-    }
-}
-
-/// How often a field of a list counts towards a query's complexity.
-pub(crate) fn times(counts: &[Option<i32>], otherwise: usize) -> usize {
-    counts.iter().flatten().next().map_or(otherwise, |count| usize::try_from(*count).unwrap_or(0).clamp(1, 100))
 }

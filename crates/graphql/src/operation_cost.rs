@@ -1,8 +1,8 @@
 //! What an operation costs its user beyond the one read that its request has paid: the more values its answer could hold, the more reads.
-//! A subscription is answered again and again: each of its events is an operation of its own, with its own bounds and its own price.
+//! Each event of a subscription is an operation of its own, with its own bounds and its own price.
 
-use crate::ask::Asker;
 use crate::refuse::server_error;
+use crate::request_context::RequestContext;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextSubscribe, NextValidation};
 use async_graphql::{Data, Response, ServerError, ValidationResult, async_trait};
 use futures_util::stream::BoxStream;
@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Values that one read pays for: the 50 rows of a page, with four fields each.
-const VALUES_A_READ: usize = 200;
+const VALUES_PER_READ: usize = 200;
 
-/// Charges every operation once its complexity is known, before anything is asked of a service; and each event of a subscription as soon as
-/// something is asked for it.
-pub(crate) struct Charge;
+/// Charges every operation once its complexity is known, before any service is asked; and each event of a subscription when a service is
+/// asked for it.
+pub(crate) struct OperationCost;
 
-impl ExtensionFactory for Charge {
+impl ExtensionFactory for OperationCost {
     fn create(&self) -> Arc<dyn Extension> {
         Arc::new(Operation::default())
     }
@@ -32,7 +32,7 @@ struct Operation {
 
 #[async_trait::async_trait]
 impl Extension for Operation {
-    /// Comes before all else.
+    /// Called first.
     fn subscribe<'s>(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -45,29 +45,29 @@ impl Extension for Operation {
 
     async fn validation(&self, ctx: &ExtensionContext<'_>, next: NextValidation<'_>) -> Result<ValidationResult, Vec<ServerError>> {
         let valid = next.run(ctx).await?;
-        let reads = u32::try_from(valid.complexity / VALUES_A_READ).unwrap_or(u32::MAX);
+        let reads = u32::try_from(valid.complexity / VALUES_PER_READ).unwrap_or(u32::MAX);
         self.reads.store(reads, Ordering::Relaxed);
-        // Without a user nothing is answered, and nothing asked.
+        // Without a user no service is asked.
         if reads > 0
-            && let Ok(asker) = ctx.data::<Asker>()
+            && let Ok(context) = ctx.data::<RequestContext>()
         {
-            asker.pay_more(reads).map_err(|refusal| vec![server_error(&refusal)])?;
+            context.pay_more(reads).map_err(|refusal| vec![server_error(&refusal)])?;
         }
         Ok(valid)
     }
 
-    /// A query is run once, a subscription for each event.
+    /// Called once for a query, and for each event of a subscription.
     async fn execute(&self, ctx: &ExtensionContext<'_>, operation_name: Option<&str>, next: NextExecute<'_>) -> Response {
-        let Some(asker) = ctx.data_opt::<Asker>().filter(|_| self.subscribes.load(Ordering::Relaxed)) else {
+        let Some(context) = ctx.data_opt::<RequestContext>().filter(|_| self.subscribes.load(Ordering::Relaxed)) else {
             return next.run(ctx, operation_name).await;
         };
-        let asker = asker.for_event(self.reads.load(Ordering::Relaxed).saturating_add(1));
+        let context = context.for_event(self.reads.load(Ordering::Relaxed).saturating_add(1));
         let mut data = Data::default();
-        data.insert(asker.clone());
-        asker.checked_event(next.run_with_data(ctx, operation_name, data).await)
+        data.insert(context.clone());
+        context.checked_event(next.run_with_data(ctx, operation_name, data).await)
     }
 }
 
 #[cfg(test)]
-#[path = "charge_tests.rs"]
+#[path = "operation_cost_tests.rs"]
 mod tests;
