@@ -1,4 +1,4 @@
-//! Hints to and from other processes. Nobody hears their own (the connection asks for no echo): listeners here are told directly.
+//! Hints to and from other processes. No process gets its own (the connection asks for no echo): listeners here get them directly.
 
 use super::Nats;
 use super::inbox::subscribe;
@@ -10,30 +10,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
-/// Hints that may wait to be handed to NATS, and their bytes.
+/// Hints that may wait for NATS, and their bytes.
 const QUEUE: usize = 4_096;
 const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
 /// What waits, in order.
 pub(super) enum Queued {
     Hint(String, Bytes),
-    /// Everything before it has been handed over.
+    /// Answered when everything before it has been handed over.
     Mark(oneshot::Sender<()>),
 }
 
-pub(super) struct Telling {
+/// Hints that wait for NATS.
+pub(super) struct HintQueue {
     queue: mpsc::Sender<Queued>,
     bytes: AtomicUsize,
 }
 
-impl Telling {
+impl HintQueue {
     pub(super) fn new() -> (Self, mpsc::Receiver<Queued>) {
         let (queue, queued) = mpsc::channel(QUEUE);
         (Self { queue, bytes: AtomicUsize::new(0) }, queued)
     }
 
-    /// Waits until everything that was told before has been handed over.
-    pub(super) async fn sent(&self) {
+    /// Waits until everything that was put before has been handed over.
+    pub(super) async fn flushed(&self) {
         let (mark, reached) = oneshot::channel();
         if self.queue.send(Queued::Mark(mark)).await.is_ok() {
             let _ = reached.await;
@@ -46,15 +47,15 @@ impl Telling {
         if full || self.queue.try_send(Queued::Hint(subject.clone(), bytes)).is_err() {
             self.bytes.fetch_sub(size, Ordering::Relaxed);
             dropped();
-            tracing::warn!(subject, "a hint was not told to other processes: NATS does not take them fast enough");
+            tracing::warn!(subject, "a hint was not published to other processes: NATS does not take them fast enough");
         }
     }
 }
 
 impl Nats {
-    /// Tells other processes. A hint is encoded once, whoever hears it; where NATS is away nobody does, and everybody looks into the
+    /// Publishes a hint to other processes, encoded once for all of them. While NATS is away no process gets any; all of them look into the
     /// database when it is back.
-    pub(crate) fn tell<H: Hint>(&self, hint: &H) {
+    pub(crate) fn publish<H: Hint>(&self, hint: &H) {
         if !self.is_connected() {
             return dropped();
         }
@@ -63,32 +64,32 @@ impl Nats {
             Err(error) => return tracing::error!(subject = H::SUBJECT, %error, "a hint could not be passed on"),
         };
         if bytes.len() <= self.client.max_payload().saturating_sub(HEADERS) {
-            return self.telling.put(subject(hint), bytes.into());
+            return self.hint_queue.put(subject(hint), bytes.into());
         }
         match hint.halves() {
             Some((front, back)) => {
-                self.tell(&front);
-                self.tell(&back);
+                self.publish(&front);
+                self.publish(&back);
             }
             None => {
                 dropped();
                 tracing::warn!(
                     subject = H::SUBJECT,
                     bytes = bytes.len(),
-                    "a hint is larger than NATS takes (max_payload in the configuration of its server); who needs it reads the database"
+                    "a hint is larger than NATS takes (max_payload in the configuration of its server); listeners read the database instead"
                 );
             }
         }
     }
 
-    /// Hands over what was told, in order.
+    /// Hands the queued hints to NATS, in order.
     pub(super) async fn publish_queued(self: Arc<Self>, mut queued: mpsc::Receiver<Queued>) {
         while let Some(next) = queued.recv().await {
             match next {
                 Queued::Mark(mark) => _ = mark.send(()),
                 Queued::Hint(subject, bytes) => {
-                    self.telling.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
-                    // What waited while the connection went would come late, after everybody had looked into the database.
+                    self.hint_queue.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+                    // A hint that waited while the connection was lost would come after everybody has looked into the database.
                     if !self.is_connected() {
                         dropped();
                     } else if let Err(error) = self.client.publish(subject, bytes).await {
@@ -100,7 +101,7 @@ impl Nats {
         }
     }
 
-    /// Hears the hints of this kind from other processes, for all listeners in this one.
+    /// Takes the hints of this kind from other processes, for all listeners in this one.
     pub(crate) fn listen<H: Hint>(self: &Arc<Self>) {
         if !self.listening.lock().unwrap_or_else(PoisonError::into_inner).insert(H::SUBJECT) {
             return;
@@ -114,7 +115,7 @@ impl Nats {
                 match serde_json::from_slice::<H>(&message.payload) {
                     Ok(hint) => topics.publish(hint),
                     Err(error) => {
-                        // Of a newer program, perhaps. Whoever listens looks into the database, as after any hint that was lost.
+                        // It may be of a newer program. Listeners look into the database, as after any lost hint.
                         tracing::warn!(subject = H::SUBJECT, %error, "a hint from another process cannot be read");
                         topics.missed_one::<H>();
                     }

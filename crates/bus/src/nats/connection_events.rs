@@ -1,4 +1,4 @@
-//! The connection's coming and going. After it has come back, or where messages were dropped on the way in, listeners may have missed
+//! What the client reports about its connection. After it has come back, or where incoming messages were dropped, listeners may have missed
 //! hints and are told so.
 
 use super::Nats;
@@ -9,18 +9,18 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-/// How long a server that has just been connected to may take to know what is listened to here; servers of a cluster tell one another,
-/// so listeners look once more after this time.
+/// How long the subscriptions of this process may take to reach all servers of a cluster after a connection. Listeners look into the database
+/// once more after this time.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// Messages that are dropped come in crowds; listeners are told once.
-const CROWD: Duration = Duration::from_millis(100);
+/// Messages are dropped many at a time; listeners are told once.
+const DROPS_TOGETHER: Duration = Duration::from_millis(100);
 
 impl Nats {
     pub(super) async fn watch(self: Arc<Self>, mut events: mpsc::UnboundedReceiver<Event>) {
         let connected = metrics::gauge!("guild_nats_connected");
         connected.set(0);
-        let crowd = Arc::new(AtomicBool::new(false));
+        let told_soon = Arc::new(AtomicBool::new(false));
         let mut last_error = String::new();
         while let Some(event) = events.recv().await {
             match event {
@@ -39,12 +39,12 @@ impl Nats {
                     tracing::warn!("the connection to NATS is lost: what other processes answer is busy until it is back");
                 }
                 Event::SlowConsumer(_) => {
-                    if !crowd.swap(true, Ordering::AcqRel) {
+                    if !told_soon.swap(true, Ordering::AcqRel) {
                         tracing::warn!("messages from NATS came faster than they could be taken and were dropped");
-                        let (nats, crowd) = (Arc::clone(&self), Arc::clone(&crowd));
+                        let (nats, told_soon) = (Arc::clone(&self), Arc::clone(&told_soon));
                         tokio::spawn(async move {
-                            sleep(CROWD).await;
-                            crowd.store(false, Ordering::Release);
+                            sleep(DROPS_TOGETHER).await;
+                            told_soon.store(false, Ordering::Release);
                             nats.hints.missed();
                         });
                     }
@@ -52,7 +52,7 @@ impl Nats {
                 Event::LameDuckMode => tracing::info!("the NATS server is about to stop; another one is looked for when it does"),
                 Event::ServerError(error) => tracing::warn!(%error, "NATS refuses something"),
                 Event::ClientError(error) => {
-                    // It is tried again every second, and said again when it changes.
+                    // The client tries again every second; a line is written when the error changes.
                     let error = error.to_string();
                     if error != last_error {
                         tracing::warn!(error, "NATS cannot be reached; trying again until it can");
@@ -64,7 +64,7 @@ impl Nats {
         }
     }
 
-    /// Once the server knows what is listened to here, whatever was told before may have been missed.
+    /// Once the server knows the subscriptions, all hints before that may have been missed.
     async fn look_again(self: Arc<Self>) {
         if self.reached(SETTLE).await {
             self.hints.missed();
