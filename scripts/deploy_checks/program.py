@@ -40,7 +40,7 @@ def paths(root):
 
 def idle(root):
     """Seconds after which it closes a connection that waits for its next request."""
-    return int(re.search(r"idle: Duration::from_secs\((\d+)\)", (root / "crates/edge/src/patience.rs").read_text())[1])
+    return int(re.search(r"idle: Duration::from_secs\((\d+)\)", (root / "crates/edge/src/request_deadlines.rs").read_text())[1])
 
 
 def drain(environment):

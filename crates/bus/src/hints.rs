@@ -1,4 +1,4 @@
-//! Hints: a topic a kind, each listener with a bounded queue of its own. A listener who is too slow is told how many it missed.
+//! Hints: one topic for each kind, and a bounded queue for each listener. A listener that is too slow is told how many hints it missed.
 
 use contract::hint::Hint;
 use std::any::Any;

@@ -1,11 +1,11 @@
-//! How services reach each other: calls (one question, one answer) and hints (told to whoever listens, best effort).
+//! How services reach each other: calls (one question, one answer) and hints (to all listeners, best effort).
 //!
 //! [`Bus::serve`] registers what a service answers, one line a call, like a router. [`Bus::ask`] asks, and cannot tell whether the
 //! service is in this process. [`Bus::publish`] and [`Bus::subscribe`] are for hints.
 //!
 //! Within a process a call is a method call, a hint a shared pointer. With [`Bus::connected`] it also reaches other processes, over
-//! NATS (`nats`): what is not answered here is asked there, and hints go to both. With [`Bus::encoding`] everything goes through its
-//! bytes and back, as between processes, so that the tests prove that it can. The bus knows nothing of users, rooms or messages.
+//! NATS (`nats`): calls that no service here answers go there, and hints go to both. With [`Bus::encoding`] everything is encoded and decoded
+//! as between processes, so that the tests prove that it can be. The bus knows nothing of users, rooms or messages.
 
 mod calls;
 mod hints;
@@ -80,10 +80,10 @@ impl Bus {
         }
     }
 
-    /// Tells whoever listens. Never waits and never fails: a hint may be lost.
+    /// Publishes a hint to all listeners. It never waits and never fails: a hint may be lost.
     pub fn publish<H: Hint>(&self, hint: H) {
         if let Some(nats) = &self.0.nats {
-            nats.tell(&hint);
+            nats.publish(&hint);
         }
         let hint = if self.0.encode { hints::through_bytes(hint) } else { Some(hint) };
         if let Some(hint) = hint {

@@ -1,27 +1,22 @@
 //! The crate as a whole: what is started, and how it stops.
 
+use crate::cut::{RESTART, tell_why};
 use crate::gateway::{Gateway, restarting};
-use crate::handler::Door;
-use crate::outbound::tell_why;
 use crate::settings::{LEASE, LEASE_EVERY, Settings};
+use crate::transport_handler::TransportHandler;
 use axum::Router;
 use bus::Bus;
-use contract::{Clock, Code, Refusal};
+use contract::Clock;
 use edge::Admission;
 use socketio::Server;
-use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use vital::Vital;
 
-/// How long events that are under way may take to be answered when the server stops.
+/// How long events that are being answered may take when the server stops.
 const FINISH: Duration = Duration::from_secs(5);
-/// How much longer than presence lasts a user's rooms are remembered: until the contacts have been told.
-const REMEMBER: Duration = Duration::from_secs(5);
-/// How often what has run out is looked for.
-const SWEEP: Duration = Duration::from_secs(1);
 
 /// Live connections.
 pub struct Chat {
@@ -36,7 +31,7 @@ impl Chat {
     pub fn start(bus: Bus, settings: Settings, clock: Clock, admission: Arc<Admission>) -> Chat {
         let transport = settings.transport();
         let gateway = Gateway::new(bus, settings, clock, admission);
-        let server = Server::new(transport, Arc::new(Door(Arc::clone(&gateway))));
+        let server = Server::new(transport, Arc::new(TransportHandler(Arc::clone(&gateway))));
         let tasks = Mutex::new(run(&gateway));
         Chat { gateway, server, tasks }
     }
@@ -46,15 +41,15 @@ impl Chat {
         self.gateway.vital.clone()
     }
 
-    /// The routes at `/socket.io`. To be served with `into_make_service_with_connect_info::<SocketAddr>()` and inside [`edge::outer`],
-    /// which says which address a request counts for.
+    /// The routes at `/socket.io`. Serve them with `into_make_service_with_connect_info::<SocketAddr>()` and inside [`edge::outer`], which
+    /// finds the address under whose limits a request counts.
     pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         self.server.router()
     }
 
-    /// Sends the clients away that are connected now, one after the other over [`Settings::goodbyes`], so that they come to the other
-    /// gateways in that pace. Those who still wait for their turn are served as before, and so is who connects meanwhile: whoever spreads
-    /// connections over the gateways knows by now that this one is not ready for more.
+    /// Sends the clients that are connected now to other gateways, one after the other over [`Settings::goodbyes`], so that they arrive there
+    /// at that pace. Clients that still wait for their turn are served as before, and so are new ones: the load balancer knows by now that
+    /// this gateway is not ready.
     pub async fn send_away(&self) {
         let over = self.gateway.settings.goodbyes;
         let conns = self.gateway.all_conns();
@@ -67,19 +62,19 @@ impl Chat {
         for (number, conn) in (0_u32..).zip(conns) {
             tokio::time::sleep_until(began + over.mul_f64(f64::from(number) / f64::from(count))).await;
             tell_why(&*conn, &restarting());
-            conn.hang_up(crate::cut::RESTART);
+            conn.hang_up(RESTART);
         }
     }
 
-    /// Of how many connections anything is kept, gone or not: for tests, which want it to be none of those that are gone.
+    /// How many connections anything is kept of. For tests: nothing may be kept of a connection that has gone.
     pub fn kept(&self) -> usize {
         self.gateway.kept()
     }
 
-    /// Takes nothing new, connections and events alike (`busy`), and waits until what was taken is answered: at most 5 s.
+    /// Refuses new connections and events as `busy`, and waits until those that were taken are answered: at most 5 s.
     pub async fn drain(&self) {
         self.gateway.drain();
-        if tokio::time::timeout(FINISH, self.gateway.under_way.idle()).await.is_err() {
+        if tokio::time::timeout(FINISH, self.gateway.in_flight.idle()).await.is_err() {
             tracing::warn!("some events were not answered in time; their clients will send them again");
         }
     }
@@ -92,7 +87,7 @@ impl Chat {
         tracing::info!(connections = conns.len(), "closing live connections");
         for conn in conns {
             tell_why(&*conn, &restarting());
-            conn.hang_up(crate::cut::RESTART);
+            conn.hang_up(RESTART);
         }
         self.server.close().await;
         self.gateway.presence.end_lease().await;
@@ -105,37 +100,17 @@ impl Chat {
 /// Starts what runs as long as the gateway does.
 pub(crate) fn run(gateway: &Arc<Gateway>) -> Vec<JoinHandle<()>> {
     let (bus, vital) = (&gateway.bus, &gateway.vital);
-    // Subscribed here and now: what is told from here on is heard.
+    // Subscribed before any task runs: no hint from here on is lost.
     let (log, revoked, presence) = (bus.subscribe(), bus.subscribe(), bus.subscribe());
     let (typing, read) = (bus.subscribe(), bus.subscribe());
     let delivering = Arc::clone(gateway);
     let leasing = Arc::clone(&gateway.presence);
     vec![
-        tokio::spawn(vital.keep("the delivery of live events", async move { delivering.deliver.run(log).await })),
+        tokio::spawn(vital.keep("the delivery of live events", async move { delivering.delivery.run(log).await })),
         tokio::spawn(vital.keep("the hearing of revoked tokens", Arc::clone(gateway).hear_revocations(revoked))),
         tokio::spawn(vital.keep("the passing on of presence", Arc::clone(gateway).hear_presence(presence))),
         tokio::spawn(vital.keep("the passing on of typing and read marks", Arc::clone(gateway).hear_rooms(typing, read))),
         tokio::spawn(vital.keep("the keeping of this gateway's lease", async move { leasing.keep_lease(LEASE_EVERY, LEASE).await })),
         tokio::spawn(vital.keep("the sweep of expired sockets", Arc::clone(gateway).sweep())),
     ]
-}
-
-impl Gateway {
-    /// Every second: cuts the sockets whose tokens have run out and those that nobody has authenticated in time, and forgets users who have been gone for long.
-    async fn sweep(self: Arc<Self>) {
-        let remember = self.settings.presence_linger + REMEMBER;
-        let mut ticks = tokio::time::interval(SWEEP);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            self.cut_nobodies(Instant::now());
-            let refusal = Refusal::new(Code::Unauthenticated, "this token has run out; log in again");
-            for out in self.registry.take_expired(self.clock.now()) {
-                crate::outbound::cut_for(&*out, &refusal);
-            }
-            if let Some(before) = Instant::now().checked_sub(remember) {
-                self.registry.forget(before);
-            }
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! From the log's entries to what goes over the wire. An event is encoded once, whoever many hear it; a message twice, because only its
+//! From the log's entries to frames. An event is encoded once, however many sockets get it. A message is encoded twice, because only its
 //! sender sees its nonce.
 
 use contract::log::{Entry, Event};
@@ -7,12 +7,12 @@ use contract::{Message, UserId};
 use serde::Serialize;
 use socketio::Frame;
 
-/// An event with its payload; `None` (and a line in the log) if it has no JSON form, which none of ours lacks.
+/// An event with its payload; `None` (and a line in the log) if it has no JSON form, which all of ours have.
 pub(crate) fn frame<T: Serialize>(name: &str, payload: &T) -> Option<Frame> {
     Frame::event(name, payload).map_err(|error| tracing::error!(event = name, %error, "an event has no JSON form")).ok()
 }
 
-/// One entry's frames, each made when the first one needs it.
+/// One entry's frames, each encoded for the first socket that needs it.
 pub(crate) struct Frames<'a> {
     entry: &'a Entry,
     cursor: String,
@@ -22,7 +22,7 @@ pub(crate) struct Frames<'a> {
 }
 
 impl<'a> Frames<'a> {
-    /// The frames of this entry; `cursor` says that everything up to it has come.
+    /// The frames of this entry; `cursor` covers everything up to it.
     pub(crate) fn new(entry: &'a Entry, cursor: String) -> Self {
         Self { entry, cursor, own: None, others: None }
     }

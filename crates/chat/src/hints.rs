@@ -1,5 +1,5 @@
-//! What is not durable: typing, read marks, who comes and goes. Passed on to members in small rooms and to contacts, and dropped for a
-//! client that is behind.
+//! What is not durable: typing, read marks, presence. It is passed on to the members of small rooms and to contacts, and dropped for a client
+//! that is behind.
 
 use crate::encode::frame;
 use crate::gateway::Gateway;
@@ -29,7 +29,7 @@ impl Gateway {
         }
     }
 
-    /// Passes on who came and went.
+    /// Passes presence on.
     pub(crate) async fn hear_presence(self: Arc<Self>, mut presence: Subscription<PresenceChanged>) {
         while let Some(heard) = presence.next().await {
             if let Heard::Hint(hint) = heard {

@@ -1,26 +1,30 @@
-//! Live connections: who is connected, what each of them hears, and what they ask for over Socket.IO.
+//! Live connections: who is connected, which events each socket gets, and what clients ask for over Socket.IO.
 //!
-//! A client's event is read here and asked of the service that decides; what happened comes back through the log, in whose order it is
-//! delivered. Read `on_message.rs` and then `deliver.rs` for that flow; `registry/` for who hears what; `resume.rs` for how a socket
-//! gets what it missed, exactly once and in order; [`document()`] for what all of it looks like to a client.
+//! A client's event is read here and passed to the service that decides. What happened comes back through the log and is delivered in its
+//! order. Read `on_message.rs` and then `delivery.rs` for that flow; `registry/` for who gets what; `resume.rs` for how a socket gets what
+//! it missed, exactly once and in order; [`document()`] for what all of it looks like to a client. An event takes this way through the
+//! files: `transport_handler`, `handshake` until the user is authenticated, `dispatch`, the event's `on_….rs`.
 //!
 //! It may know contract, the bus, edge and socketio. It may not know how users or messages are kept: it asks them over the bus and
-//! decides nothing about who may do what. It keeps nothing on disk; what it has in memory grows with connected users and their rooms.
+//! decides nothing about who may do what. It keeps nothing on disk; its memory grows with connected users and their rooms.
 
-mod admit;
+mod authenticated_user;
+mod authentication;
+mod authentication_deadlines;
 mod chat;
-mod client;
+mod connection;
+mod connection_state;
 mod cut;
-mod deliver;
+mod delivery;
+mod dispatch;
 mod document;
 mod encode;
-mod events;
-mod found;
+mod event;
 mod gateway;
-mod handler;
+mod handshake;
 mod hints;
-mod line;
-mod nobodies;
+mod in_flight;
+mod membership_cache;
 mod on_authenticate;
 mod on_create_room;
 mod on_join_room;
@@ -28,14 +32,18 @@ mod on_leave_room;
 mod on_message;
 mod on_read;
 mod on_typing;
-mod outbound;
 mod presence;
 mod registry;
+mod reorder_buffer;
 mod resume;
+mod revocations;
 mod revoked;
 mod settings;
-mod throttle;
-mod under_way;
+mod start;
+mod sweep;
+mod transport;
+mod transport_handler;
+mod typing_throttle;
 
 #[cfg(test)]
 mod story;

@@ -1,17 +1,17 @@
 //! `message`: one message to one room. The acknowledgement means that it is on disk; the members hear `new message` from the log.
 
-use crate::events::Event;
+use crate::event::Event;
 use contract::Refusal;
 use contract::calls::messages;
 use contract::wire::{MessageAck, SendMessage};
 
 // Nothing may be awaited before the bus: a client's sends are to be queued in the order in which they came.
 pub(crate) async fn on_message(event: Event, request: SendMessage) -> Result<MessageAck, Refusal> {
-    let Event { line, known, paid } = event;
-    known.user.check_claim(&request)?;
+    let Event { connection, user, paid } = event;
+    user.identity.check_claim(&request)?;
     let room = edge::room_id(&request.room)?;
     let call = messages::Send { room, body: request.body, nonce: request.nonce };
-    let messages::Sent { message, created } = line.gateway.bus.ask(&known.caller, call).await?;
+    let messages::Sent { message, created } = connection.gateway.bus.ask(&user.caller, call).await?;
     if created {
         paid.counted();
     }

@@ -1,11 +1,11 @@
 //! `typing`: passed on to the other members of small rooms, at most once a second; more is fine and dropped.
 //!
-//! The log may be a moment behind what a client knows already: right after `create room` or `join room` the room can be unknown here. Then
-//! the messages service is asked.
+//! The log may be behind what a client knows: right after `create room` or `join room` this gateway may not know the room yet. Then the
+//! messages service is asked.
 
-use crate::events::Event;
+use crate::event::Event;
 use crate::gateway::Gateway;
-use crate::registry::audience::Standing;
+use crate::registry::audience::RoomMembership;
 use contract::calls::messages::RoomOf;
 use contract::hint;
 use contract::room::LIVELY_MEMBERS;
@@ -13,40 +13,40 @@ use contract::wire::{NothingAck, SetTyping};
 use contract::{Refusal, RoomId, UserId, UserRef};
 
 pub(crate) async fn on_typing(event: Event, request: SetTyping) -> Result<NothingAck, Refusal> {
-    let Event { line, known, .. } = event;
-    let gateway = &line.gateway;
-    known.user.check_claim(&request)?;
+    let Event { connection, user, .. } = event;
+    let (gateway, user) = (&connection.gateway, &user.identity);
+    user.check_claim(&request)?;
     let room = edge::room_id(&request.room)?;
-    let standing = match gateway.registry.standing(known.user.id, room) {
-        Standing::Outside => gateway.standing_in_log(known.user.id, room).await?,
+    let membership = match gateway.registry.membership(user.id, room) {
+        RoomMembership::NotMember => gateway.membership_in_log(user.id, room).await?,
         known => known,
     };
-    match standing {
-        Standing::Outside => return Err(Refusal::no_room()),
-        Standing::Crowd => return Ok(NothingAck {}),
-        Standing::Lively => {}
+    match membership {
+        RoomMembership::NotMember => return Err(Refusal::no_room()),
+        RoomMembership::LargeRoom => return Ok(NothingAck {}),
+        RoomMembership::SmallRoom => {}
     }
-    if gateway.throttle.pass(known.user.id, room, request.typing, gateway.clock.now()) {
-        let user = UserRef { id: known.user.id, username: known.user.username.clone() };
+    if gateway.typing_throttle.pass(user.id, room, request.typing, gateway.clock.now()) {
+        let user = UserRef { id: user.id, username: user.username.clone() };
         gateway.bus.publish(hint::Typing { room, user, typing: request.typing });
     }
     Ok(NothingAck {})
 }
 
 impl Gateway {
-    /// How a user stands to a room that is not known here, or not as theirs. A member is remembered for a second, so that who types on costs
-    /// little. Who is outside is asked about each time: they may have joined since, and the event has been paid for.
-    async fn standing_in_log(&self, user: UserId, room: RoomId) -> Result<Standing, Refusal> {
+    /// Asks the messages service whether a user is in a room. A yes is remembered for a second, so that somebody who types on costs little. A
+    /// no is not remembered: the user may join at any moment, and the event has been paid for.
+    async fn membership_in_log(&self, user: UserId, room: RoomId) -> Result<RoomMembership, Refusal> {
         let now = self.clock.now();
-        if let Some(found) = self.found.get(user, room, now) {
-            return Ok(found);
+        if let Some(membership) = self.memberships.get(user, room, now) {
+            return Ok(membership);
         }
-        let standing = match self.ask(RoomOf { user, room }).await? {
-            None => return Ok(Standing::Outside),
-            Some(room) if room.member_count <= LIVELY_MEMBERS => Standing::Lively,
-            Some(_) => Standing::Crowd,
+        let membership = match self.ask(RoomOf { user, room }).await? {
+            None => return Ok(RoomMembership::NotMember),
+            Some(room) if room.member_count <= LIVELY_MEMBERS => RoomMembership::SmallRoom,
+            Some(_) => RoomMembership::LargeRoom,
         };
-        self.found.put(user, room, standing, now);
-        Ok(standing)
+        self.memberships.put(user, room, membership, now);
+        Ok(membership)
     }
 }

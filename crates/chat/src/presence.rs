@@ -1,6 +1,6 @@
-//! Who is online: a user is once the users service has stored it, and stays so for a while after the last socket, so that a reload does
-//! not flap. Per user, what is told to the service is told one after the other. What became of a word that was not answered nobody knows:
-//! the user's state is unsure from then on, and it is told again.
+//! Who is online. A user is online once the users service has stored it, and stays so for a while after the last socket, so that reloading a
+//! page changes nothing. Reports about one user reach the service one after the other. Where a report is not answered, nobody knows whether
+//! it was stored: the user's state is unsure from then on, and it is reported again.
 
 use bus::Bus;
 use contract::calls::users::{EndLease, RenewLease, SetPresence};
@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How soon a word that the service did not take is tried again.
+/// How soon a report that the service did not take is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How many users are told of at once.
+/// How many users are reported at once.
 const AT_ONCE: usize = 64;
 
 /// See the module.
@@ -24,51 +24,51 @@ pub(crate) struct Presence {
     who: Caller,
     gateway: GatewayId,
     linger: Duration,
-    users: Mutex<HashMap<UserId, Known>>,
+    users: Mutex<HashMap<UserId, UserPresence>>,
 }
 
-struct Known {
+struct UserPresence {
     user: UserRef,
     sockets: usize,
-    /// Changes with every coming and going, so that a leaving knows whether it is still the last word.
+    /// Goes up with every socket that comes or goes: a report that the user has left is out of date when it has changed.
     version: u64,
-    /// What the service knows of the user. Changed only by whoever holds the gate, and to unsure by anybody.
-    told: Told,
+    /// What the service knows of the user. Only a holder of the gate changes it, except that anybody may change it to unsure.
+    reported: Reported,
     gate: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// What the service has been told of a user.
+/// What was reported to the service about a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    /// Nothing, or that the user is gone.
-    Gone,
-    /// That the user is here.
-    Here,
-    /// Perhaps the one, perhaps the other.
+enum Reported {
+    /// Nothing, or that the user is offline.
+    Offline,
+    /// That the user is online.
+    Online,
+    /// One of the two: the last report was not answered.
     Unsure,
 }
 
-/// A socket that counts; when it is dropped, it does not any more.
-pub(crate) struct Came {
+/// A socket that keeps its user online until this is dropped.
+pub(crate) struct PresenceGuard {
     presence: Arc<Presence>,
     user: UserId,
 }
 
-impl Drop for Came {
+impl Drop for PresenceGuard {
     fn drop(&mut self) {
         Presence::go(&self.presence, self.user);
     }
 }
 
-impl Known {
-    fn note(&mut self, told: Told) {
+impl UserPresence {
+    fn set_reported(&mut self, reported: Reported) {
         let online = metrics::gauge!("guild_users_online");
-        match (self.told == Told::Here, told == Told::Here) {
+        match (self.reported == Reported::Online, reported == Reported::Online) {
             (false, true) => online.increment(1),
             (true, false) => online.decrement(1),
             _ => {}
         }
-        self.told = told;
+        self.reported = reported;
     }
 }
 
@@ -77,45 +77,45 @@ impl Presence {
         Arc::new(Self { bus, who: Caller::service("chat"), gateway, linger, users: Mutex::default() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, UserPresence>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A socket of this user is here. Answers once the user is known to be online.
+    /// A socket of this user is here. Answers once the service has stored that the user is online.
     ///
     /// # Errors
     /// The service's refusal; the socket does not count then.
-    pub(crate) async fn come(self: &Arc<Self>, user: &UserRef) -> Result<Came, Refusal> {
+    pub(crate) async fn come(self: &Arc<Self>, user: &UserRef) -> Result<PresenceGuard, Refusal> {
         let gate = {
             let mut users = self.lock();
-            let known = users.entry(user.id).or_insert_with(|| Known {
+            let presence = users.entry(user.id).or_insert_with(|| UserPresence {
                 user: user.clone(),
                 sockets: 0,
                 version: 0,
-                told: Told::Gone,
+                reported: Reported::Offline,
                 gate: Arc::default(),
             });
-            known.sockets += 1;
-            known.version += 1;
-            Arc::clone(&known.gate)
+            presence.sockets += 1;
+            presence.version += 1;
+            Arc::clone(&presence.gate)
         };
-        let came = Came { presence: Arc::clone(self), user: user.id };
+        let guard = PresenceGuard { presence: Arc::clone(self), user: user.id };
         let _turn = gate.lock().await;
-        if self.told(user.id) != Told::Here {
-            self.tell(user, true).await?;
+        if self.reported(user.id) != Reported::Online {
+            self.report(user, true).await?;
         }
-        Ok(came)
+        Ok(guard)
     }
 
     fn go(this: &Arc<Self>, user: UserId) {
         let mut users = this.lock();
-        let Some(known) = users.get_mut(&user) else { return };
-        known.sockets = known.sockets.saturating_sub(1);
-        known.version += 1;
-        if known.sockets > 0 {
+        let Some(presence) = users.get_mut(&user) else { return };
+        presence.sockets = presence.sockets.saturating_sub(1);
+        presence.version += 1;
+        if presence.sockets > 0 {
             return;
         }
-        let version = known.version;
+        let version = presence.version;
         // Dropped outside a runtime the process is ending, and the lease with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let this = Arc::clone(this);
@@ -123,27 +123,27 @@ impl Presence {
         }
     }
 
-    /// After a while without a socket the user is gone, if nobody has come meanwhile.
+    /// Reports the user as offline after a while without a socket, unless one has come meanwhile.
     async fn leave(&self, user: UserId, version: u64) {
         tokio::time::sleep(self.linger).await;
         loop {
-            let Some((who, gate)) = self.still_gone(user, version) else { return };
+            let Some((who, gate)) = self.still_without_socket(user, version) else { return };
             let turn = gate.lock().await;
-            if self.still_gone(user, version).is_none() {
+            if self.still_without_socket(user, version).is_none() {
                 return;
             }
-            let done = if self.told(user) == Told::Gone { Ok(()) } else { self.tell(&who, false).await };
+            let done = if self.reported(user) == Reported::Offline { Ok(()) } else { self.report(&who, false).await };
             match done {
                 Ok(()) => {
                     let mut users = self.lock();
-                    // Whoever came while this was told waits at the gate, and tells the opposite.
-                    if users.get(&user).is_some_and(|known| known.version == version) {
+                    // A socket that came meanwhile waits at the gate, and reports the opposite.
+                    if users.get(&user).is_some_and(|presence| presence.version == version) {
                         users.remove(&user);
                     }
                     return;
                 }
                 Err(refusal) => {
-                    tracing::warn!(user = %who.username, %refusal, "a user's going could not be stored; trying again");
+                    tracing::warn!(user = %who.username, %refusal, "it could not be stored that a user went offline; trying again");
                 }
             }
             drop(turn);
@@ -151,33 +151,33 @@ impl Presence {
         }
     }
 
-    fn still_gone(&self, user: UserId, version: u64) -> Option<(UserRef, Arc<tokio::sync::Mutex<()>>)> {
+    fn still_without_socket(&self, user: UserId, version: u64) -> Option<(UserRef, Arc<tokio::sync::Mutex<()>>)> {
         let users = self.lock();
-        users.get(&user).filter(|known| known.version == version).map(|known| (known.user.clone(), Arc::clone(&known.gate)))
+        users.get(&user).filter(|presence| presence.version == version).map(|presence| (presence.user.clone(), Arc::clone(&presence.gate)))
     }
 
-    fn told(&self, user: UserId) -> Told {
-        self.lock().get(&user).map_or(Told::Gone, |known| known.told)
+    fn reported(&self, user: UserId) -> Reported {
+        self.lock().get(&user).map_or(Reported::Offline, |presence| presence.reported)
     }
 
-    fn note(&self, user: UserId, told: Told) {
+    fn set_reported(&self, user: UserId, reported: Reported) {
         let mut users = self.lock();
-        if let Some(known) = users.get_mut(&user) {
-            known.note(told);
+        if let Some(presence) = users.get_mut(&user) {
+            presence.set_reported(reported);
         }
     }
 
-    /// Tells the service, and notes what it knows. Whoever calls it holds the gate.
-    async fn tell(&self, user: &UserRef, online: bool) -> Result<(), Refusal> {
-        // Before it is asked: an answer may never come, and this future may be dropped meanwhile.
-        self.note(user.id, Told::Unsure);
+    /// Reports to the service, and notes what it knows then. The caller holds the gate.
+    async fn report(&self, user: &UserRef, online: bool) -> Result<(), Refusal> {
+        // Before the call: its answer may never come, and this future may be dropped meanwhile.
+        self.set_reported(user.id, Reported::Unsure);
         self.bus.ask(&self.who, SetPresence { gateway: self.gateway, user: user.clone(), online }).await?;
-        self.note(user.id, if online { Told::Here } else { Told::Gone });
+        self.set_reported(user.id, if online { Reported::Online } else { Reported::Offline });
         Ok(())
     }
 
-    /// Says every few seconds that this gateway lives. Where that failed for so long that its users count as gone, they are told anew, and
-    /// again until each of them could be.
+    /// Renews this gateway's lease every few seconds. Where that failed for so long that its users count as offline, they are reported again,
+    /// until the service has taken each of them.
     pub(crate) async fn keep_lease(&self, every: Duration, lease: Duration) {
         let mut renewed = Instant::now();
         loop {
@@ -185,45 +185,50 @@ impl Presence {
             match self.bus.ask(&self.who, RenewLease { gateway: self.gateway }).await {
                 Ok(()) => {
                     if asked.duration_since(renewed) >= lease {
-                        self.doubt_all();
+                        self.mark_all_unsure();
                     }
                     renewed = asked;
                 }
-                // It had run out, or nothing was said yet: who is here has to be said again.
+                // It had run out, or was never begun: the users have to be reported again.
                 Err(refusal) if refusal.code == Code::NotFound => {
-                    self.doubt_all();
+                    self.mark_all_unsure();
                     renewed = asked;
                 }
-                Err(refusal) => tracing::warn!(%refusal, "this gateway's lease could not be renewed; its users may be shown as gone"),
+                Err(refusal) => tracing::warn!(%refusal, "this gateway's lease could not be renewed; its users may be shown as offline"),
             }
             let next = asked + every;
-            while !self.tell_again().await && Instant::now() + RETRY < next {
+            while !self.report_unsure().await && Instant::now() + RETRY < next {
                 tokio::time::sleep(RETRY).await;
             }
             tokio::time::sleep_until(next.max(asked + RETRY)).await;
         }
     }
 
-    /// What the service was told of anybody may be lost.
-    fn doubt_all(&self) {
-        self.lock().values_mut().filter(|known| known.told == Told::Here).for_each(|known| known.note(Told::Unsure));
+    /// What the service has stored about any user may be lost.
+    fn mark_all_unsure(&self) {
+        self.lock()
+            .values_mut()
+            .filter(|presence| presence.reported == Reported::Online)
+            .for_each(|presence| presence.set_reported(Reported::Unsure));
     }
 
-    /// Tells anew that those are here of whom the service may not know it. False where it did not take one: then it is not asked about the
-    /// others now.
-    async fn tell_again(&self) -> bool {
-        let unsure = |known: &&Known| known.told == Told::Unsure && known.sockets > 0;
-        let users: Vec<_> = self.lock().values().filter(unsure).map(|known| (known.user.clone(), Arc::clone(&known.gate))).collect();
+    /// Reports the users who are here and of whom the service may not know it. False where it did not take one; the others are left for
+    /// later then.
+    async fn report_unsure(&self) -> bool {
+        let unsure = |presence: &&UserPresence| presence.reported == Reported::Unsure && presence.sockets > 0;
+        let users: Vec<_> =
+            self.lock().values().filter(unsure).map(|presence| (presence.user.clone(), Arc::clone(&presence.gate))).collect();
         let failed = &AtomicBool::new(false);
-        // Many at once: the service writes together what waits, and a lease must not run out over it.
+        // Many at once: the service writes waiting reports together, and the lease must not run out meanwhile.
         futures_util::stream::iter(users)
             .for_each_concurrent(AT_ONCE, |(user, gate)| async move {
                 let _turn = gate.lock().await;
-                let here = self.lock().get(&user.id).is_some_and(|known| known.told == Told::Unsure && known.sockets > 0);
-                if !here || failed.load(Ordering::Relaxed) {
+                let still_unsure =
+                    self.lock().get(&user.id).is_some_and(|presence| presence.reported == Reported::Unsure && presence.sockets > 0);
+                if !still_unsure || failed.load(Ordering::Relaxed) {
                     return;
                 }
-                if let Err(refusal) = self.tell(&user, true).await
+                if let Err(refusal) = self.report(&user, true).await
                     && !failed.swap(true, Ordering::Relaxed)
                 {
                     tracing::warn!(user = %user.username, %refusal, "a user's presence could not be stored again; it is tried again soon");
@@ -233,10 +238,10 @@ impl Presence {
         !failed.load(Ordering::Relaxed)
     }
 
-    /// The gateway stops: its users are gone at once.
+    /// The gateway stops: its users are offline at once.
     pub(crate) async fn end_lease(&self) {
         if let Err(refusal) = self.bus.ask(&self.who, EndLease { gateway: self.gateway }).await {
-            tracing::warn!(%refusal, "this gateway's lease could not be ended; its users are shown until it runs out");
+            tracing::warn!(%refusal, "this gateway's lease could not be ended; its users are shown as online until it runs out");
         }
     }
 }

@@ -1,16 +1,16 @@
-//! From an admitted socket to a live one: first everything that it missed, at the pace at which it takes it, then `ready`, then what
-//! happens. Exactly once and in order, because of this:
+//! From a registered socket to a live one: first everything that it missed, at its own pace, then `ready`, then live events. Each event
+//! comes exactly once and in order, because of this:
 //!
-//! - a replay never reads past what delivery has passed, so a live event is always one that the replay has not sent;
-//! - where the log stands and what the socket hears from there on are decided under the registry's lock;
-//! - that nothing was missed is known without reading only where the registry has looked at everything that passed for this user;
-//! - the last stretch of a replay is read up to a fixed place, while what passes after it is held for this socket.
+//! - a replay never reads past what has been delivered, so the replay has sent none of the live events;
+//! - the log's position and the socket's delivery state change together, under the registry's lock;
+//! - nothing is read only where the registry has seen every entry since the cursor, and none was for this user;
+//! - the last part of a replay ends at a fixed position, and the entries after it are held for this socket.
 
-use crate::deliver::{Deliver, Reached};
+use crate::delivery::{Delivery, Reached};
 use crate::encode::{Frames, frame};
 use crate::gateway::Gateway;
-use crate::outbound::Outbound;
-use crate::registry::{Begun, Key};
+use crate::registry::{Key, LiveOutcome};
+use crate::transport::Transport;
 use contract::calls::messages::{Heads, Missed, ReadMissed};
 use contract::wire::{Ready, Resync, ServerInfo, server};
 use contract::{Cursor, Refusal, User, UserRef};
@@ -20,10 +20,10 @@ use std::time::Duration;
 
 /// How many entries are read at once.
 const PAGE: u16 = 200;
-/// A page is read, and an entry sent, once the client is at most so many bytes behind. Far below what counts as too slow
-/// ([`crate::Settings::max_behind`]), whatever the size of a page.
+/// A page is read, and an entry sent, once the client is at most so many bytes behind. That is far below what counts as too slow
+/// ([`crate::Settings::max_behind`]), however large a page is.
 const PACE: usize = 256 * 1024;
-/// How soon a send is tried again where the bound in packets, of which nothing tells, was met.
+/// How soon a send is tried again after the bound in packets was met: nothing tells when there is room again.
 const RETRY: Duration = Duration::from_millis(5);
 
 /// A socket on its way to being live.
@@ -31,7 +31,7 @@ pub(crate) struct Resume {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) user: User,
     pub(crate) key: Key,
-    pub(crate) out: Arc<dyn Outbound>,
+    pub(crate) transport: Arc<dyn Transport>,
 }
 
 /// Why a socket does not become live.
@@ -41,7 +41,7 @@ pub(crate) enum Stop {
     Gone,
     /// The client does not keep up.
     Slow,
-    /// What it needs could not be read.
+    /// What the socket needs could not be read.
     Failed(Refusal),
 }
 
@@ -52,32 +52,32 @@ impl From<Refusal> for Stop {
 }
 
 impl Resume {
-    /// Serves the socket until it is live. `cursor` is what the client showed.
+    /// Serves the socket until it is live. `cursor` is the client's.
     pub(crate) async fn run(&self, cursor: Option<String>) -> Result<(), Stop> {
-        // The registry's memberships of this user may be newer than what has been passed; until that is caught up with, an older entry
-        // could be judged by a newer membership.
+        // The registry's memberships of this user may be newer than what has been delivered. Until delivery has caught up, an older entry could
+        // be judged by a newer membership.
         let as_of = self.gateway.registry.as_of(self.user.id).ok_or(Stop::Gone)?;
-        self.deliver().reach(&as_of).await?;
+        self.delivery().reach(&as_of).await?;
         let Some(cursor) = cursor else {
-            return self.begun(self.gateway.registry.go_live(self.user.id, self.key, None, |here| self.ready(here, false)));
+            return self.live(self.gateway.registry.go_live(self.user.id, self.key, None, |here| self.ready(here, false)));
         };
         let (from, resumed) = self.begin(&cursor).await?;
         let from = self.replay(from, None).await?;
         match self.gateway.registry.go_live(self.user.id, self.key, Some(&from), |here| self.ready(here, resumed)) {
-            Begun::Moved => self.finish(from, resumed).await,
-            begun => self.begun(begun),
+            LiveOutcome::Behind => self.finish(from, resumed).await,
+            outcome => self.live(outcome),
         }
     }
 
-    /// The place to replay from: the client's, or, after `resync`, where its rooms stand now.
+    /// The cursor to replay from: the client's, or, after `resync`, that of its rooms as they are now.
     async fn begin(&self, cursor: &str) -> Result<(Cursor, bool), Stop> {
         let why = match Cursor::parse(cursor) {
             None => "it is malformed".to_owned(),
             // A client that was ahead of this gateway a moment ago is not past the log's end.
-            Some(shown) if !self.deliver().is_of(shown.epoch).await? => "it is of another epoch of the database".to_owned(),
-            Some(shown) => match self.deliver().reach(&shown.positions).await? {
+            Some(shown) if !self.delivery().is_of(shown.epoch).await? => "it is of another epoch of the database".to_owned(),
+            Some(shown) => match self.delivery().reach(&shown.positions).await? {
                 Reached::PastTheEnd => "it is past the log's end, or of another database".to_owned(),
-                // Most of a storm of clients whose line was cut for a moment: nothing need be read to know that nothing was missed.
+                // So it is for most clients of a storm that were disconnected for a moment: nothing is read to know that nothing was missed.
                 Reached::Yes if self.gateway.registry.has_all(self.user.id, &shown) => return Ok((shown, true)),
                 Reached::Yes => match self.page(cursor, &self.here()?, false).await? {
                     Page::Sent { cursor, .. } => return Ok((cursor, true)),
@@ -85,19 +85,19 @@ impl Resume {
                 },
             },
         };
-        tracing::debug!(user = %self.user.username, why, "a cursor cannot be taken up; the client starts anew");
+        tracing::debug!(user = %self.user.username, why, "a cursor cannot be taken up; the client starts again with resync");
         metrics::counter!("guild_resyncs_total").increment(1);
         let heads = self.gateway.ask(Heads { user: self.user.id }).await?;
-        if !self.deliver().is_of(heads.cursor.epoch).await? {
+        if !self.delivery().is_of(heads.cursor.epoch).await? {
             return Err(Refusal::busy("the database has begun a new epoch; reconnect").into());
         }
         let resync = Resync { rooms: heads.rooms, cursor: heads.cursor.to_string() };
         self.send(&frame(server::RESYNC, &resync).ok_or(Stop::Gone)?).await?;
-        self.deliver().reach(&heads.cursor.positions).await?;
+        self.delivery().reach(&heads.cursor.positions).await?;
         Ok((heads.cursor, false))
     }
 
-    /// Sends what was missed after `from`, page by page, until a fixed place or until hardly anything is left.
+    /// Sends what was missed after `from`, page by page, up to `until`, or until hardly anything is left.
     async fn replay(&self, mut from: Cursor, until: Option<&Cursor>) -> Result<Cursor, Stop> {
         loop {
             let to = match until {
@@ -115,21 +115,21 @@ impl Resume {
         }
     }
 
-    /// The last stretch: what passes from now on is held until everything before it is sent.
+    /// The last part: new entries are held from now on until everything before them has been sent.
     async fn finish(&self, from: Cursor, resumed: bool) -> Result<(), Stop> {
         let until = self.gateway.registry.hold(self.user.id, self.key).ok_or(Stop::Gone)?;
         self.replay(from, Some(&until)).await?;
-        // What is held needs room.
-        if !self.out.drained(PACE).await {
+        // The held frames need room in the queue.
+        if !self.transport.drained(PACE).await {
             return Err(Stop::Gone);
         }
         let ready = self.ready(&until, resumed).ok_or(Stop::Gone)?;
-        self.begun(self.gateway.registry.release(self.user.id, self.key, &ready))
+        self.live(self.gateway.registry.release(self.user.id, self.key, &ready))
     }
 
     /// Reads one page and sends it.
     async fn page(&self, from: &str, until: &Cursor, going_on: bool) -> Result<Page, Stop> {
-        if !self.out.drained(PACE).await {
+        if !self.transport.drained(PACE).await {
             return Err(Stop::Gone);
         }
         let user = UserRef { id: self.user.id, username: self.user.username.clone() };
@@ -141,7 +141,7 @@ impl Resume {
         let mut here = Cursor::parse(from).unwrap_or_else(|| cursor.clone());
         let count = entries.len();
         for entry in &entries {
-            // The partitions come merged, each ascending: with each one's last sent entry in its place this is exactly what the client has got.
+            // The partitions come merged, each ascending. So the last sent position of each partition is exactly what the client has got.
             if let Some(position) = here.positions.get_mut(usize::from(entry.partition)) {
                 *position = entry.position;
             }
@@ -152,18 +152,18 @@ impl Resume {
         Ok(Page::Sent { cursor, more })
     }
 
-    /// Sends at the pace at which the client takes it: what it has not had the time to take must not count against it.
+    /// Sends at the client's pace: it is not slow for what it has had no time to take.
     async fn send(&self, frame: &Frame) -> Result<(), Stop> {
         loop {
-            if !self.out.drained(PACE).await {
+            if !self.transport.drained(PACE).await {
                 return Err(Stop::Gone);
             }
-            match self.out.send(frame) {
+            match self.transport.send(frame) {
                 Ok(()) => return Ok(()),
                 Err(SendError::Closed) => return Err(Stop::Gone),
                 Err(SendError::Full) => {
                     let give_up = self.gateway.settings.max_lag;
-                    match tokio::time::timeout(give_up, self.out.drained(self.out.behind() / 2)).await {
+                    match tokio::time::timeout(give_up, self.transport.drained(self.transport.behind() / 2)).await {
                         Ok(true) => tokio::time::sleep(RETRY).await,
                         Ok(false) => return Err(Stop::Gone),
                         Err(_) => return Err(Stop::Slow),
@@ -178,12 +178,12 @@ impl Resume {
         frame(server::READY, &Ready { user: self.user.clone(), cursor: cursor.to_string(), resumed, server })
     }
 
-    fn begun(&self, begun: Begun) -> Result<(), Stop> {
-        match begun {
-            Begun::Done => Ok(()),
-            Begun::Slow => Err(Stop::Slow),
-            // Nobody who wants nothing from before can be overtaken.
-            Begun::Gone | Begun::Moved => Err(Stop::Gone),
+    fn live(&self, outcome: LiveOutcome) -> Result<(), Stop> {
+        match outcome {
+            LiveOutcome::Live => Ok(()),
+            LiveOutcome::Slow => Err(Stop::Slow),
+            // A socket without a cursor is never behind.
+            LiveOutcome::Gone | LiveOutcome::Behind => Err(Stop::Gone),
         }
     }
 
@@ -191,8 +191,8 @@ impl Resume {
         self.gateway.registry.cursor().ok_or_else(|| Refusal::busy("the log's end is not known yet; reconnect").into())
     }
 
-    fn deliver(&self) -> &Deliver {
-        &self.gateway.deliver
+    fn delivery(&self) -> &Delivery {
+        &self.gateway.delivery
     }
 }
 

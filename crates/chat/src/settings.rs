@@ -8,17 +8,17 @@ pub(crate) const LEASE_EVERY: Duration = Duration::from_secs(5);
 /// Without a renewal for so long the users service counts a gateway's users as gone (see `users::RenewLease`).
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
-/// How many events of one connection may be under way at once. A client that waits for its acknowledgements never gets near it.
-pub(crate) const EVENTS_UNDER_WAY: usize = 64;
+/// How many events of one connection may be answered at once. A client that waits for its acknowledgements never gets near it.
+pub(crate) const EVENTS_IN_FLIGHT: usize = 64;
 
-/// How many bytes of events may wait while a connection is being authenticated, which takes long where the users service does. So many as
-/// [`EVENTS_UNDER_WAY`] messages of 8,000 characters have.
+/// How many bytes of events may wait while a connection authenticates, which takes as long as the users service does: about as much as
+/// [`EVENTS_IN_FLIGHT`] messages of 8,000 characters.
 pub(crate) const HELD_BYTES: usize = 512 * 1024;
 
-/// Past so many bytes that a client has not taken yet, what is not durable is not sent: the room that is left is for the log.
+/// Where a client has left so many bytes untaken, nothing is sent that may be lost: the rest of the queue is for the log.
 pub(crate) const LOSABLE_BEHIND: usize = 256 * 1024;
 
-/// Transports that one address may have for each socket that it may have: room for those that are about to connect, or are refused.
+/// Transports for each socket that an address may have: some are about to connect, or are being refused.
 pub(crate) const TRANSPORTS_PER_SOCKET: usize = 2;
 
 /// Tuning of [`crate::Chat`]. The defaults are the documented ones.
@@ -44,7 +44,7 @@ pub struct Settings {
     pub presence_linger: Duration,
     /// Sockets that one address may have at this gateway; 0 is no limit. 200.
     pub sockets_per_address: usize,
-    /// Over which clients are told to go, one after the other, when the gateway stops. 0 s: all at once.
+    /// The time over which clients are sent away, one after the other, when the gateway stops. 0 s: all at once.
     pub goodbyes: Duration,
     /// What `ready` says about the server.
     pub version: String,
@@ -70,7 +70,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The part of it that the transport wants.
+    /// The part that the transport wants.
     pub(crate) fn transport(&self) -> socketio::Config {
         socketio::Config {
             ping_interval: self.ping_interval,

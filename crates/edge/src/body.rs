@@ -11,11 +11,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
 
-/// How many times the bound is read and thrown away before the line is given up: a client that is still sending when the answer comes
+/// How many times the bound is read and thrown away before the connection is given up: a client that is still sending when the answer comes
 /// often never sees it.
-const PATIENCE: u64 = 8;
+const DRAIN_BOUNDS: u64 = 8;
 
-/// How long a body may take, as long as a request's head may: who sends a byte a minute must not hold a connection for ever.
+/// How long a body may take, as long as a request's head may. A client that sends a byte a minute must not hold a connection for ever.
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// A body that fails with [`TooLarge`] once it has more than so many bytes, and with [`TooSlow`] when it does not come.
@@ -36,7 +36,7 @@ impl Bounded {
 
     /// Reads on after the refusal is certain, so that the client gets to see it.
     pub(crate) async fn throw_away(inner: Body, bound: u64) {
-        let body = Self { inner, left: 0, drain: Some(bound.saturating_mul(PATIENCE)), bound, late: None };
+        let body = Self { inner, left: 0, drain: Some(bound.saturating_mul(DRAIN_BOUNDS)), bound, late: None };
         let _ = http_body_util::BodyExt::collect(body).await;
     }
 }
@@ -103,7 +103,7 @@ impl http_body::Body for Bounded {
                     self.left -= length;
                     return Poll::Ready(Some(Ok(frame)));
                 }
-                None => self.drain = Some(self.bound.saturating_mul(PATIENCE)),
+                None => self.drain = Some(self.bound.saturating_mul(DRAIN_BOUNDS)),
                 Some(left) if length <= left => self.drain = Some(left - length),
                 Some(_) => return Poll::Ready(Some(Err(axum::Error::new(TooLarge(self.bound))))),
             }

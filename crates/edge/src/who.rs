@@ -1,6 +1,6 @@
-//! Who calls, and what the call has paid: `Authorization: Bearer …` becomes a `Caller`. A handler takes one of these extractors, by which
-//! it says what it costs ([`crate::admission`]). Without a valid token the request is refused with `unauthenticated`, past a limit with
-//! `rate_limited`; the body has not been read then.
+//! Who calls, and what the call has paid: `Authorization: Bearer …` becomes a `Caller`. A handler takes one of these extractors and says by it
+//! what it costs ([`crate::admission`]). Without a valid token the request is refused with `unauthenticated`, past a limit with
+//! `rate_limited`, in both cases before its body is read.
 
 use crate::{Admission, Paid, PasswordTry, Peer, Price, Problem};
 use axum::extract::{FromRef, FromRequestParts};
@@ -43,7 +43,7 @@ where
     let address = Peer::of(parts).key();
     let token = match Token::of(&parts.headers) {
         Ok(Token(token)) => token,
-        Err(refusal) => return Ok(admission.nobody(address, refusal)?),
+        Err(refusal) => return Ok(admission.refuse_without_token(address, refusal)?),
     };
     let session = admission.authenticate(&Bus::from_ref(state), address, token).await?;
     let caller = UserCaller { id: session.user.id, username: session.user.username, token: session.token };

@@ -1,9 +1,9 @@
-//! How much text one request may cost, with all its aliases, and all requests of a batch together. What a query could hold is counted
-//! before it runs (`complexity`), but a message has one character or thousands: so what it does hold is counted while it runs.
+//! How many bytes one request may cost, with all its aliases; a batch counts as one request. How many values an answer could hold is counted
+//! before a query runs (`complexity`). But a message has one character or thousands, so its bytes are counted while the query runs.
 //!
-//! Two sums are kept. What services have answered is in memory until the request is answered: once more than [`Limits::read_bytes`] of it
-//! is there, nothing more is asked for, and each field that needed it is `too_large`. The texts that go into the answer may be one and the
-//! same text under thirty names: an answer with more than [`Limits::text_bytes`] of them is not given at all.
+//! Two sums are kept. The services' answers stay in memory until the request is answered: past [`Limits::read_bytes`] no service is asked any
+//! more, and each field that needed one is `too_large`. The answer may hold the same text under thirty aliases: an answer with more than
+//! [`Limits::text_bytes`] of text is not given at all.
 
 use crate::limits::Limits;
 use contract::calls::messages::{Found, OfRoom, Recently, Searched, Stretch};
@@ -23,14 +23,14 @@ pub(crate) struct Budget {
     turn: Mutex<Due>,
 }
 
-/// What is known to who has the turn.
+/// What the holder of the turn may read and change.
 #[derive(Debug)]
 pub(crate) struct Due {
-    /// Reads that are to be paid before anything is asked.
+    /// Reads to pay before a service is asked.
     pub due: u32,
 }
 
-/// The turn at asking; it ends when this is dropped.
+/// The right to ask a service; it ends when this is dropped.
 pub(crate) type Turn<'a> = MutexGuard<'a, Due>;
 
 impl Budget {
@@ -50,17 +50,17 @@ impl Budget {
         }
     }
 
-    /// A subscription's, of which each message that it hears has one [`Budget::anew`].
+    /// A subscription's. Each of its events gets a [`Budget::anew`] of it.
     pub(crate) fn of_event(limits: &Limits) -> Self {
         Self::of(limits.event_bytes, limits.event_bytes, 0)
     }
 
-    /// One with the same bounds, of which nothing has been taken, and with so many reads to be paid.
+    /// A full budget with the same bounds, and with so many reads to pay.
     pub(crate) fn anew(&self, due: u32) -> Self {
         Self::of(self.read_bytes, self.text_bytes, due)
     }
 
-    /// Waits until nothing else is being asked for this request, so that no more is on its way than one answer.
+    /// Waits until no other call of this request is under way, so that at most one answer is on its way.
     ///
     /// # Errors
     /// `too_large` once too much has been read.
@@ -78,7 +78,7 @@ impl Budget {
         self.read.fetch_add(answer.weight(), Ordering::Relaxed);
     }
 
-    /// The text as it goes into the answer; nothing where it has no room there.
+    /// The text as it goes into the answer; empty where the answer has no room for it.
     pub(crate) fn tell<'a>(&self, text: &'a str) -> &'a str {
         let fits = |told: usize| told.checked_add(text.len()).filter(|told| *told <= self.text_bytes);
         if self.told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok() {

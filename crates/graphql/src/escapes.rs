@@ -1,10 +1,10 @@
 //! The escapes of a string that the parser does not know, spelled out before it reads them: `\u{1F44D}`, and a pair of surrogates such as
 //! `\ud83d\udc4d`, which is what Python's `json.dumps` and others write (GraphQL's specification, section 2.9.4, String Value).
 //!
-//! What an escape is longer than its character stands as spaces behind the string, so that an error further on names the line and column
-//! of the text as it was sent.
+//! Where an escape is longer than its character, spaces behind the string make up for it. So a later error names the line and column of the
+//! text as it was sent.
 
-use crate::gate::{behind_block, behind_string, from};
+use crate::lexer::{skip_block_string, skip_string, skip_to};
 use async_graphql::{Pos, ServerError};
 use std::borrow::Cow;
 
@@ -23,9 +23,9 @@ pub(crate) fn spelled_out(text: &str) -> Result<Cow<'_, str>, ServerError> {
         out.push_str(before);
         let bytes = here.as_bytes();
         let (after, is_string) = match bytes {
-            [b'"', b'"', b'"', block @ ..] => (behind_block(block), false),
-            [b'"', string @ ..] => (behind_string(string), true),
-            _ => (from(bytes, |byte| matches!(byte, b'\n' | b'\r')), false),
+            [b'"', b'"', b'"', block @ ..] => (skip_block_string(block), false),
+            [b'"', string @ ..] => (skip_string(string), true),
+            _ => (skip_to(bytes, |byte| matches!(byte, b'\n' | b'\r')), false),
         };
         // Both ends are next to a character of ASCII, or the text's own.
         let (token, after) = here.split_at(here.len() - after.len());

@@ -1,9 +1,9 @@
-//! What `newMessage` hears: the log after the place where it began, read as a replay is read (`ReadMissed`), so that order, membership and
-//! exactly-once are the log's and hold whatever hints were lost. A batch of the log that is told on the bus only wakes those whom it
-//! concerns; where one may be missing ([`Positions`]), all look.
+//! What `newMessage` gets: the log after the position at which the subscription began, read like a replay (`ReadMissed`). So order,
+//! membership and exactly-once come from the log, whatever hints were lost. A batch on the bus only wakes the listeners that it concerns;
+//! where one may be missing ([`GapDetector`]), all of them read.
 
-use crate::ask::Asker;
-use crate::positions::Positions;
+use crate::gap_detector::GapDetector;
+use crate::request_context::RequestContext;
 use bus::{Bus, Heard};
 use contract::calls::messages::{Head, History, Missed, ReadMissed, RoomsOf};
 use contract::log::{Batch, Event};
@@ -17,9 +17,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use vital::Vital;
 
-/// How soon a reading that failed is tried again.
+/// How soon a read that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
-/// How many batches may wait for one listener, who otherwise just looks.
+/// How many batches may wait for one listener; past it the listener just reads the log.
 const QUEUE: usize = 256;
 /// How many entries are read at once.
 const PAGE: u16 = 100;
@@ -29,18 +29,18 @@ const PAGE: u16 = 100;
 enum Pulse {
     /// This was committed.
     Batch(Arc<Batch>),
-    /// Something may have been.
+    /// Something may have been committed.
     Look,
 }
 
-/// Wakes whoever listens.
+/// Wakes the listeners.
 pub(crate) struct Feed {
     pulses: broadcast::Sender<Pulse>,
     task: OnceLock<JoinHandle<()>>,
 }
 
 impl Feed {
-    /// One that nobody wakes.
+    /// A feed that never wakes anybody.
     pub(crate) fn silent() -> Self {
         Self { pulses: broadcast::Sender::new(QUEUE), task: OnceLock::new() }
     }
@@ -59,32 +59,32 @@ impl Feed {
     /// The room's refusal; that of a service that cannot be reached.
     pub(crate) async fn listen(
         &self,
-        asker: Asker,
+        context: RequestContext,
         only: Option<RoomId>,
     ) -> Result<impl Stream<Item = Result<Message, Refusal>> + use<>, Refusal> {
-        // Before the place is read: what is committed after it wakes this listener.
+        // Before the position is read: every commit after it wakes this listener.
         let pulses = self.pulses.subscribe();
-        let me = asker.user()?;
+        let me = context.user()?;
         let me = UserRef { id: me.id, username: me.username.clone() };
         let service = Caller::service("graphql");
         if let Some(room) = only {
-            // Whoever may read the room may listen to it.
-            asker.ask(History { room, before: None, after: None, limit: Limit::try_from(1)? }).await?;
+            // A user who may read the room may subscribe to it.
+            context.ask(History { room, before: None, after: None, limit: Limit::try_from(1)? }).await?;
         }
-        let head = asker.bus.ask(&service, Head {}).await?;
+        let head = context.bus.ask(&service, Head {}).await?;
         let rooms = match only {
             Some(room) => HashSet::from([room]),
-            None => asker.bus.ask(&service, RoomsOf { user: me.id }).await?.rooms.into_iter().map(|room| room.room).collect(),
+            None => context.bus.ask(&service, RoomsOf { user: me.id }).await?.rooms.into_iter().map(|room| room.room).collect(),
         };
         let listener = Listener {
-            bus: asker.bus,
+            bus: context.bus,
             service,
             me,
             only,
             rooms,
             pulses,
             cursor: head.to_string(),
-            // What was committed between the two readings above.
+            // There may be commits between the two reads above.
             more: true,
             ready: VecDeque::new(),
             ended: false,
@@ -103,7 +103,7 @@ impl Drop for Feed {
 
 async fn run(mut batches: bus::Subscription<Batch>, bus: Bus, pulses: broadcast::Sender<Pulse>) {
     let service = Caller::service("graphql");
-    let mut heard = Positions::new();
+    let mut heard = GapDetector::new();
     // Nobody listening to a pulse is fine.
     loop {
         tokio::select! {
@@ -118,19 +118,19 @@ async fn run(mut batches: bus::Subscription<Batch>, bus: Bus, pulses: broadcast:
             () = sleep_until(heard.due()) => {
                 let began = Instant::now();
                 if pulses.receiver_count() == 0 {
-                    heard.are(Vec::new(), began);
-                } else if heard.lacks(began) {
+                    heard.set_end(Vec::new(), began);
+                } else if heard.has_gap(began) {
                     let _ = pulses.send(Pulse::Look);
-                    heard.looked();
+                    heard.forget_gaps();
                 } else {
                     match bus.ask(&service, Head {}).await {
                         Ok(head) => {
-                            if !heard.are(head.positions, began) {
+                            if !heard.set_end(head.positions, began) {
                                 let _ = pulses.send(Pulse::Look);
                             }
                         }
                         // It is asked again after another silence.
-                        Err(_) => heard.wait(began),
+                        Err(_) => heard.restart_silence(began),
                     }
                 }
             }
@@ -138,17 +138,17 @@ async fn run(mut batches: bus::Subscription<Batch>, bus: Bus, pulses: broadcast:
     }
 }
 
-/// One who listens.
+/// One subscription.
 struct Listener {
     bus: Bus,
     service: Caller,
     me: UserRef,
     only: Option<RoomId>,
-    /// The rooms that the user is in, as far as has been read: only to tell whether a batch is worth a look.
+    /// The user's rooms, as far as the log has been read: they only tell whether a batch is worth a read.
     rooms: HashSet<RoomId>,
     pulses: broadcast::Receiver<Pulse>,
     cursor: String,
-    /// Whether there is something to read without being woken.
+    /// Whether there is more to read without a pulse.
     more: bool,
     ready: VecDeque<Message>,
     ended: bool,
@@ -183,7 +183,7 @@ impl Listener {
                 Err(RecvError::Closed) => return false,
             }
         }
-        // One reading answers all that wait by now.
+        // One read covers all pulses that wait by now.
         while self.pulses.try_recv().is_ok() {}
         true
     }
@@ -245,7 +245,7 @@ fn concerns(batch: &Batch, me: UserId, rooms: &HashSet<RoomId>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::positions::{ORDER, SILENCE};
+    use crate::gap_detector::{REORDER_WAIT, SILENCE};
     use contract::{Answer, Cursor};
     use std::sync::Mutex;
 
@@ -301,9 +301,9 @@ mod tests {
             log.0.lock().unwrap()[1] = 1_000;
             for position in positions {
                 bus.publish(Batch { epoch: 1, partition: 1, first: *position, last: *position, entries: Vec::new() });
-                tokio::time::sleep(ORDER / 4).await;
+                tokio::time::sleep(REORDER_WAIT / 4).await;
             }
-            tokio::time::sleep(ORDER).await;
+            tokio::time::sleep(REORDER_WAIT).await;
             let told: Vec<Pulse> = std::iter::from_fn(|| pulses.try_recv().ok()).collect();
             let looks = told.iter().filter(|pulse| matches!(pulse, Pulse::Look)).count();
             (told.len() - looks, looks)

@@ -1,42 +1,25 @@
-//! Every route of this edge: `/graphql` takes requests, WebSockets and people who want to look around.
+//! Every route of this edge: `/graphql` takes requests, opens WebSockets, and has a page to look around.
 
 use crate::answer::{self, Form};
-use crate::ask::Asker;
 use crate::budget::Budget;
 use crate::document::{GraphqlAnswer, GraphqlRequest, Refused};
 use crate::feed::Feed;
-use crate::limits::Limits;
 use crate::request::{Body, InQuery, May, Parameters};
+use crate::request_context::RequestContext;
 use crate::schema::{Schema, schema};
+use crate::settings::Settings;
 use crate::socket::{self, Sockets};
 use crate::{page, schema::sdl};
 use axum::extract::{FromRef, FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bus::Bus;
-use contract::{Caller, Clock, Refusal};
+use contract::{Caller, Clock};
 use edge::{Admission, Problem, Reads};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use vital::Vital;
-
-/// What an operator can set about this edge.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// How much one request may ask for.
-    pub limits: Limits,
-    /// Bytes of the largest frame that a socket may send; 0 is no limit. 128 KiB.
-    pub frame_bytes: usize,
-    /// Sockets that one address may have here; 0 is no limit. 200.
-    pub sockets_per_address: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { limits: Limits::default(), frame_bytes: 128 * 1024, sockets_per_address: 200 }
-    }
-}
 
 /// GraphQL at work. When the last handle is dropped, nothing more is listened to.
 #[derive(Clone)]
@@ -52,25 +35,25 @@ struct Inner {
 }
 
 impl Inner {
-    /// One who asks, with what one request may cost.
-    fn asker(&self, who: Caller) -> Asker {
+    /// The context of one request.
+    fn context(&self, who: Caller) -> RequestContext {
         let budget = Arc::new(Budget::new(&self.settings.limits));
-        Asker { bus: self.bus.clone(), admission: Arc::clone(&self.admission), who, budget }
+        RequestContext { bus: self.bus.clone(), admission: Arc::clone(&self.admission), who, budget }
     }
 }
 
 #[derive(Clone)]
-struct Shared(Arc<Inner>);
+struct GraphqlState(Arc<Inner>);
 
-impl FromRef<Shared> for Bus {
-    fn from_ref(shared: &Shared) -> Bus {
-        shared.0.bus.clone()
+impl FromRef<GraphqlState> for Bus {
+    fn from_ref(state: &GraphqlState) -> Bus {
+        state.0.bus.clone()
     }
 }
 
-impl FromRef<Shared> for Arc<Admission> {
-    fn from_ref(shared: &Shared) -> Arc<Admission> {
-        Arc::clone(&shared.0.admission)
+impl FromRef<GraphqlState> for Arc<Admission> {
+    fn from_ref(state: &GraphqlState) -> Arc<Admission> {
+        Arc::clone(&state.0.admission)
     }
 }
 
@@ -94,7 +77,7 @@ impl Graphql {
             .routes(routes!(execute, look))
             .route("/graphql/{file}", get(page::file))
             .route("/graphql/schema.graphql", get(async || page::text(sdl())))
-            .with_state(Shared(Arc::clone(&self.0)))
+            .with_state(GraphqlState(Arc::clone(&self.0)))
     }
 
     /// Closes every socket, with a code after which clients come back, and takes no new ones.
@@ -110,7 +93,7 @@ impl Graphql {
 #[utoipa::path(post, path = "/graphql", operation_id = "graphql", tag = "graphql", request_body = GraphqlRequest, security(("token" = [])),
     responses((status = 200, description = "`data`, and `errors` where there are any.",
         content((GraphqlAnswer = "application/json"), (GraphqlAnswer = "application/graphql-response+json"))), Refused))]
-async fn execute(State(Shared(graphql)): State<Shared>, who: Result<Reads, Problem>, request: Request) -> Response {
+async fn execute(State(GraphqlState(graphql)): State<GraphqlState>, who: Result<Reads, Problem>, request: Request) -> Response {
     let form = Form::wanted(request.headers());
     match take(&graphql, who, request, form).await {
         Ok(response) => response,
@@ -121,18 +104,18 @@ async fn execute(State(Shared(graphql)): State<Shared>, who: Result<Reads, Probl
 async fn take(graphql: &Inner, who: Result<Reads, Problem>, request: Request, form: Form) -> Result<Response, Problem> {
     let Reads(who) = who?;
     let text = edge::json_text(request).await?;
-    let asker = graphql.asker(who);
+    let context = graphql.context(who);
     Ok(match Body::read(&text, &graphql.settings.limits)? {
-        Body::One(parameters) => answer::one(run(graphql, &asker, parameters, May::Change).await, form),
+        Body::One(parameters) => answer::one(run(graphql, &context, parameters, May::Change).await, form),
         Body::Batch(several) => {
             let mut responses = answer::Batch::new();
-            // One after the other: a batch is no way to be served by more readers than others are.
+            // One after the other: a batch must not occupy more readers than other requests.
             for (number, parameters) in several.into_iter().enumerate() {
                 // The first is paid for with the request.
-                let refused = if number == 0 { None } else { asker.pay_more(1).err() };
+                let refused = if number == 0 { None } else { context.pay_more(1).err() };
                 responses.add(match refused {
                     Some(refusal) => async_graphql::Response::from_errors(vec![crate::refuse::server_error(&refusal)]),
-                    None => run(graphql, &asker, parameters, May::Change).await,
+                    None => run(graphql, &context, parameters, May::Change).await,
                 });
             }
             responses.told(form)
@@ -148,10 +131,10 @@ async fn take(graphql: &Inner, who: Result<Reads, Problem>, request: Request, fo
 #[utoipa::path(get, path = "/graphql", operation_id = "getGraphqlPage", tag = "graphql", params(InQuery), security((), ("token" = [])),
     responses((status = 200, description = "The page, or an answer.", content((String = "text/html"), (GraphqlAnswer = "application/json"),
         (GraphqlAnswer = "application/graphql-response+json"))), Refused))]
-async fn look(State(shared): State<Shared>, request: Request) -> Response {
-    // The page is for everybody, and on a socket the token comes later: neither is a call without a token.
-    let graphql = &*shared.0;
-    if socket::is_asked_for(request.headers()) {
+async fn look(State(state): State<GraphqlState>, request: Request) -> Response {
+    // The page is for everybody, and on a socket the token comes later: neither counts as a call without a token.
+    let graphql = &*state.0;
+    if websocket::is_asked_for(request.headers()) {
         return socket::open(Arc::clone(&graphql.sockets), request);
     }
     let (mut parts, _) = request.into_parts();
@@ -160,28 +143,23 @@ async fn look(State(shared): State<Shared>, request: Request) -> Response {
         return page::index();
     }
     let form = Form::wanted(&parts.headers);
-    let who = Reads::from_request_parts(&mut parts, &shared).await;
+    let who = Reads::from_request_parts(&mut parts, &state).await;
     let parameters = edge::read_query::<InQuery>(parts.uri.query().unwrap_or_default()).and_then(InQuery::parameters);
     match (who, parameters) {
         (Ok(Reads(who)), Ok(parameters)) => {
-            let asker = graphql.asker(who);
-            answer::one(run(graphql, &asker, parameters, May::Read).await, form)
+            let context = graphql.context(who);
+            answer::one(run(graphql, &context, parameters, May::Read).await, form)
         }
         (Err(Problem(refusal)), _) | (_, Err(refusal)) => answer::refused(refusal, form),
     }
 }
 
 /// Runs one request, if it may.
-async fn run(graphql: &Inner, asker: &Asker, parameters: Parameters, may: May) -> async_graphql::Response {
+async fn run(graphql: &Inner, context: &RequestContext, parameters: Parameters, may: May) -> async_graphql::Response {
     match parameters.admit(&graphql.settings.limits, may) {
-        Ok(admitted) => asker.checked(graphql.schema.execute(admitted.request.data(asker.clone())).await),
+        Ok(admitted) => context.checked(graphql.schema.execute(admitted.request.data(context.clone())).await),
         Err(refused) => *refused,
     }
-}
-
-/// What a WebSocket that cannot be opened is answered.
-pub(crate) fn cannot_open(refusal: Refusal) -> Response {
-    Problem(refusal).into_response()
 }
 
 #[cfg(test)]

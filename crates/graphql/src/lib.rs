@@ -1,34 +1,37 @@
-//! GraphQL for retrieval: a third thin edge over the calls that REST and Socket.IO ask too, so with the same rights.
+//! GraphQL for retrieval: a third thin edge over the calls that REST and Socket.IO ask too, with the same rights.
 //!
-//! `http` has the routes, `schema` what can be asked (its docs are the SDL's). A query passes `gate` before anything is looked at:
-//! deep, wide and endless ones are refused by what they say, not by what they cost; what only running it can tell, how long its messages
-//! are, is bounded by `budget`. `groups` is why a list of rooms with the messages
-//! and senders of each costs a fixed number of calls. `charge` is what operations cost. `socket` speaks `graphql-transport-ws`, and `feed` is what
-//! `newMessage` hears; `positions` tells it that a hint was lost.
+//! `http` has the routes, `schema` what can be asked (its docs are the SDL's). `query_limits` refuses deep, wide and endless queries by their
+//! text, before anything runs; `budget` bounds the bytes, which only running a query can tell; `operation_cost` is what operations cost.
+//! `batch_loader` is why a list of rooms with the messages and senders of each costs a fixed number of calls. `socket` speaks
+//! `graphql-transport-ws`, `feed` wakes subscriptions, and `gap_detector` tells it that a hint was lost.
 //!
-//! It may know contract, the bus and edge. It keeps nothing, decides nothing about who may do what, and knows no service but by its
-//! calls.
+//! It may know contract, the bus, edge and websocket. It keeps nothing, decides nothing about who may do what, and knows no service but by
+//! its calls.
 
 mod answer;
-mod ask;
+mod batch_loader;
 mod budget;
-mod charge;
 mod document;
 mod escapes;
 mod feed;
-mod gate;
-mod groups;
+mod gap_detector;
 pub mod http;
+mod lexer;
 mod limits;
+mod operation_cost;
 mod page;
-mod positions;
+mod paging;
+mod query_limits;
 mod refuse;
 mod request;
+mod request_context;
 mod schema;
+mod settings;
 mod socket;
 #[cfg(test)]
 mod testing;
 
-pub use http::{Graphql, Settings};
+pub use http::Graphql;
 pub use limits::Limits;
 pub use schema::sdl;
+pub use settings::Settings;

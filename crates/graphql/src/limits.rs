@@ -1,4 +1,4 @@
-//! How much one request may ask for. All of it is looked at before anything is asked of a service.
+//! How much one request may ask for: the numbers. `query_limits`, `budget` and `operation_cost` hold requests to them.
 
 /// The bounds. Introspection as the usual tools ask for it stays below half of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +15,13 @@ pub struct Limits {
     pub aliases: usize,
     /// Directives, fragments followed.
     pub directives: usize,
-    /// Values that the answer could hold: a field of one of `first: 50` counts fifty times.
+    /// Values that the answer could hold: a field of each item of `first: 50` counts fifty times.
     pub complexity: usize,
-    /// Bytes that services may have answered for one request (a whole batch is one) when more is asked for: about what it holds in memory.
+    /// Bytes that services may have answered for one request (a batch is one) before it asks for more: about what it holds in memory.
     pub read_bytes: usize,
     /// Bytes of messages' text in the answer to one request.
     pub text_bytes: usize,
-    /// Both of that for each message that a subscription hears: many may be heard at once on a socket.
+    /// Both of these for each event of a subscription: a socket may get many at once.
     pub event_bytes: usize,
     /// Requests in one batch.
     pub batch: usize,

@@ -1,7 +1,7 @@
 //! Reading a request: one, or a batch of them, out of a body, a query string or a `subscribe` message.
 
-use crate::gate::{self, Stopped};
 use crate::limits::Limits;
+use crate::query_limits::{self, QueryRefused};
 use crate::refuse::{server_error, with_code};
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, Variables};
@@ -17,7 +17,7 @@ pub(crate) struct Parameters {
     query: String,
     operation_name: Option<String>,
     variables: Option<Map<String, Value>>,
-    /// Nothing is known of any, and none is refused.
+    /// None is known, and none is refused.
     #[serde(rename = "extensions")]
     _extensions: Option<Map<String, Value>>,
 }
@@ -85,42 +85,42 @@ impl InQuery {
     }
 }
 
-/// Whether a request may change something (there is nothing yet that could be changed, and a GET never may).
+/// Whether a request may change something. A GET never may; there is no mutation yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum May {
     Read,
     Change,
 }
 
-/// A request that has passed the gate.
+/// A request within its limits.
 pub(crate) struct Admitted {
     pub request: Request,
-    /// Whether it is answered again and again.
+    /// Whether it is a subscription.
     pub subscribes: bool,
 }
 
 impl Parameters {
-    /// Lets it pass the gate.
+    /// Holds it to the limits.
     ///
     /// # Errors
-    /// The answer to one that has not.
+    /// The answer to a request that is refused.
     pub(crate) fn admit(self, limits: &Limits, may: May) -> Result<Admitted, Box<Response>> {
         let refused = |refusal: Refusal| Box::new(Response::from_errors(vec![server_error(&refusal)]));
-        let passed = gate::pass(&self.query, limits).map_err(|stopped| match stopped {
-            Stopped::Syntax(error) => Box::new(Response::from_errors(vec![with_code(error)])),
-            Stopped::TooMuch(refusal) => refused(refusal),
+        let checked = query_limits::check(&self.query, limits).map_err(|refused_query| match refused_query {
+            QueryRefused::Syntax(error) => Box::new(Response::from_errors(vec![with_code(error)])),
+            QueryRefused::TooMuch(refusal) => refused(refusal),
         })?;
-        if passed.mutates && may == May::Read {
+        if checked.mutates && may == May::Read {
             return Err(refused(Refusal::new(Code::MethodNotAllowed, "a mutation is sent with POST").about("query")));
         }
         let operation = self.operation_name.as_deref();
         let of_name = |name: Option<&str>| operation.is_none() || name == operation;
-        let mut operations = passed.document.operations.iter().filter(|(name, _)| of_name(name.map(|name| name.as_str())));
+        let mut operations = checked.document.operations.iter().filter(|(name, _)| of_name(name.map(|name| name.as_str())));
         let subscribes = operations.any(|(_, operation)| operation.node.ty == OperationType::Subscription);
         let mut request = Request::new(self.query);
         request.operation_name = self.operation_name;
         request.variables = Variables::from_json(Value::Object(self.variables.unwrap_or_default()));
-        request.set_parsed_query(passed.document);
+        request.set_parsed_query(checked.document);
         Ok(Admitted { request, subscribes })
     }
 }

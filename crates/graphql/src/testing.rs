@@ -1,9 +1,9 @@
 //! For tests: a house of one user and one room, whose services answer out of memory.
 
-use crate::ask::Asker;
 use crate::budget::Budget;
 use crate::feed::Feed;
 use crate::limits::Limits;
+use crate::request_context::RequestContext;
 use crate::schema::schema;
 use async_graphql::{Request, Response};
 use bus::Bus;
@@ -60,23 +60,23 @@ impl House {
         self.bus.publish(Batch { epoch: 1, partition: 0, first: position, last: position, entries });
     }
 
-    fn asker(&self, admission: &Arc<Admission>, budget: Budget) -> Asker {
+    fn context(&self, admission: &Arc<Admission>, budget: Budget) -> RequestContext {
         let User { id, username, .. } = self.ann.clone();
         let who = Caller::User(UserCaller { id, username, token: TokenId::from_bytes([1; 16]) });
-        Asker { bus: self.bus.clone(), admission: Arc::clone(admission), who, budget: Arc::new(budget) }
+        RequestContext { bus: self.bus.clone(), admission: Arc::clone(admission), who, budget: Arc::new(budget) }
     }
 
     /// Asks as ann; the request has been paid for.
     pub(crate) async fn ask(&self, admission: &Arc<Admission>, query: &str) -> Response {
         let limits = Limits::default();
-        let request = Request::new(query).data(self.asker(admission, Budget::new(&limits)));
+        let request = Request::new(query).data(self.context(admission, Budget::new(&limits)));
         schema(Arc::new(Feed::silent()), &limits).execute(request).await
     }
 
     /// Subscribes as ann.
     pub(crate) fn subscribe(&self, admission: &Arc<Admission>, query: &str) -> BoxStream<'static, Response> {
         let limits = Limits::default();
-        let request = Request::new(query).data(self.asker(admission, Budget::of_event(&limits)));
+        let request = Request::new(query).data(self.context(admission, Budget::of_event(&limits)));
         schema(Feed::start(self.bus.clone(), &Vital::new()), &limits).execute_stream(request)
     }
 }

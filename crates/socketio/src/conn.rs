@@ -156,7 +156,7 @@ impl Conn {
     /// Bytes that were accepted for this client and that the network (for a polling client: an answer to it) has not taken yet, the
     /// transport's headers included. What the kernel holds does not count.
     pub fn behind(&self) -> usize {
-        self.link.flow.behind()
+        self.link.backpressure.behind()
     }
 
     /// Bytes that can still be queued before [`Conn::send`] answers [`SendError::Full`]; small packets can meet the bound in packets
@@ -169,7 +169,7 @@ impl Conn {
     /// the pace at which the client takes it.
     pub async fn drained(&self, bytes: usize) -> bool {
         loop {
-            let mut moved = pin!(self.link.flow.moved());
+            let mut moved = pin!(self.link.backpressure.moved());
             moved.as_mut().enable();
             if !self.is_open() {
                 return false;
@@ -185,7 +185,7 @@ impl Conn {
     /// then, so that nothing of it outlives the connection.
     pub async fn over(&self) {
         loop {
-            let mut moved = pin!(self.link.flow.moved());
+            let mut moved = pin!(self.link.backpressure.moved());
             moved.as_mut().enable();
             if self.is_over() {
                 return;
@@ -211,7 +211,7 @@ impl Conn {
     /// The client's part is over, whatever becomes of the transport.
     pub(crate) fn end(&self) {
         self.status.store(CLOSED, Ordering::Release);
-        self.link.flow.wake();
+        self.link.backpressure.wake();
     }
 }
 

@@ -19,7 +19,7 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// # Errors
     /// What the client is answered instead.
-    fn open(&self, _request: &Parts) -> Result<Place, Box<Response>> {
+    fn open(&self, _request: &Parts) -> Result<TransportGuard, Box<Response>> {
         Ok(Box::new(()))
     }
 
@@ -44,8 +44,8 @@ pub trait Handler: Send + Sync + 'static {
     fn disconnected(&self, conn: &Arc<Conn>, reason: &'static str);
 }
 
-/// What [`Handler::open`] gives for a transport; dropped when that has ended.
-pub type Place = Box<dyn Any + Send + Sync>;
+/// What [`Handler::open`] gives for a transport; dropped when the transport has ended.
+pub type TransportGuard = Box<dyn Any + Send + Sync>;
 
 /// An event that a client sent.
 #[derive(Debug)]

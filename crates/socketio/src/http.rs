@@ -1,5 +1,5 @@
-//! What stands before the engine: bounds a polling body, counts a polling answer, and opens websockets over a
-//! [`Wire`].
+//! The HTTP endpoint before the engine: it bounds polling bodies, counts polling answers, and opens websockets over a
+//! [`WebSocketTransport`].
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -10,50 +10,50 @@ use axum::{
 };
 use bytes::Bytes;
 use engineioxide::{ProtocolVersion, service::EngineIoService, socket::Sid};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower::Service;
+use websocket::HandshakeError;
 
 use crate::{
     config::ENGINE_MAX_PAYLOAD,
-    hub::Hub,
+    connection_table::ConnectionTable,
     link::{Attached, Link},
-    wire::Wire,
+    websocket_transport::WebSocketTransport,
 };
 
 /// Everything that a request needs.
 #[derive(Debug, Clone)]
-pub(crate) struct Door {
-    pub(crate) engine: EngineIoService<Hub>,
-    pub(crate) hub: Arc<Hub>,
+pub(crate) struct Endpoint {
+    pub(crate) engine: EngineIoService<ConnectionTable>,
+    pub(crate) table: Arc<ConnectionTable>,
 }
 
 /// Answers one request, whichever it is.
-pub(crate) async fn serve(State(door): State<Door>, request: Request) -> Response {
+pub(crate) async fn serve(State(endpoint): State<Endpoint>, request: Request) -> Response {
     let query = Query::read(request.uri().query().unwrap_or_default());
-    if query.sid.is_none() && door.hub.is_closing() {
+    if query.sid.is_none() && endpoint.table.is_closing() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     if query.websocket && query.known_version && request.method() == Method::GET {
-        return door.upgrade(request, query.sid);
+        return endpoint.upgrade(request, query.sid);
     }
     let link = match &query.sid {
-        Some(Ok(sid)) => door.hub.find(*sid),
+        Some(Ok(sid)) => endpoint.table.find(*sid),
         _ => None,
     };
     match *request.method() {
-        Method::POST => door.post(request, link).await,
+        Method::POST => endpoint.post(request, link).await,
         Method::GET => match link {
             Some(link) => {
-                let max_answer = door.hub.config.max_burst;
-                without_close(counted(door.pass(request).await, &link), &link, max_answer).await
+                let max_answer = endpoint.table.config.max_burst;
+                without_close(counted(endpoint.pass(request).await, &link), &link, max_answer).await
             }
-            None if query.sid.is_none() => door.open(request, query.plain_polling).await,
-            None => door.pass(request).await,
+            None if query.sid.is_none() => endpoint.open(request, query.plain_polling).await,
+            None => endpoint.pass(request).await,
         },
-        _ => door.pass(request).await,
+        _ => endpoint.pass(request).await,
     }
 }
 
@@ -84,10 +84,10 @@ impl Query {
     }
 }
 
-impl Door {
+impl Endpoint {
     /// Lets the engine answer.
     async fn pass(mut self, mut request: Request) -> Response {
-        // Without this, the engine cannot open a websocket that nobody could stop.
+        // With it, the engine could open a websocket that nobody could stop.
         request.extensions_mut().remove::<OnUpgrade>();
         let answer: Result<_, Infallible> = self.engine.call(request).await;
         match answer {
@@ -96,10 +96,10 @@ impl Door {
         }
     }
 
-    /// A link for a new session, if the handler has a place for it.
+    /// A link for a new session, unless the handler refuses it.
     fn link(&self, request: &Parts) -> Result<Arc<Link>, Box<Response>> {
-        let place = self.hub.handler.open(request)?;
-        Ok(Arc::new(Link::new(&self.hub.config, place)))
+        let guard = self.table.handler.open(request)?;
+        Ok(Arc::new(Link::new(&self.table.config, guard)))
     }
 
     /// Opens a polling session.
@@ -112,24 +112,23 @@ impl Door {
         if plain {
             forget_head(&mut parts, Uri::from_static("/?EIO=4&transport=polling"));
         }
-        let max_payload = self.hub.config.max_payload;
+        let max_payload = self.table.config.max_payload;
         told_the_bound(self.pass(Request::from_parts(parts, body)).await, max_payload).await
     }
 
-    /// Takes a polling body in whole; one that is too big closes its session, and so does one that overlaps another, as the reference
-    /// server has it.
+    /// Takes a whole polling body. One that is too big closes its session, and so does one that overlaps another, as in the reference server.
     async fn post(self, request: Request, link: Option<Arc<Link>>) -> Response {
         let (parts, body) = request.into_parts();
         let Some(link) = link else {
-            // The engine says what is wrong; nothing is read of what belongs to nobody.
+            // The engine says what is wrong; a body without a session is not read.
             return self.pass(Request::from_parts(parts, Body::empty())).await;
         };
-        let Some(_turn) = link.begin_post() else {
+        let Some(_posting) = link.begin_post() else {
             link.close("transport error");
             return bad_request("3", "Bad request");
         };
         let body = tokio::select! {
-            body = to_bytes(body, self.hub.config.max_payload) => body,
+            body = to_bytes(body, self.table.config.max_payload) => body,
             () = link.over() => return bad_request("1", "Session ID unknown"),
         };
         match body {
@@ -143,9 +142,9 @@ impl Door {
 
     /// Answers the websocket handshake, and hands the connection to the engine when it is there.
     fn upgrade(mut self, mut request: Request, sid: Option<Result<Sid, ()>>) -> Response {
-        let key = match websocket_key(request.headers()) {
-            Ok(key) => key,
-            Err(refusal) => return *refusal,
+        let accepted = match websocket::accept(request.headers()) {
+            Ok(accepted) => accepted,
+            Err(error) => return refused(error),
         };
         let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
             return bad_request("3", "Bad request");
@@ -160,7 +159,7 @@ impl Door {
                 }
                 Err(refusal) => return *refusal,
             },
-            Some(sid) => match sid.ok().and_then(|sid| self.hub.find(sid)) {
+            Some(sid) => match sid.ok().and_then(|sid| self.table.find(sid)) {
                 None => return bad_request("1", "Session ID unknown"),
                 Some(link) if !link.begin_upgrade() => return bad_request("3", "Bad request"),
                 Some(link) => link,
@@ -172,67 +171,30 @@ impl Door {
                 link.no_upgrade();
                 return;
             };
-            let wire = Wire::new(TokioIo::new(stream), link);
+            let transport = WebSocketTransport::new(TokioIo::new(stream), link);
             let request = http::Request::from_parts(parts, ());
-            if let Err(error) = self.engine.call((wire, request)).await {
+            if let Err(error) = self.engine.call((transport, request)).await {
                 tracing::debug!(%error, "the engine refused a websocket");
             }
         });
-        let mut answer = StatusCode::SWITCHING_PROTOCOLS.into_response();
-        let headers = answer.headers_mut();
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
-        answer
+        (StatusCode::SWITCHING_PROTOCOLS, accepted).into_response()
     }
 }
 
-/// Forgets what a transport was asked for with: the engine keeps the request as long as the session, and what was read of it would keep
-/// the whole buffer that it was read into.
+/// Forgets the headers and the URI of the request that opens a transport. The engine keeps the request as long as the session, and they would
+/// keep the whole buffer that they were read into.
 fn forget_head(parts: &mut Parts, instead: Uri) {
     parts.headers = HeaderMap::new();
     parts.uri = instead;
 }
 
-/// The version of the websocket protocol, the only one there is (RFC 6455).
-const VERSION: &str = "13";
-
-/// The answer to the client's key, if the headers are those of a websocket handshake (RFC 6455, section 4.2.1).
-fn websocket_key(headers: &HeaderMap) -> Result<HeaderValue, Box<Response>> {
-    let names = |name, word: &str| {
-        headers
-            .get_all(name)
-            .iter()
-            .any(|value| value.to_str().is_ok_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))))
-    };
-    let bad = || Box::new(bad_request("3", "Bad request"));
-    if !names(header::UPGRADE, "websocket") || !names(header::CONNECTION, "upgrade") {
-        return Err(bad());
+/// What a client is answered whose handshake is refused.
+fn refused(error: HandshakeError) -> Response {
+    let bad = bad_request("3", "Bad request");
+    match error {
+        HandshakeError::OtherVersion => (StatusCode::UPGRADE_REQUIRED, websocket::other_version(), bad).into_response(),
+        HandshakeError::NoUpgrade | HandshakeError::BadKey => bad,
     }
-    if only(headers, header::SEC_WEBSOCKET_VERSION) != Some(VERSION) {
-        return Err(Box::new(other_version()));
-    }
-    let key = only(headers, header::SEC_WEBSOCKET_KEY).filter(|key| is_16_bytes(key)).ok_or_else(bad)?;
-    derive_accept_key(key.as_bytes()).parse().map_err(|_| bad())
-}
-
-/// The value of a header that comes once.
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    values.next().is_none().then(|| value.trim())
-}
-
-/// Whether this is the base64 of 16 bytes: 22 characters that say something, and 2 that fill up. What the last of the 22 says past
-/// the 16th byte does not matter, as with any decoder that is not strict.
-fn is_16_bytes(key: &str) -> bool {
-    key.len() == 24 && key.strip_suffix("==").is_some_and(|said| said.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'+' || c == b'/'))
-}
-
-/// What a client of another version is answered: the version that is spoken here (RFC 6455, section 4.4; RFC 9110, section 15.5.22).
-fn other_version() -> Response {
-    let headers = [(header::SEC_WEBSOCKET_VERSION, VERSION), (header::UPGRADE, "websocket"), (header::CONNECTION, "Upgrade")];
-    (StatusCode::UPGRADE_REQUIRED, headers, bad_request("3", "Bad request")).into_response()
 }
 
 /// An error in the reference server's form.
@@ -242,24 +204,24 @@ fn bad_request(code: &str, message: &str) -> Response {
     (StatusCode::BAD_REQUEST, json, body).into_response()
 }
 
-/// Counts what a polling answer carries as having left.
+/// Counts the bytes of a polling answer as written.
 fn counted(answer: Response, link: &Link) -> Response {
     let length = answer.headers().get(header::CONTENT_LENGTH);
     if let Some(bytes) = length.and_then(|it| it.to_str().ok()?.parse().ok())
         && link.is_polling()
     {
-        link.flow.wrote(bytes);
+        link.backpressure.wrote(bytes);
     }
     answer
 }
 
-/// Takes the engine's CLOSE out of an answer to a client that is hung up on. Where there is nothing else in it, the session is not known
-/// any more, as it is not from here on.
+/// Takes the engine's CLOSE out of an answer to a client that is hung up on. Where nothing else is in it, the answer is that the session is
+/// unknown, as it is from here on.
 async fn without_close(answer: Response, link: &Link, max_answer: usize) -> Response {
     /// What stands between two packets, and Engine.IO's CLOSE.
     const SEPARATOR: u8 = 0x1e;
     const CLOSE: &[u8] = b"1";
-    if !link.flow.is_hung_up() || answer.status() != StatusCode::OK {
+    if !link.backpressure.is_hung_up() || answer.status() != StatusCode::OK {
         return answer;
     }
     let (mut parts, body) = answer.into_parts();

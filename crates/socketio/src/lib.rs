@@ -8,25 +8,26 @@
 //! an acknowledgement and never sends binary. Nothing that a client sends reaches another connection or panics.
 //!
 //! Read [`Handler`] for what a user of this crate writes, [`Server`] for how it is mounted, [`Conn`] for what can be done with a
-//! connection. The packets are in `packet.rs`, the life of a connection in `reader.rs`, what a client is owed in `flow.rs`.
+//! connection. The packets are in `packet.rs`, the life of a connection in `reader.rs`, how far a client is behind in `backpressure.rs`.
 
+mod backpressure;
 mod config;
 mod conn;
-mod flow;
+mod connection_table;
+mod deadlines;
 mod frame;
 mod handler;
 mod http;
-mod hub;
 mod link;
 mod packet;
 mod reader;
 mod server;
-mod sweep;
-mod wire;
+mod slow_client;
+mod websocket_transport;
 
 pub use config::Config;
 pub use conn::{Conn, SendError};
 pub use frame::Frame;
 pub use futures_util::future::BoxFuture;
-pub use handler::{Ack, ConnectError, Handler, Incoming, Place};
+pub use handler::{Ack, ConnectError, Handler, Incoming, TransportGuard};
 pub use server::Server;

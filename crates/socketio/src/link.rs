@@ -1,4 +1,4 @@
-//! One engine connection, whatever its transport: what is shared between its reader, its writer, the sweep and its [`Conn`](crate::Conn)s.
+//! One engine connection, whatever its transport: what its reader, its writer, the sweep and its [`Conn`](crate::Conn)s share.
 
 use std::{
     pin::pin,
@@ -12,14 +12,14 @@ use std::{
 use engineioxide::{DisconnectReason, Socket, Str, TransportType};
 use tokio::{runtime::Handle, sync::mpsc::error::TrySendError, time::Instant};
 
-use crate::{Config, Place, SendError, flow::Flow, reader::Reader};
+use crate::{Config, SendError, TransportGuard, backpressure::Backpressure, reader::Reader, slow_client::SlowClientDetector};
 
-/// The engine's idea of a connection, which carries ours.
-pub(crate) type EngineSocket = Socket<Slot>;
+/// The engine's own connection, which carries ours.
+pub(crate) type EngineSocket = Socket<LinkCell>;
 
 /// Where an engine socket keeps its link; filled before its first packet.
 #[derive(Debug, Default)]
-pub(crate) struct Slot(pub(crate) OnceLock<Arc<Link>>);
+pub(crate) struct LinkCell(pub(crate) OnceLock<Arc<Link>>);
 
 /// Carries a link, which is made before its engine socket, through the request's extensions.
 #[derive(Debug, Clone)]
@@ -28,88 +28,70 @@ pub(crate) struct Attached(pub(crate) Arc<Link>);
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) flow: Flow,
+    pub(crate) backpressure: Backpressure,
     reader: Mutex<Reader>,
-    watch: Mutex<Watch>,
+    deadlines: Mutex<Deadlines>,
     closed: AtomicBool,
     reason: OnceLock<&'static str>,
     /// Weak, because the socket holds the link.
     socket: OnceLock<Weak<EngineSocket>>,
-    /// Closing a socket spawns, and a handler may close from a thread that is none of the runtime's.
+    /// Closing a socket spawns a task, and a handler may close it from a thread outside the runtime.
     runtime: Handle,
     max_burst: usize,
-    /// Given back when the session has ended.
-    place: Mutex<Option<Place>>,
+    /// Dropped when the session has ended.
+    guard: Mutex<Option<TransportGuard>>,
     /// Whether a polling body is being taken.
     posting: AtomicBool,
-    /// Whether a websocket is there that is to take the place of polling.
+    /// Whether a websocket has come to replace polling.
     upgrading: AtomicBool,
 }
 
-/// What only one request of a session may do at a time, until it is dropped.
+/// The right to do what only one request of a session may do at a time, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn<'a>(&'a AtomicBool);
+pub(crate) struct PostGuard<'a>(&'a AtomicBool);
 
-impl Drop for Turn<'_> {
+impl Drop for PostGuard<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
 }
 
-/// What the sweep looks at.
+/// What the sweep looks at; see `deadlines.rs`.
 #[derive(Debug)]
-pub(crate) struct Watch {
-    /// Since when the connection is not connected to `/`.
-    pub(crate) waiting: Option<Instant>,
-    /// Since when it is closing.
-    pub(crate) closing: Option<Instant>,
-    /// What had been accepted and written at a moment, to see later whether it has left.
-    pub(crate) mark: Option<Mark>,
-    /// What had been accepted at the last look at what is left untaken.
-    pub(crate) look: Look,
-}
-
-/// See [`Watch::look`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Look {
-    pub(crate) at: Instant,
-    pub(crate) accepted: u64,
-}
-
-/// See [`Watch::mark`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark {
-    pub(crate) at: Instant,
-    pub(crate) accepted: u64,
-    pub(crate) written: u64,
+pub(crate) struct Deadlines {
+    /// Since when the client is not connected to `/`.
+    pub(crate) unconnected_since: Option<Instant>,
+    /// Since when the connection is closing.
+    pub(crate) closing_since: Option<Instant>,
+    pub(crate) slow_client: SlowClientDetector,
 }
 
 impl Link {
     /// A link without a socket yet; call it within the runtime.
-    pub(crate) fn new(config: &Config, place: Place) -> Self {
+    pub(crate) fn new(config: &Config, guard: TransportGuard) -> Self {
         let now = Instant::now();
-        let watch = Watch { waiting: Some(now), closing: None, mark: None, look: Look { at: now, accepted: 0 } };
+        let deadlines = Deadlines { unconnected_since: Some(now), closing_since: None, slow_client: SlowClientDetector::new(now) };
         Link {
-            flow: Flow::default(),
+            backpressure: Backpressure::default(),
             reader: Mutex::default(),
-            watch: Mutex::new(watch),
+            deadlines: Mutex::new(deadlines),
             closed: AtomicBool::new(false),
             reason: OnceLock::new(),
             socket: OnceLock::new(),
             runtime: Handle::current(),
             max_burst: config.max_burst,
-            place: Mutex::new(Some(place)),
+            guard: Mutex::new(Some(guard)),
             posting: AtomicBool::new(false),
             upgrading: AtomicBool::new(false),
         }
     }
 
     /// The right to post a polling body; `None` while another one is being taken, which no client does.
-    pub(crate) fn begin_post(&self) -> Option<Turn<'_>> {
-        (!self.posting.swap(true, Ordering::AcqRel)).then_some(Turn(&self.posting))
+    pub(crate) fn begin_post(&self) -> Option<PostGuard<'_>> {
+        (!self.posting.swap(true, Ordering::AcqRel)).then_some(PostGuard(&self.posting))
     }
 
-    /// Whether this websocket may upgrade the session: the first one that asks. The others would cost a line each that no place is counted for.
+    /// Whether this websocket may upgrade the session: the first one that asks may. Each further one would cost a connection that nobody counts.
     pub(crate) fn begin_upgrade(&self) -> bool {
         self.is_polling() && !self.upgrading.swap(true, Ordering::AcqRel)
     }
@@ -122,7 +104,7 @@ impl Link {
     /// Waits until the connection closes, whichever side closes it.
     pub(crate) async fn over(&self) {
         loop {
-            let mut moved = pin!(self.flow.moved());
+            let mut moved = pin!(self.backpressure.moved());
             moved.as_mut().enable();
             if self.is_closed() {
                 return;
@@ -136,14 +118,13 @@ impl Link {
         let _ = self.socket.set(Arc::downgrade(socket));
     }
 
-    /// Whoever holds it is the one who speaks for the client. Never taken by [`Link::send`] or a close, which handlers call from
-    /// within.
+    /// Its holder handles a packet of the client. [`Link::send`] and the closes never take it, because handlers call them from within.
     pub(crate) fn reader(&self) -> MutexGuard<'_, Reader> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn watch(&self) -> MutexGuard<'_, Watch> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn deadlines(&self) -> MutexGuard<'_, Deadlines> {
+        self.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -157,24 +138,24 @@ impl Link {
 
     /// Bytes that may be queued before a send is refused.
     pub(crate) fn free(&self) -> usize {
-        self.max_burst.saturating_sub(self.flow.behind())
+        self.max_burst.saturating_sub(self.backpressure.behind())
     }
 
     /// Queues a packet, if not too much waits already. A packet that alone is over the bound passes when nothing waits.
     pub(crate) fn send(&self, socket: &EngineSocket, packet: Str) -> Result<(), SendError> {
-        let behind = self.flow.behind();
+        let behind = self.backpressure.behind();
         if behind > 0 && behind.saturating_add(packet.len()) > self.max_burst {
             return Err(SendError::Full);
         }
         self.queue(socket, packet)
     }
 
-    /// Queues a packet that is owed whatever waits, if the engine's queue has room.
+    /// Queues a packet however much waits, if the engine's queue has room.
     pub(crate) fn queue(&self, socket: &EngineSocket, packet: Str) -> Result<(), SendError> {
         let bytes = on_the_wire(packet.len(), socket.transport_type());
-        self.flow.accept(bytes);
+        self.backpressure.accept(bytes);
         socket.emit(packet).map_err(|refused| {
-            self.flow.take_back(bytes);
+            self.backpressure.take_back(bytes);
             match refused {
                 TrySendError::Full(_) => SendError::Full,
                 TrySendError::Closed(_) => SendError::Closed,
@@ -190,38 +171,38 @@ impl Link {
         }
     }
 
-    /// Closes after what is queued has been flushed, as a network would that breaks: without the engine's CLOSE, after which some clients
-    /// (python-engineio) stay away. A websocket's reader sees the end then; for polling it is as in [`Link::close`], and the CLOSE is
-    /// taken out of the answer (`http.rs`).
+    /// Closes after what is queued has been flushed, like a network that breaks: without the engine's CLOSE, after which some clients
+    /// (python-engineio) stay away. A websocket's reader sees the end then. Polling ends as in [`Link::close`], and `http.rs` takes the CLOSE
+    /// out of the answer.
     pub(crate) fn hang_up(&self, reason: &'static str) {
         if self.start_closing(reason) {
-            self.flow.hang_up();
+            self.backpressure.hang_up();
         }
     }
 
     /// Closes at once; what is queued is dropped.
     pub(crate) fn abort(&self, reason: &'static str) {
         self.start_closing(reason);
-        self.flow.stop();
+        self.backpressure.stop();
         self.end();
     }
 
     /// The engine's session has ended; answers why, which is this side's reason if it has one.
     pub(crate) fn ended(&self, reason: &'static str) -> &'static str {
         self.closed.store(true, Ordering::Release);
-        self.flow.wake();
-        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.backpressure.wake();
+        drop(self.guard.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.reason.get_or_init(|| reason)
     }
 
-    /// Tells whether it is this call that closes.
+    /// Answers whether it was this call that began to close.
     fn start_closing(&self, reason: &'static str) -> bool {
         if self.closed.swap(true, Ordering::AcqRel) {
             return false;
         }
         let _ = self.reason.set(reason);
-        self.watch().closing = Some(Instant::now());
-        self.flow.wake();
+        self.deadlines().closing_since = Some(Instant::now());
+        self.backpressure.wake();
         true
     }
 
@@ -242,8 +223,8 @@ impl Link {
     }
 }
 
-/// At least so many bytes will be written for a packet: the engine's type, and a websocket's header (never a mask, a server sends
-/// none). A separator of polling is not counted, because the first packet has none.
+/// Bytes that will be written for a packet, at least: the engine's type, and a websocket's header (without a mask: a server sends none).
+/// Polling's separator is not counted, because the first packet has none.
 fn on_the_wire(len: usize, transport: TransportType) -> u64 {
     let header = match (transport, len + 1) {
         (TransportType::Polling, _) => 0,

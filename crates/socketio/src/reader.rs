@@ -1,8 +1,8 @@
 //! The life of a connection: what each packet means at which moment.
 //!
-//! It follows the reference server (socket.io 4, `client.ts`): an event before CONNECT, a second CONNECT, and a packet for a
-//! namespace that one is not connected to close the connection, as does what cannot be read. It differs where events come while a
-//! CONNECT is being answered: they are held.
+//! It follows the reference server (socket.io 4, `client.ts`): an event before CONNECT, a second CONNECT, a packet for a namespace that the
+//! client is not connected to, and a packet that cannot be read close the connection. It differs in one point: events that come while a
+//! CONNECT is being answered are held.
 
 use std::{mem, sync::Arc};
 
@@ -12,40 +12,41 @@ use serde_json::Value;
 
 use crate::{
     Ack, Conn, ConnectError, Incoming,
-    hub::Hub,
-    link::{EngineSocket, Link, Slot},
+    connection_table::ConnectionTable,
+    link::{EngineSocket, Link, LinkCell},
     packet::{self, Body},
 };
 
 /// Events that may wait for the answer to a CONNECT.
 const MAX_HELD: usize = 64;
 
-/// Where a connection stands. Locked while a packet is handled, so that a client which posts twice at a time is still heard in some
-/// order, and `disconnected` is last.
+/// What has been read from a connection. Locked while a packet is handled, so that two posts of one client at a time are handled one after
+/// the other, and `disconnected` comes last.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    phase: Phase,
+    state: NamespaceState,
     /// A packet whose attachments are still to come.
     partial: Option<Partial>,
 }
 
+/// Whether the client is connected to the namespace `/`.
 #[derive(Debug, Default)]
-enum Phase {
-    /// No CONNECT, or none that was granted.
+enum NamespaceState {
+    /// The client has sent no CONNECT, or none that was accepted.
     #[default]
-    Waiting,
+    Unconnected,
     /// The handler is being asked; what came meanwhile is held.
     Connecting {
         held: Vec<Incoming>,
         bytes: usize,
     },
     Connected(Arc<Conn>),
-    Over,
+    Closed,
 }
 
 #[derive(Debug)]
 struct Partial {
-    /// Nothing for an acknowledgement, which nobody waits for.
+    /// None for an acknowledgement, which nobody waits for.
     event: Option<Incoming>,
     left: usize,
     bytes: usize,
@@ -54,8 +55,8 @@ struct Partial {
 /// Why a connection must close.
 type Fatal = &'static str;
 
-impl EngineIoHandler for Hub {
-    type Data = Slot;
+impl EngineIoHandler for ConnectionTable {
+    type Data = LinkCell;
 
     fn on_connect(self: Arc<Self>, socket: Arc<EngineSocket>) {
         self.register(&socket);
@@ -72,9 +73,9 @@ impl EngineIoHandler for Hub {
     fn on_disconnect(&self, socket: Arc<EngineSocket>, reason: DisconnectReason) {
         if let Some(link) = socket.data.0.get() {
             let reason = link.ended(name(&reason));
-            let phase = mem::replace(&mut link.reader().phase, Phase::Over);
-            // Nobody is told of a connection that is still being answered: its task ends.
-            if let Phase::Connected(conn) = phase {
+            let state = mem::replace(&mut link.reader().state, NamespaceState::Closed);
+            // The handler hears nothing of a CONNECT that is still being answered: the task ends.
+            if let NamespaceState::Connected(conn) = state {
                 conn.end();
                 self.handler.disconnected(&conn, reason);
             }
@@ -83,7 +84,7 @@ impl EngineIoHandler for Hub {
     }
 }
 
-impl Hub {
+impl ConnectionTable {
     fn hear(&self, socket: &Arc<EngineSocket>, handle: impl FnOnce(&mut Reader, &Arc<Link>) -> Result<(), Fatal>) {
         let Some(link) = socket.data.0.get() else {
             return;
@@ -113,7 +114,7 @@ impl Hub {
                 self.event(reader, event, attachments.unwrap_or(0))
             }
             ("/", Body::Ack { attachments }) => {
-                if matches!(reader.phase, Phase::Waiting) {
+                if matches!(reader.state, NamespaceState::Unconnected) {
                     return Err("protocol error");
                 }
                 reader.expect(None, attachments);
@@ -128,18 +129,18 @@ impl Hub {
     }
 
     fn connect(self: &Arc<Self>, reader: &mut Reader, link: &Arc<Link>, socket: &Arc<EngineSocket>, auth: Value) -> Result<(), Fatal> {
-        if !matches!(reader.phase, Phase::Waiting) {
+        if !matches!(reader.state, NamespaceState::Unconnected) {
             return Err("protocol error");
         }
         let conn = Arc::new(Conn::new(Arc::clone(link), Arc::clone(socket)));
-        reader.phase = Phase::Connecting { held: Vec::new(), bytes: 0 };
+        reader.state = NamespaceState::Connecting { held: Vec::new(), bytes: 0 };
         let answer = Arc::clone(&self.handler).connect(Arc::clone(&conn), auth);
-        let (hub, link, socket) = (Arc::clone(self), Arc::clone(link), Arc::clone(socket));
+        let (table, link, socket) = (Arc::clone(self), Arc::clone(link), Arc::clone(socket));
         tokio::spawn(async move {
-            // An answer that nobody waits for any more is not waited for: what the handler holds for it ends with the connection.
+            // The handler's future is dropped when the connection ends first, with everything that it holds.
             tokio::select! {
                 biased;
-                answer = answer => hub.answered(&link, &socket, conn, answer),
+                answer = answer => table.answered(&link, &socket, conn, answer),
                 () = conn.over() => conn.end(),
             }
         });
@@ -149,10 +150,10 @@ impl Hub {
     /// The handler has answered a CONNECT.
     fn answered(&self, link: &Link, socket: &EngineSocket, conn: Arc<Conn>, answer: Result<(), ConnectError>) {
         let mut reader = link.reader();
-        // The phase is another one only when the transport has ended.
-        let phase = mem::replace(&mut reader.phase, Phase::Over);
-        match (answer, phase) {
-            (Ok(()), Phase::Connecting { held, .. }) => {
+        // The state is another one only when the transport has ended.
+        let state = mem::replace(&mut reader.state, NamespaceState::Closed);
+        match (answer, state) {
+            (Ok(()), NamespaceState::Connecting { held, .. }) => {
                 // A new connection's queue has room; if not, it is not worth keeping.
                 if link.queue(socket, Str::from(packet::connect(conn.id()))).is_err() {
                     link.close("transport error");
@@ -162,8 +163,8 @@ impl Hub {
                     self.handler.disconnected(&conn, link.reason().unwrap_or("transport close"));
                     return;
                 }
-                link.watch().waiting = None;
-                reader.phase = Phase::Connected(Arc::clone(&conn));
+                link.deadlines().unconnected_since = None;
+                reader.state = NamespaceState::Connected(Arc::clone(&conn));
                 self.handler.connected(&conn);
                 for event in held {
                     if conn.is_open() {
@@ -175,9 +176,9 @@ impl Hub {
                 conn.end();
                 self.handler.disconnected(&conn, link.reason().unwrap_or("transport close"));
             }
-            (Err(error), Phase::Connecting { .. }) => {
+            (Err(error), NamespaceState::Connecting { .. }) => {
                 conn.end();
-                reader.phase = Phase::Waiting;
+                reader.state = NamespaceState::Unconnected;
                 let refusal = packet::connect_error(&error.message, &error.data);
                 if link.queue(socket, Str::from(refusal)).is_err() {
                     link.close("transport error");
@@ -188,28 +189,28 @@ impl Hub {
     }
 
     fn disconnect(&self, reader: &mut Reader, link: &Link) -> Result<(), Fatal> {
-        match mem::take(&mut reader.phase) {
-            Phase::Connected(conn) => {
-                link.watch().waiting = Some(tokio::time::Instant::now());
+        match mem::take(&mut reader.state) {
+            NamespaceState::Connected(conn) => {
+                link.deadlines().unconnected_since = Some(tokio::time::Instant::now());
                 conn.end();
                 self.handler.disconnected(&conn, "client namespace disconnect");
                 Ok(())
             }
             // The answer is still being made, and is dropped. Closing keeps a client from asking for many.
-            connecting @ Phase::Connecting { .. } => {
-                reader.phase = connecting;
+            connecting @ NamespaceState::Connecting { .. } => {
+                reader.state = connecting;
                 Err("client namespace disconnect")
             }
-            Phase::Waiting => Err("protocol error"),
-            Phase::Over => {
-                reader.phase = Phase::Over;
+            NamespaceState::Unconnected => Err("protocol error"),
+            NamespaceState::Closed => {
+                reader.state = NamespaceState::Closed;
                 Ok(())
             }
         }
     }
 
     fn event(&self, reader: &mut Reader, event: Incoming, attachments: usize) -> Result<(), Fatal> {
-        if matches!(reader.phase, Phase::Waiting) {
+        if matches!(reader.state, NamespaceState::Unconnected) {
             return Err("protocol error");
         }
         match attachments {
@@ -241,14 +242,14 @@ impl Hub {
     }
 
     fn deliver(&self, reader: &mut Reader, event: Incoming) -> Result<(), Fatal> {
-        match &mut reader.phase {
-            Phase::Connected(conn) => {
+        match &mut reader.state {
+            NamespaceState::Connected(conn) => {
                 if conn.is_open() {
                     self.handler.event(conn, event);
                 }
                 Ok(())
             }
-            Phase::Connecting { held, bytes, .. } => {
+            NamespaceState::Connecting { held, bytes, .. } => {
                 *bytes = bytes.saturating_add(size(&event));
                 if held.len() >= MAX_HELD || *bytes > self.config.max_payload.saturating_mul(2) {
                     return Err("protocol error");
@@ -256,8 +257,8 @@ impl Hub {
                 held.push(event);
                 Ok(())
             }
-            Phase::Waiting => Err("protocol error"),
-            Phase::Over => Ok(()),
+            NamespaceState::Unconnected => Err("protocol error"),
+            NamespaceState::Closed => Ok(()),
         }
     }
 }

@@ -7,14 +7,14 @@ use engineioxide::service::EngineIoService;
 
 use crate::{
     Config, Handler,
-    http::{Door, serve},
-    hub::Hub,
+    connection_table::ConnectionTable,
+    http::{Endpoint, serve},
 };
 
 /// A Socket.IO server. Mount its [`router`](Server::router), and [`close`](Server::close) it before the program ends.
 #[derive(Debug)]
 pub struct Server {
-    door: Door,
+    endpoint: Endpoint,
     path: String,
 }
 
@@ -23,9 +23,9 @@ impl Server {
     pub fn new<H: Handler>(config: Config, handler: Arc<H>) -> Server {
         let path = config.mount();
         let engine = config.engine();
-        let hub = Arc::new(Hub::new(config, handler));
-        let engine = EngineIoService::with_config(Arc::clone(&hub), engine);
-        Server { door: Door { engine, hub }, path }
+        let table = Arc::new(ConnectionTable::new(config, handler));
+        let engine = EngineIoService::with_config(Arc::clone(&table), engine);
+        Server { endpoint: Endpoint { engine, table }, path }
     }
 
     /// The routes, with and without a slash at the end of [`Config::path`], to be merged into an axum 0.8 router:
@@ -44,17 +44,17 @@ impl Server {
             "" => router,
             path => router.route(path, any(serve)),
         };
-        router.with_state(self.door.clone())
+        router.with_state(self.endpoint.clone())
     }
 
     /// Takes no new connections, closes all there are once what is queued for them has been flushed, and waits for it: at most 4 s.
     /// [`Handler::disconnected`] has been called for each when this returns in time. Stock clients reconnect by themselves.
     pub async fn close(&self) {
-        self.door.hub.close().await;
+        self.endpoint.table.close().await;
     }
 
     /// Transports that are open at present, connected to `/` or not.
     pub fn connections(&self) -> usize {
-        self.door.hub.links().len()
+        self.endpoint.table.links().len()
     }
 }

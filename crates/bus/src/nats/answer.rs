@@ -1,4 +1,4 @@
-//! Answering other processes: each request in a task of its own, so many calls at a time, and none that nobody waits for any more.
+//! Answers other processes: each request in a task of its own, a bounded number of calls at a time, and none whose caller waits no more.
 
 use super::Nats;
 use super::ask::{DEADLINE, LEFT};
@@ -18,14 +18,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-/// Whoever answers the same call shares it under this name: each request goes to one of them.
+/// The processes that answer the same call share it under this name: each request goes to one of them.
 const GROUP: &str = "guild";
 
 /// Calls that are worked on at a time, and that may be in hand at all; one more is refused as `busy`.
 const AT_ONCE: usize = 4 * MOST;
 const IN_HAND: u32 = 16_384;
 
-/// How long the server may take to send nothing more.
+/// How long the server may take to stop sending.
 const UNSUBSCRIBE: Duration = Duration::from_secs(1);
 
 pub(super) struct Answering {
@@ -135,7 +135,7 @@ impl Nats {
         until: Instant,
         held: OwnedSemaphorePermit,
     ) {
-        // It is never closed, so an error is the time that has run out.
+        // The semaphore is never closed, so an error means that the time has run out.
         let count = u32::try_from(calls.len()).unwrap_or(u32::MAX);
         let Ok(Ok(turn)) = timeout_at(until, self.answering.at_once.acquire_many(count)).await else {
             counted("expired", count);
@@ -144,7 +144,7 @@ impl Nats {
         if Instant::now() >= until {
             return counted("expired", count);
         }
-        // Each is begun, up to its first wait, before the next one is.
+        // Each call runs up to its first wait before the next one begins.
         let answers = join_all(calls.into_iter().map(|call| service.answer_bytes(call))).await;
         drop(turn);
         counted("answered", count);
@@ -159,26 +159,26 @@ impl Nats {
                 Some(headers) => self.client.publish_with_headers(reply.clone(), headers, part).await,
             };
             if let Err(error) = sent {
-                return tracing::warn!(subject, %error, "an answer was not taken by NATS; who asked is told nothing");
+                return tracing::warn!(subject, %error, "an answer was not taken by NATS; the caller is told nothing");
             }
         }
     }
 }
 
-/// How long whoever asked still waits.
+/// How long the caller still waits.
 fn left(request: &Message) -> Duration {
     let said = request.headers.as_ref().and_then(|headers| headers.get(LEFT)).and_then(|left| left.as_str().parse().ok());
     said.map_or(DEADLINE, Duration::from_millis)
 }
 
-/// The calls of a request. What claims to be several and is not is one that nobody can read, and is answered so.
+/// The calls of a request. A payload that claims to be several calls and is not counts as one call that cannot be read.
 fn calls(request: Message) -> Vec<Bytes> {
     let said = request.headers.as_ref().and_then(|headers| headers.get(CALLS)).and_then(|calls| calls.as_str().parse().ok());
     let several = said.filter(|calls| (2..=MOST).contains(calls)).and_then(|calls| split(&request.payload, calls));
     several.unwrap_or_else(|| vec![request.payload])
 }
 
-/// As one answer.
+/// Several answers as one.
 fn together(answers: Vec<Vec<u8>>) -> Bytes {
     match <[Vec<u8>; 1]>::try_from(answers) {
         Ok([alone]) => alone.into(),

@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// How long an answer may take. Who answers knows it too, and begins nothing that nobody waits for any more.
+/// How long an answer may take. The answering process knows it too, and begins no call that nobody waits for any more.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A request's header: how many milliseconds are left for its answer.
 pub(super) const LEFT: &str = "Guild-Left";
 
-/// How a request went wrong, for the numbers and for whoever asked.
+/// How a request went wrong: for the metrics, and for the caller.
 pub(super) type Failure = (&'static str, Refusal);
 
 impl Nats {
@@ -75,21 +75,21 @@ impl Nats {
         match timeout_at(until, exchange).await {
             Ok(Some(Reply::Answer(answer))) => Ok(answer),
             Ok(Some(Reply::Nobody)) => Err(("nobody", nobody(subject))),
-            // Everybody who waited was told that the connection is gone.
+            // The connection is gone.
             Ok(None) => Err(("away", away(subject))),
             Err(_) => Err(("late", late(subject))),
         }
     }
 
-    /// Waits until the server has taken everything that was sent before this: it says that nobody answers. False if it did not.
-    pub(super) async fn reached(&self, patience: Duration) -> bool {
+    /// Waits until the server has taken everything that was sent before: then it says that nobody answers this. False if it does not.
+    pub(super) async fn reached(&self, within: Duration) -> bool {
         let mut waiting = self.inbox.wait();
         let exchange = async {
             let reply = waiting.subject.clone();
             let sent = self.client.publish_with_reply("guild.nobody", reply, Bytes::new()).await;
             sent.is_ok() && (&mut waiting.reply).await.is_ok()
         };
-        tokio::time::timeout(patience, exchange).await.unwrap_or(false)
+        tokio::time::timeout(within, exchange).await.unwrap_or(false)
     }
 }
 

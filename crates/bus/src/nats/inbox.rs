@@ -1,4 +1,4 @@
-//! Where answers come in: one subscription for everybody who waits in this process.
+//! Where answers arrive: one subscription for all calls of this process that wait for one.
 
 use super::Nats;
 use super::parts::Parts;
@@ -10,15 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// What comes back.
+/// What comes back for a call.
 pub(super) enum Reply {
     /// The answer.
     Answer(Bytes),
-    /// Nobody answers such calls.
+    /// No process answers such calls.
     Nobody,
 }
 
-struct Asker {
+/// A call whose answer has not come yet, or only in part.
+struct PendingReply {
     parts: Parts,
     reply: oneshot::Sender<Reply>,
 }
@@ -27,18 +28,18 @@ pub(super) struct Inbox {
     /// `guild.reply.<this process>`.
     subject: String,
     next: AtomicU64,
-    askers: Mutex<HashMap<u64, Asker>>,
+    pending: Mutex<HashMap<u64, PendingReply>>,
 }
 
-/// Somebody who waits; nobody does any more when this is dropped.
-pub(super) struct Waiting<'a> {
+/// Waits for one answer, until it is dropped.
+pub(super) struct ReplyWaiter<'a> {
     inbox: &'a Inbox,
     number: u64,
     pub(super) subject: String,
     pub(super) reply: oneshot::Receiver<Reply>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for ReplyWaiter<'_> {
     fn drop(&mut self) {
         self.inbox.lock().remove(&self.number);
     }
@@ -48,44 +49,44 @@ impl Inbox {
     pub(super) fn new(client: &Client) -> Self {
         let random = client.new_inbox();
         let random = random.rsplit('.').next().unwrap_or(&random);
-        Self { subject: format!("guild.reply.{random}"), next: AtomicU64::new(0), askers: Mutex::default() }
+        Self { subject: format!("guild.reply.{random}"), next: AtomicU64::new(0), pending: Mutex::default() }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Asker>> {
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, PendingReply>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn wait(&self) -> Waiting<'_> {
+    pub(super) fn wait(&self) -> ReplyWaiter<'_> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, reply) = oneshot::channel();
-        self.lock().insert(number, Asker { parts: Parts::default(), reply: sender });
-        Waiting { inbox: self, number, subject: format!("{}.{number}", self.subject), reply }
+        self.lock().insert(number, PendingReply { parts: Parts::default(), reply: sender });
+        ReplyWaiter { inbox: self, number, subject: format!("{}.{number}", self.subject), reply }
     }
 
-    /// No answer comes any more: everybody who waits is told.
+    /// No answer comes any more: all waiters end.
     pub(super) fn cut(&self) {
         self.lock().clear();
     }
 
     fn take(&self, message: Message) {
         let Some(number) = message.subject.rsplit('.').next().and_then(|text| text.parse().ok()) else { return };
-        let mut askers = self.lock();
-        // Nobody waits: it came too late.
-        let Some(asker) = askers.get_mut(&number) else { return };
+        let mut pending = self.lock();
+        // Nobody waits any more: it came too late.
+        let Some(waiting) = pending.get_mut(&number) else { return };
         let reply = match message.status {
             Some(StatusCode::NO_RESPONDERS) => Some(Reply::Nobody),
-            _ => asker.parts.take(message.headers.as_ref(), message.payload).map(Reply::Answer),
+            _ => waiting.parts.take(message.headers.as_ref(), message.payload).map(Reply::Answer),
         };
         if let Some(reply) = reply
-            && let Some(asker) = askers.remove(&number)
+            && let Some(waiting) = pending.remove(&number)
         {
-            let _ = asker.reply.send(reply);
+            let _ = waiting.reply.send(reply);
         }
     }
 }
 
 impl Nats {
-    /// Subscribes here and now, before anything is asked, and reads in the background.
+    /// Subscribes at once, before any call, and reads in the background.
     pub(super) fn start_inbox(self: &Arc<Self>) {
         let subscribed = subscribe(&self.client, format!("{}.*", self.inbox.subject));
         let nats = Arc::clone(self);
@@ -98,7 +99,7 @@ impl Nats {
     }
 }
 
-/// A subscription that is asked for at once, where there is room in the client's queue, and in any case before this is awaited to its end.
+/// Subscribes at once where the client's queue has room, otherwise when the answer is awaited.
 pub(super) fn subscribe(client: &Client, subject: String) -> impl Future<Output = Option<Subscriber>> + Send + 'static {
     let now = client.subscribe(subject.clone()).now_or_never();
     let client = client.clone();

@@ -1,7 +1,7 @@
-//! Calls that are to be carried out in order. Several servers may answer a call, and neither they nor NATS keep an order between them.
-//! So such calls travel in lanes, chosen by their keys: one request of a lane is under way at a time, and what is asked meanwhile
-//! goes together in the next one. The order costs no waiting for others' sake where little happens, and where much happens a message of
-//! NATS, its headers and its way through two processes are shared by many calls, as a commit is.
+//! Calls that must be carried out in order. Several servers may answer a call, and neither they nor NATS keep an order between them. So such
+//! calls travel in lanes, chosen by their keys: one request of a lane is under way at a time, and all calls that come meanwhile go together
+//! in the next one. Where little happens, no call waits for others. Where much happens, many calls share a message of NATS and its way
+//! through two processes, as they share a commit.
 
 use super::Nats;
 use super::ask::{Failure, late};
@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Lanes of one subject: a multiple of the log's partitions on PostgreSQL, and chosen as those are, by the end of a room's id; so what
-/// goes together is committed together.
+/// Lanes of one subject: a multiple of the log's partitions on PostgreSQL, and chosen like them by the end of a room's id. So calls that travel
+/// together are committed together.
 const LANES: u8 = 8;
 
 /// Calls in one request at the most: as many as one commit takes.
@@ -24,37 +24,37 @@ type Outcome = Result<Bytes, Failure>;
 type Key = (&'static str, u8);
 
 #[derive(Default)]
-pub(super) struct Lanes(Mutex<HashMap<Key, VecDeque<Waiting>>>);
+pub(super) struct Lanes(Mutex<HashMap<Key, VecDeque<QueuedCall>>>);
 
 /// A call that waits for the lane's next request.
-struct Waiting {
+struct QueuedCall {
     request: Bytes,
     until: Instant,
     outcome: oneshot::Sender<Outcome>,
 }
 
 impl Lanes {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, VecDeque<Waiting>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, VecDeque<QueuedCall>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a lane. True where nobody serves it yet: then the caller has to see to that.
-    fn enter(&self, key: Key, waiting: Waiting) -> bool {
+    /// Puts a call into a lane. True where no task serves the lane yet: then the caller starts one.
+    fn enter(&self, key: Key, call: QueuedCall) -> bool {
         let mut lanes = self.lock();
         let idle = !lanes.contains_key(&key);
-        lanes.entry(key).or_default().push_back(waiting);
+        lanes.entry(key).or_default().push_back(call);
         idle
     }
 
-    /// What goes next, in at most so many bytes but at least one call; a lane in which nobody waits is gone, and nobody serves it then.
-    fn next(&self, key: Key, most_bytes: usize) -> Vec<Waiting> {
+    /// The calls that go next, at most so many bytes but at least one call. A lane without calls is removed, and its task ends.
+    fn next(&self, key: Key, most_bytes: usize) -> Vec<QueuedCall> {
         let mut lanes = self.lock();
         let Some(lane) = lanes.get_mut(&key) else { return Vec::new() };
         let (mut taken, mut bytes) = (Vec::new(), 0);
         while let Some(first) = lane.front()
             && taken.len() < MOST
         {
-            // Whoever asked is gone, or is told below that it took too long.
+            // The caller is gone, or is told below that it took too long.
             if first.outcome.is_closed() || first.until <= Instant::now() {
                 lane.pop_front();
                 continue;
@@ -73,7 +73,7 @@ impl Lanes {
 }
 
 impl Nats {
-    /// Asks in the lane of this key. The place in the lane is taken by the first poll.
+    /// Asks in the lane of this key. The first poll puts the call into the lane.
     pub(super) async fn ask_in_lane(
         self: &Arc<Self>,
         subject: &'static str,
@@ -83,24 +83,24 @@ impl Nats {
     ) -> Result<Bytes, Failure> {
         let lane = (subject, key[15] % LANES);
         let (sender, outcome) = oneshot::channel();
-        if self.lanes.enter(lane, Waiting { request, until, outcome: sender }) {
+        if self.lanes.enter(lane, QueuedCall { request, until, outcome: sender }) {
             tokio::spawn(Arc::clone(self).serve_lane(lane));
         }
         match tokio::time::timeout_at(until, outcome).await {
             Ok(Ok(outcome)) => outcome,
-            // Its lane has let it go because its time was over.
+            // The lane dropped the call because its time was over.
             Ok(Err(_)) | Err(_) => Err(("late", late(subject))),
         }
     }
 
-    /// Sends what waits in a lane, one request after the other, until nobody waits.
+    /// Sends the calls of a lane, one request after the other, until none waits.
     async fn serve_lane(self: Arc<Self>, lane: Key) {
         let subject = lane.0;
-        // A lane that nobody serves, and that seems to be served, would keep everybody waiting.
+        // If this task were lost, the lane would still count as served, and its calls would wait for ever.
         let _watch = self.vital.watch("a lane of calls to other processes");
         loop {
             let waiting = self.lanes.next(lane, self.most_bytes());
-            // The last one to ask waits the longest; who gives up before does so alone.
+            // The last call has the latest deadline; a call whose deadline comes earlier gives up alone.
             let Some(until) = waiting.iter().map(|one| one.until).max() else { return };
             let (requests, outcomes): (Vec<_>, Vec<_>) = waiting.into_iter().map(|one| (one.request, one.outcome)).unzip();
             metrics::histogram!("guild_nats_bundle").record(requests.len() as f64);
@@ -129,9 +129,9 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn waiting(bytes: usize, left: Duration) -> (Waiting, oneshot::Receiver<Outcome>) {
+    fn waiting(bytes: usize, left: Duration) -> (QueuedCall, oneshot::Receiver<Outcome>) {
         let (outcome, receiver) = oneshot::channel();
-        (Waiting { request: vec![0; bytes].into(), until: Instant::now() + left, outcome }, receiver)
+        (QueuedCall { request: vec![0; bytes].into(), until: Instant::now() + left, outcome }, receiver)
     }
 
     #[tokio::test]

@@ -1,22 +1,22 @@
 //! The bus between processes: one connection to NATS for everything.
 //!
-//! - Calls: `guild.call.<subject>`, to one of those who answer it (queue group `guild`): `ask`, `inbox`, `answer`; those that keep an
-//!   order in `lanes`, several at once as a `bundle`.
+//! - Calls: `guild.call.<subject>`, to one of the processes that answer it (queue group `guild`): `ask`, `inbox`, `answer`. Calls that keep
+//!   an order travel in `lanes`, several at once as a `bundle`.
 //! - Answers: `guild.reply.<this process>.<number>`, in parts where they are large: `parts`.
-//! - Hints: `guild.hint.<subject>`, or `guild.hint.<subject>.<part>`, to everybody else: `tell`.
+//! - Hints: `guild.hint.<subject>`, or `guild.hint.<subject>.<part>`, to all other processes: `publish`.
 //!
-//! So whoever gives out rights in NATS gives these processes `guild.>` and nothing else. `watching` is the connection's coming and going.
+//! So these processes need rights in NATS to `guild.>` and to nothing else. `connection_events` handles a connection that comes and goes.
 
 mod answer;
 mod ask;
 mod bundle;
+mod connection_events;
 mod inbox;
 mod lanes;
 mod options;
 mod parts;
+mod publish;
 mod settings;
-mod tell;
-mod watching;
 
 pub use settings::{CannotConnect, NatsSettings, Servers};
 
@@ -27,17 +27,17 @@ use async_nats::Client;
 use async_nats::connection::State;
 use inbox::Inbox;
 use lanes::Lanes;
+use publish::HintQueue;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tell::Telling;
 use tokio::sync::watch;
 use vital::Vital;
 
-/// How long the last words may take to leave when the connection is ended.
+/// How long the last hints may take to leave when the connection is ended.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// How long a start waits for the connection before it goes on without.
+/// How long a start waits for the connection before it goes on without it.
 const FIRST: Duration = Duration::from_secs(1);
 
 /// See the module.
@@ -49,19 +49,19 @@ pub(crate) struct Nats {
     inbox: Inbox,
     lanes: Lanes,
     answering: Answering,
-    telling: Telling,
-    /// Whether the connection has come, for whoever waits for that.
+    hint_queue: HintQueue,
+    /// Whether the connection is there.
     up: watch::Sender<bool>,
     /// Subjects of hints that are listened to.
     listening: Mutex<HashSet<&'static str>>,
-    /// What this process hears and says by.
+    /// The tasks without which this process neither hears nor answers others.
     pub(crate) vital: Vital,
 }
 
 impl Nats {
     pub(crate) async fn start(settings: NatsSettings, calls: Arc<Registry>, hints: Arc<Topics>) -> Result<Arc<Self>, CannotConnect> {
         let (client, thread, events) = options::connect(settings).await?;
-        let (telling, queue) = Telling::new();
+        let (hint_queue, queue) = HintQueue::new();
         let nats = Arc::new(Self {
             inbox: Inbox::new(&client),
             client,
@@ -70,7 +70,7 @@ impl Nats {
             hints,
             lanes: Lanes::default(),
             answering: Answering::default(),
-            telling,
+            hint_queue,
             up: watch::Sender::new(false),
             listening: Mutex::default(),
             vital: Vital::new(),
@@ -79,7 +79,7 @@ impl Nats {
         tokio::spawn(nats.vital.keep("the telling of hints to other processes", Arc::clone(&nats).publish_queued(queue)));
         let mut up = nats.up.subscribe();
         tokio::spawn(nats.vital.keep("the watch over the connection to NATS", Arc::clone(&nats).watch(events)));
-        // Where it is there, nothing has to be busy first.
+        // Where the connection comes quickly, no call is refused as busy at the start.
         if tokio::time::timeout(FIRST, up.wait_for(|up| *up)).await.is_err() {
             tracing::warn!("NATS is not connected yet; starting without it");
         }
@@ -91,13 +91,13 @@ impl Nats {
     }
 
     pub(crate) async fn close(&self) {
-        let last_words = async {
-            self.telling.sent().await;
+        let last_hints = async {
+            self.hint_queue.flushed().await;
             // Errors are about a connection that is gone already.
             let _ = self.client.flush().await;
         };
-        if self.is_connected() && tokio::time::timeout(FLUSH, last_words).await.is_err() {
-            tracing::warn!("NATS did not take the last hints in time; those who missed them look into the database");
+        if self.is_connected() && tokio::time::timeout(FLUSH, last_hints).await.is_err() {
+            tracing::warn!("NATS did not take the last hints in time; processes that missed them look into the database");
         }
         let _ = self.client.drain().await;
     }

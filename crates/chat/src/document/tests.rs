@@ -28,12 +28,12 @@ fn validator(document: &Value, message: &str) -> jsonschema::Validator {
 #[test]
 fn every_event_is_in_the_table_once() {
     let of = |direction| events().unwrap().into_iter().filter(|e| e.direction == direction).map(|e| e.name).collect::<Vec<_>>();
-    assert_eq!(of(Direction::Client), crate::events::NAMES);
+    assert_eq!(of(Direction::Client), crate::dispatch::NAMES);
     assert_eq!(of(Direction::Server), SERVER);
     // The constants of the contract, read from its source, so that a new one cannot be forgotten here.
     let source = include_str!("../../../contract/src/wire.rs");
     let names: Vec<_> = source.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split('"').nth(1)).collect();
-    assert_eq!(names, crate::events::NAMES.into_iter().chain(SERVER).collect::<Vec<_>>());
+    assert_eq!(names, crate::dispatch::NAMES.into_iter().chain(SERVER).collect::<Vec<_>>());
     assert_eq!(client::MESSAGE, "message");
 }
 

@@ -1,43 +1,43 @@
-//! Who hears what is not in the log: typing, read marks, presence; and whose sockets are to be cut.
+//! Who gets what is not in the log (typing, read marks, presence), and whose sockets are cut with their tokens.
 
-use super::socket::Phase;
+use super::socket::DeliveryState;
 use super::{Inner, Loading, Registry};
-use crate::outbound::Outbound;
+use crate::transport::Transport;
 use contract::hint::Revoked;
 use contract::{RoomId, Time, TokenId, UserId};
 use socketio::Frame;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// What a typist needs to know about a room.
+/// Whether a user is in a room, and whether that is small enough for typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Not in it, as far as is known here.
-    Outside,
-    /// A member of a room that carries typing.
-    Lively,
+pub(crate) enum RoomMembership {
+    /// Not a member, as far as is known here.
+    NotMember,
+    /// A member of a room in which typing is passed on.
+    SmallRoom,
     /// A member of a room that is too large for it.
-    Crowd,
+    LargeRoom,
 }
 
 impl Registry {
-    /// How a connected user stands to a room.
-    pub(crate) fn standing(&self, user: UserId, room: RoomId) -> Standing {
+    /// Whether a connected user is in a room.
+    pub(crate) fn membership(&self, user: UserId, room: RoomId) -> RoomMembership {
         match self.lock().rooms.get(&room) {
-            Some(entry) if !entry.members.contains(&user) => Standing::Outside,
-            Some(entry) if entry.member_count <= contract::room::LIVELY_MEMBERS => Standing::Lively,
-            Some(_) => Standing::Crowd,
-            None => Standing::Outside,
+            Some(entry) if !entry.members.contains(&user) => RoomMembership::NotMember,
+            Some(entry) if entry.member_count <= contract::room::LIVELY_MEMBERS => RoomMembership::SmallRoom,
+            Some(_) => RoomMembership::LargeRoom,
+            None => RoomMembership::NotMember,
         }
     }
 
-    /// Tells the connected members of a room, where it is small enough for what may be lost; all but `except`.
+    /// Tells the connected members of a small room, all but `except`. Large rooms get nothing that may be lost.
     pub(crate) fn tell_room(&self, room: RoomId, except: Option<UserId>, frame: impl FnOnce() -> Option<Frame>) {
         let inner = self.lock();
         let Some(entry) = inner.rooms.get(&room).filter(|entry| entry.member_count <= contract::room::LIVELY_MEMBERS) else { return };
         let Some(frame) = frame() else { return };
         for member in entry.members.iter().filter(|member| Some(**member) != except) {
-            inner.tell(*member, &frame);
+            inner.send_losable(*member, &frame);
         }
     }
 
@@ -54,37 +54,37 @@ impl Registry {
         self.lock().tell_contacts(user, rooms.iter(), frame);
     }
 
-    /// Takes the sockets whose tokens are said to have ended; they hear nothing any more.
-    pub(crate) fn take_revoked(&self, revoked: &Revoked) -> Vec<Arc<dyn Outbound>> {
+    /// Closes the sockets whose tokens are revoked; the caller cuts them.
+    pub(crate) fn take_revoked(&self, revoked: &Revoked) -> Vec<Arc<dyn Transport>> {
         let mut inner = self.lock();
         match revoked {
             Revoked::Tokens(tokens) => {
                 let tokens: HashSet<TokenId> = tokens.iter().copied().collect();
-                inner.users.values_mut().flat_map(|entry| take(&mut entry.sockets, |socket| tokens.contains(&socket.token))).collect()
+                inner.users.values_mut().flat_map(|entry| close(&mut entry.sockets, |socket| tokens.contains(&socket.token))).collect()
             }
             Revoked::User { user, except } => {
                 let Some(entry) = inner.users.get_mut(user) else { return Vec::new() };
-                take(&mut entry.sockets, |socket| Some(socket.token) != *except).collect()
+                close(&mut entry.sockets, |socket| Some(socket.token) != *except).collect()
             }
             Revoked::AskAgain => Vec::new(),
         }
     }
 
-    /// Takes the sockets whose tokens have ended by `now`.
-    pub(crate) fn take_expired(&self, now: Time) -> Vec<Arc<dyn Outbound>> {
+    /// Closes the sockets whose tokens have expired by `now`; the caller cuts them.
+    pub(crate) fn take_expired(&self, now: Time) -> Vec<Arc<dyn Transport>> {
         let mut guard = self.lock();
         let inner = &mut *guard;
         let mut expired = Vec::new();
         while let Some((_, key, user)) = inner.expiries.first().copied().filter(|(at, _, _)| *at <= now) {
             inner.expiries.pop_first();
             if let Some(entry) = inner.users.get_mut(&user) {
-                expired.extend(take(&mut entry.sockets, |socket| socket.key == key));
+                expired.extend(close(&mut entry.sockets, |socket| socket.key == key));
             }
         }
         expired
     }
 
-    /// The tokens by which sockets live, and whose they are.
+    /// The tokens that sockets depend on, and whose they are.
     pub(crate) fn tokens(&self) -> Vec<(TokenId, UserId)> {
         let inner = self.lock();
         let all = inner.users.iter().flat_map(|(user, entry)| entry.sockets.iter().map(|socket| (socket.token, *user)));
@@ -93,24 +93,24 @@ impl Registry {
 }
 
 impl Inner {
-    fn tell(&self, user: UserId, frame: &Frame) {
+    fn send_losable(&self, user: UserId, frame: &Frame) {
         if let Some(entry) = self.users.get(&user) {
-            entry.sockets.iter().for_each(|socket| socket.tell(frame));
+            entry.sockets.iter().for_each(|socket| socket.send_losable(frame));
         }
     }
 
     fn tell_contacts<'a>(&self, user: UserId, rooms: impl Iterator<Item = &'a RoomId>, frame: &Frame) {
         let rooms = rooms.filter_map(|room| self.rooms.get(room)).filter(|room| room.kind.makes_contacts(room.member_count));
-        // Each once, however many rooms are shared.
+        // Each contact once, however many rooms are shared.
         let contacts: HashSet<UserId> = rooms.flat_map(|room| room.members.iter().copied()).filter(|contact| *contact != user).collect();
-        contacts.into_iter().for_each(|contact| self.tell(contact, frame));
+        contacts.into_iter().for_each(|contact| self.send_losable(contact, frame));
     }
 }
 
-/// Ends the sockets that match, and hands their ways out to whoever cuts them.
-fn take(sockets: &mut [super::Socket], which: impl Fn(&super::Socket) -> bool) -> impl Iterator<Item = Arc<dyn Outbound>> {
+/// Closes the sockets that match, and answers their transports.
+fn close(sockets: &mut [super::Socket], which: impl Fn(&super::Socket) -> bool) -> impl Iterator<Item = Arc<dyn Transport>> {
     sockets.iter_mut().filter(move |socket| which(socket)).map(|socket| {
-        socket.phase = Phase::Over;
-        Arc::clone(&socket.out)
+        socket.delivery = DeliveryState::Closed;
+        Arc::clone(&socket.transport)
     })
 }

@@ -1,6 +1,6 @@
-//! How users come and go: the first socket of a user has the rooms read, those that come meanwhile wait for the same reading.
+//! How sockets come and go. The first socket of a user has the user's rooms loaded; sockets that come meanwhile wait for the same load.
 
-use super::passing::To;
+use super::membership_changes::ChangeKind;
 use super::socket::Socket;
 use super::{Inner, Key, NewSocket, Registry, UserEntry};
 use contract::calls::messages::InRooms;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub(crate) enum Loading {
     /// Not at all.
     Not,
-    /// They are being read.
+    /// They are being loaded.
     UnderWay(watch::Receiver<Loaded>),
     /// Known, and kept right by the log.
     Done,
@@ -26,58 +26,58 @@ impl Loading {
     }
 }
 
-/// What a reading of rooms has come to.
+/// What came of loading a user's rooms.
 #[derive(Clone, Debug)]
 pub(crate) enum Loaded {
     /// Nothing yet.
     Pending,
     /// The rooms are known.
     Done,
-    /// They could not be read.
+    /// They could not be loaded.
     Failed(Refusal),
 }
 
-/// The duty to read a user's rooms, and to say what has come of it; dropped, it says that they could not be read.
-pub(crate) struct Ticket {
+/// The duty to load a user's rooms and to report the outcome. Dropped, it reports a failure.
+pub(crate) struct LoadTicket {
     registry: Arc<Registry>,
     user: UserId,
-    /// In [`super::passing::Passing`].
+    /// In [`super::membership_changes::MembershipChanges`].
     began: u64,
-    tell: watch::Sender<Loaded>,
-    told: bool,
+    outcome: watch::Sender<Loaded>,
+    reported: bool,
 }
 
-impl Ticket {
+impl LoadTicket {
     /// Whose rooms.
     pub(crate) fn user(&self) -> UserId {
         self.user
     }
 
-    /// What the reading has brought.
+    /// Reports the rooms that were read.
     pub(crate) fn done(mut self, rooms: Result<InRooms, Refusal>) {
-        self.tell(rooms);
+        self.report(rooms);
     }
 
-    fn tell(&mut self, rooms: Result<InRooms, Refusal>) {
-        self.told = true;
+    fn report(&mut self, rooms: Result<InRooms, Refusal>) {
+        self.reported = true;
         let loaded = self.registry.lock().load(self.user, self.began, rooms);
-        // Whoever waited may be gone.
-        let _ = self.tell.send(loaded);
+        // The sockets that waited may be gone.
+        let _ = self.outcome.send(loaded);
     }
 }
 
-impl Drop for Ticket {
+impl Drop for LoadTicket {
     fn drop(&mut self) {
-        if !self.told {
-            self.tell(Err(Refusal::busy("the rooms could not be read; try again")));
+        if !self.reported {
+            self.report(Err(Refusal::busy("the rooms could not be read; try again")));
         }
     }
 }
 
 impl Registry {
-    /// A socket of this user is here. Where there is a receiver, wait for it to say [`Loaded::Done`]; with a ticket, read the rooms first
-    /// and then call [`Ticket::done`].
-    pub(crate) fn enter(self: &Arc<Self>, user: &UserRef, socket: NewSocket) -> (Option<Ticket>, Option<watch::Receiver<Loaded>>) {
+    /// Adds a socket of this user. Where there is a receiver, wait for it to say [`Loaded::Done`]; with a ticket, read the rooms first and
+    /// then call [`LoadTicket::done`].
+    pub(crate) fn enter(self: &Arc<Self>, user: &UserRef, socket: NewSocket) -> (Option<LoadTicket>, Option<watch::Receiver<Loaded>>) {
         let mut guard = self.lock();
         let inner = &mut *guard;
         inner.expiries.insert((socket.expires_at, socket.key, user.id));
@@ -95,21 +95,21 @@ impl Registry {
             Loading::Done => (None, None),
             Loading::UnderWay(wait) => (None, Some(wait.clone())),
             Loading::Not => {
-                let (tell, wait) = watch::channel(Loaded::Pending);
+                let (outcome, wait) = watch::channel(Loaded::Pending);
                 entry.load = Loading::UnderWay(wait.clone());
-                let began = inner.passing.begin();
-                (Some(Ticket { registry: Arc::clone(self), user: user.id, began, tell, told: false }), Some(wait))
+                let began = inner.changes.begin();
+                (Some(LoadTicket { registry: Arc::clone(self), user: user.id, began, outcome, reported: false }), Some(wait))
             }
         }
     }
 
-    /// Up to where a user's rooms were read; `None` if they are not known.
+    /// The log's positions when a user's rooms were read; `None` if the rooms are not known.
     pub(crate) fn as_of(&self, user: UserId) -> Option<Vec<i64>> {
         let inner = self.lock();
         inner.users.get(&user).filter(|entry| matches!(entry.load, Loading::Done)).map(|entry| entry.as_of.clone())
     }
 
-    /// A socket is gone. `now` is from when on the user counts as without any.
+    /// Takes a socket out. If it was the user's last, the user has had none since `now`.
     pub(crate) fn leave(&self, user: UserId, key: Key, now: Instant) {
         let mut guard = self.lock();
         let inner = &mut *guard;
@@ -123,7 +123,7 @@ impl Registry {
         }
     }
 
-    /// From now on a socket lives by another token of the same user. False if the socket is gone.
+    /// From now on a socket depends on another token of the same user. False if the socket is gone.
     pub(crate) fn renew(&self, user: UserId, key: Key, token: TokenId, expires_at: Time) -> bool {
         let mut guard = self.lock();
         let inner = &mut *guard;
@@ -139,7 +139,7 @@ impl Registry {
 
 impl Inner {
     fn load(&mut self, user: UserId, began: u64, rooms: Result<InRooms, Refusal>) -> Loaded {
-        let passed = self.passing.end(began);
+        let changes = self.changes.end(began);
         let Some(entry) = self.users.get_mut(&user) else { return Loaded::Failed(Refusal::busy("the user left; try again")) };
         let rooms = match rooms {
             Ok(rooms) if rooms.epoch != self.epoch => {
@@ -153,20 +153,20 @@ impl Inner {
             }
         };
         entry.load = Loading::Done;
-        // What has passed so far was not looked at for this user.
+        // Nobody has looked whether entries up to here were for this user.
         entry.quiet_since.clone_from(&rooms.positions);
-        entry.heard(&self.positions);
+        entry.note_entry(&self.positions);
         entry.as_of = rooms.positions;
         entry.rooms.reserve(rooms.rooms.len());
         for room in rooms.rooms {
-            self.join(user, room.room, room.kind, room.member_count);
+            self.join_room(user, room.room, room.kind, room.member_count);
         }
-        for change in passed {
+        for change in changes {
             if change.user == user {
-                match change.to {
-                    To::InOf(kind) => self.join(user, change.room, kind, change.member_count),
-                    To::In => self.rejoin(user, change.room),
-                    To::Out => self.part(user, change.room),
+                match change.kind {
+                    ChangeKind::Created(kind) => self.join_room(user, change.room, kind, change.member_count),
+                    ChangeKind::Joined => self.join_known_room(user, change.room),
+                    ChangeKind::Left => self.leave_room(user, change.room),
                 }
             }
             if let Some(room) = self.rooms.get_mut(&change.room) {

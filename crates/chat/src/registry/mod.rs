@@ -1,29 +1,28 @@
-//! Who is connected here, and to which rooms they belong. One mutex, held briefly and never across an await.
+//! Who is connected here, and which rooms they are members of. One mutex, held briefly and never across an await.
 //!
-//! The registry is moved forward by the log alone: [`Registry::pass`] takes the entries in position order, changes memberships and
-//! hands frames out, each under the lock, so that "everything up to here has been handed out" (the positions) and "who hears what
-//! comes next" (each socket's phase) change together. What is kept grows with the connected users and their rooms, with nothing
-//! else. It knows no transport but for `Outbound`.
+//! Only the log moves the registry forward: [`Registry::apply_entry`] takes the entries in position order, changes memberships and fans
+//! frames out, all under the lock. So the position up to which entries have been fanned out and each socket's delivery state change
+//! together. What is kept grows with the connected users and their rooms, and with nothing else. It knows a socket only as a `Transport`.
 
+mod apply;
 pub(crate) mod audience;
+mod go_live;
 mod load;
-mod pass;
-mod passing;
-mod phase;
+mod membership_changes;
 mod socket;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use apply::Applied;
+pub(crate) use go_live::LiveOutcome;
 pub(crate) use load::Loaded;
 use load::Loading;
-pub(crate) use pass::Passed;
-pub(crate) use phase::Begun;
 pub(crate) use socket::{Key, NewSocket};
 
-use crate::outbound::Outbound;
+use crate::transport::Transport;
 use contract::{Cursor, RoomId, RoomKind, Time, UserId};
-use passing::Passing;
-use socket::Socket;
+use membership_changes::MembershipChanges;
+use socket::{DeliveryState, Socket};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -35,11 +34,11 @@ pub(crate) struct Registry(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     epoch: u64,
-    /// The last position that has been passed, for each partition; empty until the log's head is known.
+    /// The last position that has been applied, for each partition; empty until the log's end is known.
     positions: Vec<i64>,
     users: HashMap<UserId, UserEntry>,
     rooms: HashMap<RoomId, RoomEntry>,
-    passing: Passing,
+    changes: MembershipChanges,
     /// When sockets' tokens end.
     expiries: BTreeSet<(Time, Key, UserId)>,
     /// Users without a socket, and since when, oldest first.
@@ -51,9 +50,9 @@ struct UserEntry {
     load: Loading,
     /// The rooms, once loaded.
     rooms: HashSet<RoomId>,
-    /// Up to where the log was when they were read. Until all of that has passed, they may be ahead of it.
+    /// The log's positions when the rooms were read. Until all of them have been applied, the rooms may be ahead of the log.
     as_of: Vec<i64>,
-    /// Nothing that has passed after these positions was for this user.
+    /// No entry that was applied after these positions was for this user.
     quiet_since: Vec<i64>,
     sockets: Vec<Socket>,
     empty_since: Option<Instant>,
@@ -72,35 +71,35 @@ impl Registry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on the log's entries will be passed.
+    /// The log's entries will be applied from here on.
     pub(crate) fn begin(&self, head: &Cursor) {
         let mut inner = self.lock();
         inner.epoch = head.epoch;
         inner.positions.clone_from(&head.positions);
     }
 
-    /// Up to where the log has been passed; `None` until that is known.
+    /// Up to where the log has been applied; `None` until its end is known.
     pub(crate) fn cursor(&self) -> Option<Cursor> {
         let inner = self.lock();
         (!inner.positions.is_empty()).then(|| inner.cursor())
     }
 
-    /// Whether everything up to these positions has been passed.
+    /// Whether everything up to these positions has been applied.
     pub(crate) fn covers(&self, positions: &[i64]) -> bool {
         self.lock().covers(positions)
     }
 
     /// The database has begun another epoch: nothing that is known here holds any more, and what the sockets have got may not be in the log.
-    /// Answers all of them, which hear nothing more and are to be cut.
-    pub(crate) fn begin_anew(&self, head: &Cursor) -> Vec<Arc<dyn Outbound>> {
+    /// Closes all of them; the caller cuts them.
+    pub(crate) fn begin_anew(&self, head: &Cursor) -> Vec<Arc<dyn Transport>> {
         let mut inner = self.lock();
         inner.epoch = head.epoch;
         inner.positions.clone_from(&head.positions);
         inner.rooms.clear();
-        inner.passing = Passing::default();
+        inner.changes = MembershipChanges::default();
         let mut cut = Vec::new();
         for user in inner.users.values_mut() {
-            // Whoever is reading a user's rooms finds that they are of another epoch.
+            // A load that is under way will find that its rooms are of another epoch.
             if !user.load.is_under_way() {
                 user.load = Loading::Not;
             }
@@ -108,14 +107,14 @@ impl Registry {
             user.as_of.clear();
             user.quiet_since.clear();
             for socket in &mut user.sockets {
-                socket.phase = socket::Phase::Over;
-                cut.push(Arc::clone(&socket.out));
+                socket.delivery = DeliveryState::Closed;
+                cut.push(Arc::clone(&socket.transport));
             }
         }
         cut
     }
 
-    /// Whether it is known here that nothing that has passed after `from` was for this user. False where it is not known.
+    /// Whether it is known here that no entry after `from` was for this user. False where it is not known.
     pub(crate) fn has_all(&self, user: UserId, from: &Cursor) -> bool {
         self.lock().has_all(user, from)
     }
@@ -143,8 +142,8 @@ impl Registry {
 }
 
 impl UserEntry {
-    /// Notes that what has just passed is for this user, with a socket or without.
-    fn heard(&mut self, here: &[i64]) {
+    /// Notes that the entry that was just applied is for this user, with or without a socket.
+    fn note_entry(&mut self, here: &[i64]) {
         self.quiet_since.resize(here.len(), 0);
         self.quiet_since.iter_mut().zip(here).for_each(|(since, here)| *since = (*since).max(*here));
     }
@@ -167,16 +166,16 @@ impl Inner {
         quiet && from.epoch == self.epoch && self.covers(&from.positions)
     }
 
-    /// Makes a connected user a member.
-    fn join(&mut self, user: UserId, room: RoomId, kind: RoomKind, member_count: i64) {
+    /// Adds a connected user to a room.
+    fn join_room(&mut self, user: UserId, room: RoomId, kind: RoomKind, member_count: i64) {
         let Some(entry) = self.users.get_mut(&user) else { return };
         entry.rooms.insert(room);
         let entry = self.rooms.entry(room).or_insert_with(|| RoomEntry { kind, member_count, members: HashSet::new() });
         entry.members.insert(user);
     }
 
-    /// Ends a connected user's membership.
-    fn part(&mut self, user: UserId, room: RoomId) {
+    /// Takes a connected user out of a room.
+    fn leave_room(&mut self, user: UserId, room: RoomId) {
         if let Some(entry) = self.users.get_mut(&user) {
             entry.rooms.remove(&room);
         }
@@ -192,11 +191,11 @@ impl Inner {
         }
     }
 
-    /// Forgets a user who has had no socket since `since`, unless there is one again or the rooms are being read.
+    /// Forgets a user who has had no socket since `since`, unless there is one again or the rooms are being loaded.
     fn forget(&mut self, user: UserId, since: Instant) {
         match self.users.get_mut(&user) {
             Some(entry) if entry.empty_since != Some(since) => return,
-            // Whoever reads the rooms will find the user without a socket; it comes up for forgetting again.
+            // The load will find the user without a socket; the user is put up for forgetting again.
             Some(entry) if entry.load.is_under_way() => {
                 let later = Instant::now();
                 entry.empty_since = Some(later);

@@ -1,6 +1,6 @@
-//! One authenticated socket, and how much of the log it hears.
+//! One authenticated socket, and which entries of the log it gets.
 
-use crate::outbound::Outbound;
+use crate::transport::Transport;
 use contract::{Time, TokenId};
 use socketio::{Frame, SendError};
 use std::sync::Arc;
@@ -8,39 +8,39 @@ use std::sync::Arc;
 /// Names a connection within this process.
 pub(crate) type Key = u64;
 
-/// Bytes of live events that may wait for the end of a replay. Half of what may wait for a client at all, so that they fit once the replay
-/// has been taken.
+/// Bytes of live events that may wait for the end of a replay: half of what may wait for a client at all, so that they fit once the client
+/// has taken the replay.
 const HELD_BYTES: usize = 4 * 1024 * 1024;
 /// Frames likewise.
 const HELD_FRAMES: usize = 2_048;
 
-/// A socket that enters.
+/// A socket that enters the registry.
 pub(crate) struct NewSocket {
     pub(crate) key: Key,
-    /// The token by which it lives, and until when.
+    /// The token that the socket depends on, and when it expires.
     pub(crate) token: TokenId,
     pub(crate) expires_at: Time,
-    pub(crate) out: Arc<dyn Outbound>,
+    pub(crate) transport: Arc<dyn Transport>,
 }
 
 pub(crate) struct Socket {
     pub(crate) key: Key,
     pub(crate) token: TokenId,
     pub(crate) expires_at: Time,
-    pub(crate) out: Arc<dyn Outbound>,
-    pub(crate) phase: Phase,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) delivery: DeliveryState,
 }
 
-/// How much of the log a socket hears as it passes.
-pub(crate) enum Phase {
-    /// Nothing: what passes is in the log, from which the socket is being served.
-    Waiting,
-    /// Everything, but it is held until the socket has got what came before.
+/// What happens to the entries that are applied now.
+pub(crate) enum DeliveryState {
+    /// They are not sent: the socket gets them from the log, by its replay.
+    Replaying,
+    /// They are held until the socket has got what came before.
     Holding { frames: Vec<Frame>, bytes: usize },
-    /// Everything, at once.
+    /// They are sent at once.
     Live,
-    /// Nothing any more: one event did not get through, so none may follow.
-    Over,
+    /// They are never sent: the connection is over, or one event did not get through, so none may follow.
+    Closed,
 }
 
 /// What became of a frame.
@@ -50,49 +50,49 @@ pub(crate) enum Pushed {
     Taken,
     /// Not for this socket at present.
     Ignored,
-    /// It did not fit: the socket is over and must be cut.
+    /// It did not fit: the socket is closed, and the caller cuts it.
     Slow,
 }
 
 impl Socket {
     pub(crate) fn new(new: NewSocket) -> Self {
-        Self { key: new.key, token: new.token, expires_at: new.expires_at, out: new.out, phase: Phase::Waiting }
+        Self { key: new.key, token: new.token, expires_at: new.expires_at, transport: new.transport, delivery: DeliveryState::Replaying }
     }
 
-    /// Hands on a frame of the log.
+    /// Takes a frame of the log.
     pub(crate) fn push(&mut self, frame: &Frame) -> Pushed {
-        match &mut self.phase {
-            Phase::Waiting | Phase::Over => Pushed::Ignored,
-            Phase::Holding { frames, bytes } => {
+        match &mut self.delivery {
+            DeliveryState::Replaying | DeliveryState::Closed => Pushed::Ignored,
+            DeliveryState::Holding { frames, bytes } => {
                 *bytes += frame.len();
                 frames.push(frame.clone());
-                if *bytes <= HELD_BYTES && frames.len() <= HELD_FRAMES { Pushed::Taken } else { self.over() }
+                if *bytes <= HELD_BYTES && frames.len() <= HELD_FRAMES { Pushed::Taken } else { self.close_slow() }
             }
-            Phase::Live => self.send(frame),
+            DeliveryState::Live => self.send(frame),
         }
     }
 
     /// Sends a frame after which no other may be missing.
     pub(crate) fn send(&mut self, frame: &Frame) -> Pushed {
-        match self.out.send(frame) {
+        match self.transport.send(frame) {
             Ok(()) => Pushed::Taken,
-            Err(SendError::Full) => self.over(),
+            Err(SendError::Full) => self.close_slow(),
             Err(SendError::Closed) => {
-                self.phase = Phase::Over;
+                self.delivery = DeliveryState::Closed;
                 Pushed::Ignored
             }
         }
     }
 
-    fn over(&mut self) -> Pushed {
-        self.phase = Phase::Over;
+    fn close_slow(&mut self) -> Pushed {
+        self.delivery = DeliveryState::Closed;
         Pushed::Slow
     }
 
-    /// Sends what may be lost.
-    pub(crate) fn tell(&self, frame: &Frame) {
-        if matches!(self.phase, Phase::Live) && self.out.behind() <= crate::settings::LOSABLE_BEHIND {
-            let _ = self.out.send(frame);
+    /// Sends a frame that may be lost.
+    pub(crate) fn send_losable(&self, frame: &Frame) {
+        if matches!(self.delivery, DeliveryState::Live) && self.transport.behind() <= crate::settings::LOSABLE_BEHIND {
+            let _ = self.transport.send(frame);
         }
     }
 }

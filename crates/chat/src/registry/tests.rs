@@ -1,5 +1,5 @@
 use super::*;
-use crate::outbound::Outbound;
+use crate::transport::Transport;
 use contract::calls::messages::{InRoom, InRooms};
 use contract::hint::Revoked;
 use contract::log::{Entry, Event, Membership};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Default)]
 struct Out(Mutex<Vec<String>>, std::sync::atomic::AtomicBool);
 
-impl Outbound for Out {
+impl Transport for Out {
     fn id(&self) -> &str {
         "test"
     }
@@ -61,11 +61,11 @@ impl Here {
         Self { registry, position: 0, next_key: 1 }
     }
 
-    fn enter(&mut self, user: &UserRef) -> (Key, Option<load::Ticket>, Arc<Out>) {
+    fn enter(&mut self, user: &UserRef) -> (Key, Option<load::LoadTicket>, Arc<Out>) {
         let key = self.next_key;
         self.next_key += 1;
         let out = Arc::<Out>::default();
-        let socket = NewSocket { key, token: token(key), expires_at: Time(key as i64 * 1_000), out: out.clone() };
+        let socket = NewSocket { key, token: token(key), expires_at: Time(key as i64 * 1_000), transport: out.clone() };
         (key, self.registry.enter(user, socket).0, out)
     }
 
@@ -74,15 +74,15 @@ impl Here {
         if let Some(ticket) = ticket {
             ticket.done(Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![self.position] }));
         }
-        assert_eq!(self.registry.go_live(user.id, key, None, ready()), Begun::Done);
+        assert_eq!(self.registry.go_live(user.id, key, None, ready()), LiveOutcome::Live);
         (key, out)
     }
 
-    fn pass(&mut self, event: Event) -> Passed {
+    fn apply(&mut self, event: Event) -> Applied {
         self.position += 1;
-        let mut passed = Passed::default();
-        self.registry.pass(0, &Entry { partition: 0, position: self.position, event }, &mut passed);
-        passed
+        let mut applied = Applied::default();
+        self.registry.apply_entry(0, &Entry { partition: 0, position: self.position, event }, &mut applied);
+        applied
     }
 
     fn created(&mut self, room: RoomId, reader: &UserRef, member_count: i64) {
@@ -99,15 +99,15 @@ impl Here {
             unread: 0,
             last_message: None,
         };
-        self.pass(Event::RoomCreated { reader: reader.clone(), room: Box::new(room) });
+        self.apply(Event::RoomCreated { reader: reader.clone(), room: Box::new(room) });
     }
 
     fn membership(room: RoomId, user: &UserRef, member_count: i64) -> Membership {
         Membership { room, seq: 1, user: user.clone(), member_count }
     }
 
-    fn renamed(&mut self, room: RoomId) -> Passed {
-        self.pass(Event::RoomUpdated { room, seq: 9, name: "x".try_into().unwrap() })
+    fn renamed(&mut self, room: RoomId) -> Applied {
+        self.apply(Event::RoomUpdated { room, seq: 9, name: "x".try_into().unwrap() })
     }
 }
 
@@ -124,8 +124,8 @@ async fn who_joins_and_who_leaves_hears_of_it_and_nothing_before_or_after() {
     here.created(room, &ann, 1);
     here.renamed(room);
     here.created(room, &bob, 2);
-    here.pass(Event::MemberJoined(Here::membership(room, &bob, 2)));
-    here.pass(Event::MemberLeft(Here::membership(room, &bob, 1)));
+    here.apply(Event::MemberJoined(Here::membership(room, &bob, 2)));
+    here.apply(Event::MemberLeft(Here::membership(room, &bob, 1)));
     here.renamed(room);
     assert_eq!(heard(&ann_out), ["ready", "room created", "room updated", "member joined", "member left", "room updated"]);
     assert_eq!(heard(&bob_out), ["ready", "room created", "member joined", "member left"]);
@@ -143,11 +143,11 @@ async fn rooms_that_were_read_ahead_of_the_log_are_right_once_it_has_passed() {
         positions: vec![4],
     }));
     here.created(room, &ann, 1);
-    here.pass(Event::MemberLeft(Here::membership(room, &ann, 0)));
+    here.apply(Event::MemberLeft(Here::membership(room, &ann, 0)));
     here.created(room, &ann, 1);
-    here.pass(Event::MemberJoined(Here::membership(room, &ann, 1)));
+    here.apply(Event::MemberJoined(Here::membership(room, &ann, 1)));
     assert!(here.registry.covers(&here.registry.as_of(ann.id).unwrap()));
-    assert_eq!(here.registry.go_live(ann.id, key, None, ready()), Begun::Done);
+    assert_eq!(here.registry.go_live(ann.id, key, None, ready()), LiveOutcome::Live);
     here.renamed(room);
     assert_eq!(heard(&out), ["ready", "room updated"]);
 }
@@ -159,15 +159,15 @@ async fn what_passes_while_rooms_are_read_counts() {
     let (key, ticket, out) = here.enter(&ann);
     let rooms = vec![InRoom { room: left, kind: RoomKind::Group, member_count: 2 }];
     here.created(stays, &ann, 2);
-    here.pass(Event::MemberLeft(Here::membership(left, &ann, 1)));
-    here.pass(Event::MemberJoined(Here::membership(stays, &eve, 150)));
+    here.apply(Event::MemberLeft(Here::membership(left, &ann, 1)));
+    here.apply(Event::MemberJoined(Here::membership(stays, &eve, 150)));
     ticket.unwrap().done(Ok(InRooms { rooms, epoch: 1, positions: vec![0] }));
     assert!(!here.registry.has_all(ann.id, &Cursor::new(1, vec![0])), "what passed meanwhile has to be read");
-    assert_eq!(here.registry.go_live(ann.id, key, None, ready()), Begun::Done);
+    assert_eq!(here.registry.go_live(ann.id, key, None, ready()), LiveOutcome::Live);
     assert_eq!(here.renamed(left).deliveries, 0);
     assert_eq!(here.renamed(stays).deliveries, 1);
-    assert_eq!(here.registry.standing(ann.id, stays), audience::Standing::Crowd);
-    assert_eq!(here.registry.standing(ann.id, left), audience::Standing::Outside);
+    assert_eq!(here.registry.membership(ann.id, stays), audience::RoomMembership::LargeRoom);
+    assert_eq!(here.registry.membership(ann.id, left), audience::RoomMembership::NotMember);
     assert_eq!(heard(&out), ["ready", "room updated"]);
 }
 
@@ -181,12 +181,12 @@ async fn what_is_held_comes_after_ready_in_order() {
     assert!(none.is_none(), "the rooms are known");
     let from = here.registry.cursor().unwrap();
     here.renamed(room);
-    assert_eq!(here.registry.go_live(ann.id, key, Some(&from), ready()), Begun::Moved);
+    assert_eq!(here.registry.go_live(ann.id, key, Some(&from), ready()), LiveOutcome::Behind);
     assert_eq!(here.registry.hold(ann.id, key).unwrap().positions, [2]);
-    here.pass(Event::MemberJoined(Here::membership(room, &user("bob"), 2)));
+    here.apply(Event::MemberJoined(Here::membership(room, &user("bob"), 2)));
     here.renamed(room);
     assert_eq!(heard(&out), [""; 0]);
-    assert_eq!(here.registry.release(ann.id, key, &Frame::raw("ready", "{}")), Begun::Done);
+    assert_eq!(here.registry.release(ann.id, key, &Frame::raw("ready", "{}")), LiveOutcome::Live);
     here.renamed(room);
     assert_eq!(heard(&out), ["ready", "member joined", "room updated", "room updated"]);
     assert_eq!(heard(&first).len(), 6);
@@ -210,17 +210,17 @@ async fn what_was_for_others_is_not_missed() {
     assert!(here.registry.has_all(ann.id, &read_up_to));
     here.renamed(bobs);
     assert!(here.registry.has_all(ann.id, &read_up_to) && !here.registry.has_all(ann.id, &before));
-    assert_eq!(here.registry.go_live(ann.id, key, Some(&read_up_to), ready()), Begun::Done);
+    assert_eq!(here.registry.go_live(ann.id, key, Some(&read_up_to), ready()), LiveOutcome::Live);
     here.registry.leave(ann.id, key, Instant::now());
     here.renamed(bobs);
-    here.pass(Event::MemberJoined(Here::membership(bobs, &user("eve"), 2)));
+    here.apply(Event::MemberJoined(Here::membership(bobs, &user("eve"), 2)));
     assert!(here.registry.has_all(ann.id, &read_up_to), "nor with nobody there to hear it");
     here.renamed(anns);
     assert!(!here.registry.has_all(ann.id, &read_up_to), "but her own is");
     let (again, _, _) = here.enter(&ann);
-    assert_eq!(here.registry.go_live(ann.id, again, Some(&read_up_to), ready()), Begun::Moved);
+    assert_eq!(here.registry.go_live(ann.id, again, Some(&read_up_to), ready()), LiveOutcome::Behind);
     let now = here.registry.cursor().unwrap();
-    here.pass(Event::MemberLeft(Here::membership(anns, &ann, 0)));
+    here.apply(Event::MemberLeft(Here::membership(anns, &ann, 0)));
     assert!(!here.registry.has_all(ann.id, &now), "one's own leaving too");
     let now = here.registry.cursor().unwrap();
     here.renamed(anns);
@@ -245,8 +245,8 @@ async fn who_misses_one_event_gets_none_after_it() {
     out.1.store(true, std::sync::atomic::Ordering::SeqCst);
     assert_eq!(here.renamed(room).slow.len(), 1);
     out.1.store(false, std::sync::atomic::Ordering::SeqCst);
-    let passed = here.renamed(room);
-    assert_eq!((passed.deliveries, passed.slow.len()), (0, 0));
+    let applied = here.renamed(room);
+    assert_eq!((applied.deliveries, applied.slow.len()), (0, 0));
     assert_eq!(heard(&out), ["ready", "room created"]);
 }
 
@@ -260,7 +260,7 @@ async fn too_much_to_hold_is_too_slow() {
     here.registry.hold(ann.id, key).unwrap();
     let slow: usize = (0..3_000).map(|_| here.renamed(room).slow.len()).sum();
     assert_eq!(slow, 1);
-    assert_eq!(here.registry.release(ann.id, key, &Frame::raw("ready", "{}")), Begun::Gone);
+    assert_eq!(here.registry.release(ann.id, key, &Frame::raw("ready", "{}")), LiveOutcome::Gone);
 }
 
 #[tokio::test]

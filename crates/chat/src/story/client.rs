@@ -1,12 +1,13 @@
 //! A client that keeps an account of what it got, and proves it against the log.
 
 use super::Tally;
-use super::fake::{EPOCH, Place, Shared};
+use super::fake::{EPOCH, LogPosition, Shared};
 use super::random::Random;
-use crate::client::{Client, Proven};
+use crate::authenticated_user::VerifiedSession;
+use crate::connection_state::ConnectionState;
 use crate::gateway::Gateway;
-use crate::outbound::Outbound;
 use crate::resume::{Resume, Stop};
+use crate::transport::Transport;
 use contract::calls::users::Session;
 use contract::{Cursor, Time, TokenId, User};
 use futures_util::future::BoxFuture;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The way out to a client that takes what is queued only now and then.
+/// The transport to a client that takes what is queued only now and then.
 #[derive(Default)]
 struct Queue {
     most: usize,
@@ -31,7 +32,7 @@ struct State {
     got: Vec<String>,
 }
 
-impl Outbound for Queue {
+impl Transport for Queue {
     fn id(&self) -> &str {
         "test"
     }
@@ -80,7 +81,7 @@ pub(super) struct Sim {
     pub(super) index: usize,
     user: User,
     cursor: Option<String>,
-    client: Arc<Client>,
+    state: Arc<ConnectionState>,
     queue: Arc<Queue>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -88,7 +89,7 @@ pub(super) struct Sim {
 /// What a client has got, read.
 struct Account {
     /// Where the durable events stand in the log, and the cursor that came with each.
-    got: Vec<(Place, Vec<i64>)>,
+    got: Vec<(LogPosition, Vec<i64>)>,
     /// How many came before `ready`, its cursor, and whether it said that the client's own was taken up.
     ready: Option<(usize, Vec<i64>, bool)>,
     resync: Option<Vec<i64>>,
@@ -97,24 +98,24 @@ struct Account {
 
 impl Sim {
     pub(super) fn connect(gateway: &Arc<Gateway>, (index, user): (usize, User), cursor: Option<String>, narrow: bool) -> Self {
-        let client = Arc::new(Client::new(gateway, None));
+        let state = Arc::new(ConnectionState::new(gateway.next_key(), gateway.keep(), None));
         let queue = Arc::new(Queue { most: if narrow { 6 } else { 100_000 }, ..Queue::default() });
         let session = Session { user: user.clone(), token: token(index), expires_at: Time(i64::MAX) };
-        let proven = Proven { session, asked_at: gateway.revocations.mark() };
-        let resume = Resume { gateway: Arc::clone(gateway), user: user.clone(), key: client.key, out: queue.clone() };
-        let (admitting, out, shown) = (Arc::clone(&client), Arc::clone(&queue), cursor.clone());
+        let verified = VerifiedSession { session, revocation_mark: gateway.revocations.mark() };
+        let resume = Resume { gateway: Arc::clone(gateway), user: user.clone(), key: state.key, transport: queue.clone() };
+        let (registering, transport, shown) = (Arc::clone(&state), Arc::clone(&queue), cursor.clone());
         let task = tokio::spawn(async move {
-            let admitted = resume.gateway.admit(&admitting, &proven, out.clone()).await;
-            let done = match admitted {
+            let registered = resume.gateway.register(&registering, &verified, transport.clone()).await;
+            let done = match registered {
                 Ok(()) => resume.run(shown).await,
                 Err(refusal) => Err(Stop::Failed(refusal)),
             };
             if done.is_err() {
-                out.failed.store(true, Ordering::SeqCst);
-                out.abort();
+                transport.failed.store(true, Ordering::SeqCst);
+                transport.abort();
             }
         });
-        Self { index, user, cursor, client, queue, task }
+        Self { index, user, cursor, state, queue, task }
     }
 
     /// The token by which it lives.
@@ -170,7 +171,7 @@ impl Sim {
             None => {}
         }
         self.queue.closed.store(true, Ordering::SeqCst);
-        gateway.take_out(self.client.key, self.client.gone());
+        gateway.take_out(self.state.key, self.state.close());
         account.last_cursor
     }
 
@@ -236,13 +237,13 @@ impl Sim {
 }
 
 /// One partition after the other, each in its own order: live events of several partitions have no order among each other.
-fn by_partition(mut places: Vec<Place>) -> Vec<Place> {
+fn by_partition(mut places: Vec<LogPosition>) -> Vec<LogPosition> {
     places.sort_by_key(|(part, _)| *part);
     places
 }
 
 /// Whether a cursor of these positions covers a place.
-fn is_within((part, position): &Place, positions: &[i64]) -> bool {
+fn is_within((part, position): &LogPosition, positions: &[i64]) -> bool {
     *position <= positions[usize::from(*part)]
 }
 

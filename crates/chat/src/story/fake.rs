@@ -21,7 +21,7 @@ pub(super) const MOST: usize = 60;
 pub(super) type Shared = Arc<Mutex<World>>;
 
 /// A partition and a position in it.
-pub(super) type Place = (u16, i64);
+pub(super) type LogPosition = (u16, i64);
 
 #[derive(Default)]
 pub(super) struct World {
@@ -30,7 +30,7 @@ pub(super) struct World {
     /// Each partition's entries, and who hears each.
     log: Vec<Vec<(Entry, BTreeSet<UserId>)>>,
     /// The places of all entries, in the order in which they were committed.
-    order: Vec<Place>,
+    order: Vec<LogPosition>,
     online: BTreeSet<Username>,
     /// Of whom a gateway was not told that its word was taken, or not: it may say it again.
     doubtful: BTreeSet<Username>,
@@ -110,8 +110,8 @@ impl World {
     }
 
     /// The places after `after` that this user is to hear, in the order in which they were committed.
-    pub(super) fn heard_by(&self, user: UserId, after: &[i64]) -> Vec<Place> {
-        let is_heard = |(part, position): &&Place| {
+    pub(super) fn heard_by(&self, user: UserId, after: &[i64]) -> Vec<LogPosition> {
+        let is_heard = |(part, position): &&LogPosition| {
             let part = usize::from(*part);
             *position > after[part] && self.log[part][*position as usize - 1].1.contains(&user)
         };
@@ -119,7 +119,7 @@ impl World {
     }
 
     /// Where in the log an event stands that this reader has got, and who sent it if it is a message.
-    pub(super) fn place_of(&self, reader: UserId, event: &Value) -> (Place, Option<UserId>) {
+    pub(super) fn place_of(&self, reader: UserId, event: &Value) -> (LogPosition, Option<UserId>) {
         let created = event["room"].is_object();
         let (id, number) = if created { (&event["room"]["id"], &event["room"]["head"]) } else { (&event["room"], &event["seq"]) };
         let (id, number) = (RoomId::parse(id.as_str().unwrap()).unwrap(), number.as_i64().unwrap());
@@ -370,7 +370,7 @@ impl Answer<ReadMissed> for Fake {
             // Each partition is covered up to what the next page tells of it.
             let next = |part| rest.iter().find(|(of, _)| *of == part).map(|(_, position)| position - 1);
             let cursor = (0..).zip(&until).map(|(part, until)| next(part).unwrap_or(*until)).collect();
-            let entry = |(part, position): &Place| world.log[usize::from(*part)][*position as usize - 1].0.clone();
+            let entry = |(part, position): &LogPosition| world.log[usize::from(*part)][*position as usize - 1].0.clone();
             let mut entries: Vec<_> = places.iter().map(entry).collect();
             for entry in &mut entries {
                 if let Event::NewMessage { sender, message } = &mut entry.event

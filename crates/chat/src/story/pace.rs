@@ -3,9 +3,10 @@
 use super::fake::{EPOCH, Fake, World};
 use super::gateway;
 use super::random::Random;
-use crate::client::{Client, Proven};
-use crate::outbound::Outbound;
+use crate::authenticated_user::VerifiedSession;
+use crate::connection_state::ConnectionState;
 use crate::resume::Resume;
+use crate::transport::Transport;
 use bus::Bus;
 use contract::calls::users::Session;
 use contract::{Cursor, Time, TokenId};
@@ -28,7 +29,7 @@ struct Behind {
     frames: usize,
 }
 
-impl Outbound for SlowLine {
+impl Transport for SlowLine {
     fn id(&self) -> &str {
         "test"
     }
@@ -78,12 +79,12 @@ async fn a_replay_never_makes_a_client_slow() {
     let gateway = gateway(&bus);
     let tasks = crate::chat::run(&gateway);
     let user = world.lock().unwrap().user(0).1;
-    let client = Arc::new(Client::new(&gateway, None));
+    let state = Arc::new(ConnectionState::new(gateway.next_key(), gateway.keep(), None));
     let session = Session { user: user.clone(), token: TokenId::from_bytes([1; 16]), expires_at: Time(i64::MAX) };
-    let proven = Proven { session, asked_at: gateway.revocations.mark() };
+    let verified = VerifiedSession { session, revocation_mark: gateway.revocations.mark() };
     let line = Arc::new(SlowLine::default());
-    gateway.admit(&client, &proven, line.clone()).await.unwrap();
-    let resume = Resume { gateway: Arc::clone(&gateway), user, key: client.key, out: line.clone() };
+    gateway.register(&state, &verified, line.clone()).await.unwrap();
+    let resume = Resume { gateway: Arc::clone(&gateway), user, key: state.key, transport: line.clone() };
     resume.run(Some(Cursor::new(EPOCH, vec![before]).to_string())).await.unwrap();
     let behind = line.0.lock().unwrap();
     assert_eq!(behind.frames, 41, "40 rooms and ready");

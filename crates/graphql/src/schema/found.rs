@@ -1,7 +1,7 @@
 //! What a search finds.
 
 use super::message::Message;
-use crate::ask::Asker;
+use crate::request_context::RequestContext;
 use async_graphql::{Context, Object, Result, SimpleObject};
 use contract::Page;
 use contract::calls::messages;
@@ -43,7 +43,7 @@ pub(crate) struct Piece(messages::Piece);
 impl Piece {
     /// The text, as it was sent; an `…` at either end stands for what is left out.
     async fn text(&self, ctx: &Context<'_>) -> Result<&str> {
-        Ok(Asker::of(ctx)?.tell(&self.0.text))
+        Ok(RequestContext::of(ctx)?.tell(&self.0.text))
     }
 
     /// Whether this is what was looked for.

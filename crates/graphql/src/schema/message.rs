@@ -3,9 +3,9 @@
 use super::room::Room;
 use super::scalars::DateTime;
 use super::user::User;
-use crate::ask::Asker;
-use crate::groups::{People, Rooms, Shared, Whereabouts};
+use crate::batch_loader::{MessageRooms, RoomBatch, SharedStretch, UserBatch};
 use crate::refuse::refuse;
+use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, ID, Object, Result};
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use std::sync::Arc;
 /// A message among those that were found with it.
 pub(crate) struct Message {
     message: Arc<contract::Message>,
-    people: Arc<People>,
-    whereabouts: Arc<Whereabouts>,
+    people: Arc<UserBatch>,
+    whereabouts: Arc<MessageRooms>,
 }
 
 impl Message {
-    pub(crate) fn new(message: Arc<contract::Message>, people: &Arc<People>, whereabouts: &Arc<Whereabouts>) -> Self {
+    pub(crate) fn new(message: Arc<contract::Message>, people: &Arc<UserBatch>, whereabouts: &Arc<MessageRooms>) -> Self {
         Self { message, people: Arc::clone(people), whereabouts: Arc::clone(whereabouts) }
     }
 
     /// Messages that were found by themselves.
     pub(crate) fn all(messages: Vec<contract::Message>) -> Vec<Self> {
-        let people = People::new(messages.iter().map(|message| message.sender.clone()));
-        let whereabouts = Whereabouts::of(&messages);
+        let people = UserBatch::new(messages.iter().map(|message| message.sender.clone()));
+        let whereabouts = MessageRooms::of(&messages);
         messages.into_iter().map(|message| Self::new(Arc::new(message), &people, &whereabouts)).collect()
     }
 }
@@ -40,7 +40,7 @@ impl Message {
 
     /// The room that it was sent to; null for one that you cannot see any more.
     async fn room(&self, ctx: &Context<'_>) -> Result<Option<Room>> {
-        let rooms = self.whereabouts.rooms(Asker::of(ctx)?).await.map_err(refuse)?;
+        let rooms = self.whereabouts.rooms(RequestContext::of(ctx)?).await.map_err(refuse)?;
         Ok(rooms.find(self.message.room).map(|room| Room::new(room, &rooms)))
     }
 
@@ -51,12 +51,12 @@ impl Message {
 
     /// Who sent it; null only with an error.
     async fn sender(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        User::of(&self.people, Asker::of(ctx)?, &self.message.sender).await.map(Some).map_err(refuse)
+        User::of(&self.people, RequestContext::of(ctx)?, &self.message.sender).await.map(Some).map_err(refuse)
     }
 
     /// The text, exactly as sent.
     async fn body(&self, ctx: &Context<'_>) -> Result<&str> {
-        Ok(Asker::of(ctx)?.tell(self.message.body.as_str()))
+        Ok(RequestContext::of(ctx)?.tell(self.message.body.as_str()))
     }
 
     /// When it was committed, by the server's clock.
@@ -74,8 +74,8 @@ impl Message {
 pub(crate) type Messages = Connection<String, Message, EmptyFields, EmptyFields>;
 
 /// A stretch of them.
-pub(crate) fn stretch(stretch: Shared, people: &Arc<People>, rooms: &Arc<Rooms>) -> Messages {
-    let whereabouts = Arc::new(Whereabouts::Known(Arc::clone(rooms)));
+pub(crate) fn stretch(stretch: SharedStretch, people: &Arc<UserBatch>, rooms: &Arc<RoomBatch>) -> Messages {
+    let whereabouts = Arc::new(MessageRooms::Known(Arc::clone(rooms)));
     let mut messages = Connection::new(stretch.earlier, stretch.later);
     let edge = |message: Arc<contract::Message>| Edge::new(message.seq.to_string(), Message::new(message, people, &whereabouts));
     messages.edges.extend(stretch.messages.into_iter().map(edge));

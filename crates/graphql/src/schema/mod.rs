@@ -8,9 +8,9 @@ mod scalars;
 mod subscription;
 mod user;
 
-use crate::charge::Charge;
 use crate::feed::Feed;
 use crate::limits::Limits;
+use crate::operation_cost::OperationCost;
 use async_graphql::EmptyMutation;
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use subscription::Subscription;
 /// The schema; cheap to clone.
 pub(crate) type Schema = async_graphql::Schema<Query, EmptyMutation, Subscription>;
 
-/// The schema over a feed. [`crate::gate`] holds all limits but the one on complexity, which needs the types.
+/// The schema over a feed. [`crate::query_limits`] holds queries to all limits except that on complexity, which needs the types.
 pub(crate) fn schema(feed: Arc<Feed>, limits: &Limits) -> Schema {
     let schema = Schema::build(Query, EmptyMutation, Subscription { feed }).limit_complexity(limits.complexity);
-    schema.extension(Charge).disable_suggestions().finish()
+    schema.extension(OperationCost).disable_suggestions().finish()
 }
 
 /// The schema in its own language, as docs/schema.graphql keeps it.

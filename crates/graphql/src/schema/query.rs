@@ -4,9 +4,10 @@ use super::found::Finds;
 use super::message::Message;
 use super::room::Room;
 use super::user::{self, User, Users};
-use crate::ask::{Asker, limit, times};
-use crate::groups::{Rooms, Seen};
+use crate::batch_loader::{FoundRoom, RoomBatch};
+use crate::paging::{limit, times};
 use crate::refuse::refuse;
+use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, ID, Object, Result};
 use contract::calls::messages::{GetRoom, MyRoomsPlaced, Recent, Search};
@@ -22,13 +23,13 @@ pub(crate) struct Query;
 impl Query {
     /// Yourself.
     async fn me(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        Ok(Some(User(Asker::of(ctx)?.ask(Me {}).await.map_err(refuse)?)))
+        Ok(Some(User(RequestContext::of(ctx)?.ask(Me {}).await.map_err(refuse)?)))
     }
 
     /// Somebody by name; null where there is nobody of this name.
     async fn user(&self, ctx: &Context<'_>, username: String) -> Result<Option<User>> {
         let Ok(username) = Username::try_from(username) else { return Ok(None) };
-        Ok(none_if_not_found(Asker::of(ctx)?.ask(GetUser { username }).await)?.map(User))
+        Ok(none_if_not_found(RequestContext::of(ctx)?.ask(GetUser { username }).await)?.map(User))
     }
 
     /// Everyone with a live connection anywhere, by username.
@@ -40,7 +41,7 @@ impl Query {
         #[graphql(desc = "Only those behind this cursor, a username.")] after: Option<String>,
     ) -> Result<Option<Users>> {
         let (limit, goes_on) = (limit("first", first).map_err(refuse)?, after.is_some());
-        Ok(Some(user::directory(Asker::of(ctx)?.ask(ListOnline { after, limit }).await.map_err(refuse)?, goes_on)))
+        Ok(Some(user::directory(RequestContext::of(ctx)?.ask(ListOnline { after, limit }).await.map_err(refuse)?, goes_on)))
     }
 
     /// Your rooms, newest activity first.
@@ -52,9 +53,9 @@ impl Query {
         #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
     ) -> Result<Option<Connection<String, Room, EmptyFields, EmptyFields>>> {
         let (limit, goes_on) = (limit("first", first).map_err(refuse)?, after.is_some());
-        let page = Asker::of(ctx)?.ask(MyRoomsPlaced { after, limit }).await.map_err(refuse)?;
-        let (places, rooms): (Vec<String>, Vec<_>) = page.items.into_iter().map(|(place, room)| (place, Seen::new(room))).unzip();
-        let group = Rooms::new(rooms.clone());
+        let page = RequestContext::of(ctx)?.ask(MyRoomsPlaced { after, limit }).await.map_err(refuse)?;
+        let (places, rooms): (Vec<String>, Vec<_>) = page.items.into_iter().map(|(place, room)| (place, FoundRoom::new(room))).unzip();
+        let group = RoomBatch::new(rooms.clone());
         let mut connection = Connection::new(goes_on, page.more);
         connection.edges.extend(places.into_iter().zip(&rooms).map(|(place, room)| Edge::new(place, Room::new(room, &group))));
         Ok(Some(connection))
@@ -64,8 +65,8 @@ impl Query {
     #[graphql(complexity = "5 + child_complexity")]
     async fn room(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Room>> {
         let Some(room) = RoomId::parse(&id) else { return Ok(None) };
-        let room = none_if_not_found(Asker::of(ctx)?.ask(GetRoom { room }).await)?.map(Seen::new);
-        Ok(room.map(|room| Room::new(&room, &Rooms::new(vec![Arc::clone(&room)]))))
+        let room = none_if_not_found(RequestContext::of(ctx)?.ask(GetRoom { room }).await)?.map(FoundRoom::new);
+        Ok(room.map(|room| Room::new(&room, &RoomBatch::new(vec![Arc::clone(&room)]))))
     }
 
     /// What others sent you lately in all of your rooms, since you joined each, newest first.
@@ -82,7 +83,7 @@ impl Query {
         let limit = first.map_or(Ok(Limit::MOST), |first| limit("first", Some(first))).map_err(refuse)?;
         // What is no such number of days is refused by the service, in its words.
         let days = u16::try_from(days).unwrap_or(0);
-        let recently = Asker::of(ctx)?.look(Recent { from, days, limit }, |recently| recently.looked_at).await.map_err(refuse)?;
+        let recently = RequestContext::of(ctx)?.look(Recent { from, days, limit }, |recently| recently.looked_at).await.map_err(refuse)?;
         Ok(Some(Message::all(recently.messages)))
     }
 
@@ -102,7 +103,7 @@ impl Query {
         let from = from.map_err(|_| refuse(Refusal::not_found("no such user").about("from")))?;
         let limit = limit("first", first).map_err(refuse)?;
         let search = Search { q, room, from, before: after, limit };
-        let searched = Asker::of(ctx)?.look(search, |searched| searched.looked_at).await.map_err(about_after).map_err(refuse)?;
+        let searched = RequestContext::of(ctx)?.look(search, |searched| searched.looked_at).await.map_err(about_after).map_err(refuse)?;
         Ok(Some(Finds::new(searched.page)))
     }
 }

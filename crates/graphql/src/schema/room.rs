@@ -1,11 +1,12 @@
-//! Rooms.
+//! RoomBatch.
 
 use super::message::{self, Message, Messages};
 use super::scalars::{DateTime, Kind};
 use super::user::{User, Users};
-use crate::ask::{Asker, limit, times};
-use crate::groups::{Rooms, Seen, Whereabouts, Which};
+use crate::batch_loader::{FoundRoom, MessageRange, MessageRooms, RoomBatch};
+use crate::paging::{limit, times};
 use crate::refuse::refuse;
+use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, Object, Result};
 use contract::Refusal;
@@ -13,12 +14,12 @@ use std::sync::Arc;
 
 /// A room among those that were found with it.
 pub(crate) struct Room {
-    seen: Arc<Seen>,
-    group: Arc<Rooms>,
+    seen: Arc<FoundRoom>,
+    group: Arc<RoomBatch>,
 }
 
 impl Room {
-    pub(crate) fn new(seen: &Arc<Seen>, group: &Arc<Rooms>) -> Self {
+    pub(crate) fn new(seen: &Arc<FoundRoom>, group: &Arc<RoomBatch>) -> Self {
         Self { seen: Arc::clone(seen), group: Arc::clone(group) }
     }
 }
@@ -43,7 +44,7 @@ impl Room {
 
     /// The room's owner: its creator, or, since the owner left, who has been a member the longest. Null only with an error.
     async fn created_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        User::of(self.group.people(), Asker::of(ctx)?, &self.seen.room.created_by).await.map(Some).map_err(refuse)
+        User::of(self.group.people(), RequestContext::of(ctx)?, &self.seen.room.created_by).await.map(Some).map_err(refuse)
     }
 
     /// When it was created.
@@ -73,7 +74,7 @@ impl Room {
 
     /// The newest message; null where there is none, and for a channel that you have not joined.
     async fn last_message(&self) -> Option<Message> {
-        let whereabouts = Arc::new(Whereabouts::Known(Arc::clone(&self.group)));
+        let whereabouts = Arc::new(MessageRooms::Known(Arc::clone(&self.group)));
         self.seen.last.clone().map(|message| Message::new(message, self.group.people(), &whereabouts))
     }
 
@@ -87,12 +88,12 @@ impl Room {
     ) -> Result<Option<Users>> {
         let limit = limit("first", first).map_err(refuse)?;
         let goes_on = after.is_some();
-        let asker = Asker::of(ctx)?;
-        let (page, people) = self.group.members(asker, self.seen.room.id, after, limit).await.map_err(refuse)?;
+        let context = RequestContext::of(ctx)?;
+        let (page, people) = self.group.members(context, self.seen.room.id, after, limit).await.map_err(refuse)?;
         let mut members = Connection::new(goes_on, page.more);
         for (place, member) in page.items {
             // The page has no word about who is online.
-            members.edges.push(Edge::new(place, User::of(&people, asker, &member.username).await.map_err(refuse)?));
+            members.edges.push(Edge::new(place, User::of(&people, context, &member.username).await.map_err(refuse)?));
         }
         Ok(Some(members))
     }
@@ -110,12 +111,12 @@ impl Room {
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<Option<Messages>> {
         let which = which(first, after, last, before).map_err(refuse)?;
-        let (found, people) = self.group.messages(Asker::of(ctx)?, self.seen.room.id, which).await.map_err(refuse)?;
+        let (found, people) = self.group.messages(RequestContext::of(ctx)?, self.seen.room.id, which).await.map_err(refuse)?;
         Ok(Some(message::stretch(found, &people, &self.group)))
     }
 }
 
-fn which(first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> Result<Which, Refusal> {
+fn which(first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> Result<MessageRange, Refusal> {
     if first.is_some() && last.is_some() {
         return Err(Refusal::invalid("last", "give first or last, not both"));
     }
@@ -126,7 +127,7 @@ fn which(first: Option<i32>, after: Option<String>, last: Option<i32>, before: O
     };
     let after = after.map(|cursor| seq("after", &cursor)).transpose()?.unwrap_or(0);
     let before = before.map(|cursor| seq("before", &cursor)).transpose()?;
-    Ok(Which { after, before, newest, limit: limit.into() })
+    Ok(MessageRange { after, before, newest, limit: limit.into() })
 }
 
 fn seq(field: &str, cursor: &str) -> Result<i64, Refusal> {

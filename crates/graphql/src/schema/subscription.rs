@@ -1,9 +1,9 @@
 //! What can be listened to.
 
 use super::message::Message;
-use crate::ask::Asker;
 use crate::feed::Feed;
 use crate::refuse::refuse;
+use crate::request_context::RequestContext;
 use async_graphql::{Context, ID, Result, Subscription as Root};
 use contract::{Refusal, RoomId};
 use futures_util::{Stream, StreamExt};
@@ -27,9 +27,9 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Only messages in this room.")] room: Option<ID>,
     ) -> Result<impl Stream<Item = Result<Message>> + 'static> {
-        let asker = Asker::of(ctx)?.clone();
+        let context = RequestContext::of(ctx)?.clone();
         let only = room.map(|id| RoomId::parse(&id).ok_or_else(Refusal::no_room)).transpose().map_err(refuse)?;
-        let messages = self.feed.listen(asker, only).await.map_err(refuse)?;
+        let messages = self.feed.listen(context, only).await.map_err(refuse)?;
         Ok(messages.map(|heard| {
             let mut one = Message::all(vec![heard.map_err(refuse)?]);
             one.pop().ok_or_else(|| refuse(Refusal::no_room()))

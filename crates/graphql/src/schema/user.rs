@@ -1,8 +1,8 @@
 //! Users.
 
 use super::scalars::DateTime;
-use crate::ask::Asker;
-use crate::groups::People;
+use crate::batch_loader::UserBatch;
+use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{ID, Object};
 use contract::{Page, Refusal, Username};
@@ -12,8 +12,8 @@ pub(crate) struct User(pub contract::User);
 
 impl User {
     /// One of those who were named together.
-    pub(crate) async fn of(people: &People, asker: &Asker, name: &Username) -> Result<Self, Refusal> {
-        people.user(asker, name).await.map(Self)
+    pub(crate) async fn of(people: &UserBatch, context: &RequestContext, name: &Username) -> Result<Self, Refusal> {
+        people.user(context, name).await.map(Self)
     }
 }
 

@@ -1,14 +1,14 @@
-//! One socket from its first message to its last. Results are asked for only while the client takes them, so nothing piles up for a slow
-//! one; one that takes nothing at all is cut.
+//! One socket from its first message to its last. A result is made only when the client takes it, so nothing piles up for a slow client. A
+//! client that takes nothing is cut.
 
-use super::Sockets;
 use super::message::{self, Close, FromClient};
+use super::sockets::Sockets;
 use super::token::Token;
 use crate::answer::{self, Body};
-use crate::ask::Asker;
 use crate::budget::Budget;
 use crate::refuse::server_error;
 use crate::request::{Admitted, May};
+use crate::request_context::RequestContext;
 use async_graphql::Response;
 use contract::{Code, Refusal};
 use futures_util::stream::{AbortHandle, BoxStream, SelectAll, abortable};
@@ -24,35 +24,35 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// How long a client may take to say who it is.
+/// How long a client may take to authenticate.
 const INIT: Duration = Duration::from_secs(10);
 /// How often a quiet client is pinged, and after how much silence it is gone.
 const PING: Duration = Duration::from_secs(25);
 const SILENCE: Duration = Duration::from_secs(60);
-/// How long a client may take to take one message.
+/// How long a client may need to take one message.
 const TAKE: Duration = Duration::from_secs(30);
 
-/// What comes of a subscription: a result, or its end.
-type Came = (String, Option<Body>);
+/// What an operation gives: a result, or its end.
+type Output = (String, Option<Body>);
 
 /// Serves one socket.
-pub(super) async fn serve<S>(sockets: &Sockets, address: IpAddr, mut wire: WebSocketStream<S>, stopping: watch::Receiver<bool>)
+pub(super) async fn serve<S>(sockets: &Sockets, address: IpAddr, mut stream: WebSocketStream<S>, stopping: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     metrics::gauge!("guild_graphql_sockets").increment(1);
-    let close = talk(sockets, address, &mut wire, stopping).await;
+    let close = talk(sockets, address, &mut stream, stopping).await;
     if close.is_none() {
-        // A client that has said goodbye is answered (RFC 6455, section 5.5.1), which reading on does; one that is gone does not mind.
-        let end = async { while wire.next().await.is_some_and(|heard| heard.is_ok()) {} };
+        // Reading on answers a client that has said goodbye (RFC 6455, section 5.5.1). For a client that is gone it does no harm.
+        let end = async { while stream.next().await.is_some_and(|heard| heard.is_ok()) {} };
         let _ = tokio::time::timeout(Duration::from_secs(1), end).await;
     }
     if let Some(Close { code, reason }) = close {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.as_ref().into() };
         let goodbye = async {
-            wire.close(Some(frame)).await?;
-            // Until the client has closed too, or has nothing more to say.
-            while wire.next().await.is_some_and(|heard| heard.is_ok()) {}
+            stream.close(Some(frame)).await?;
+            // Until the client has closed, too.
+            while stream.next().await.is_some_and(|heard| heard.is_ok()) {}
             Ok::<_, Error>(())
         };
         let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
@@ -61,12 +61,12 @@ where
 }
 
 /// Talks until there is a reason to close; `None` where the client has gone.
-async fn talk<S>(sockets: &Sockets, address: IpAddr, wire: &mut WebSocketStream<S>, mut stopping: watch::Receiver<bool>) -> Option<Close>
+async fn talk<S>(sockets: &Sockets, address: IpAddr, stream: &mut WebSocketStream<S>, mut stopping: watch::Receiver<bool>) -> Option<Close>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let token = tokio::select! {
-        token = tokio::time::timeout(INIT, meet(sockets, address, wire)) => match token {
+        token = tokio::time::timeout(INIT, meet(sockets, address, stream)) => match token {
             Ok(Ok(token)) => token,
             Ok(Err(close)) => return close,
             Err(_) => return Some(Close::new(4408, "Connection initialisation timeout")),
@@ -74,11 +74,11 @@ where
         _ = stopping.wait_for(|stopping| *stopping) => return Some(restarts()),
     };
     let budget = Arc::new(Budget::new(&sockets.settings.limits));
-    let asker = Asker { bus: sockets.bus.clone(), admission: Arc::clone(&sockets.admission), who: token.caller(), budget };
+    let context = RequestContext { bus: sockets.bus.clone(), admission: Arc::clone(&sockets.admission), who: token.caller(), budget };
     let turn = Arc::new(Semaphore::new(1));
-    let mut session = Session { sockets, asker, streams: SelectAll::new(), running: HashMap::new(), turn };
+    let mut session = Session { sockets, context, outputs: SelectAll::new(), running: HashMap::new(), turn };
     tokio::select! {
-        close = session.run(wire) => close,
+        close = session.run(stream) => close,
         () = token.ended() => Some(Close::new(4401, "unauthenticated: this token is not valid any more; log in again")),
         _ = stopping.wait_for(|stopping| *stopping) => Some(restarts()),
     }
@@ -89,12 +89,12 @@ fn restarts() -> Close {
 }
 
 /// Waits for `connection_init`, and answers it.
-async fn meet<S>(sockets: &Sockets, address: IpAddr, wire: &mut WebSocketStream<S>) -> Result<Token, Option<Close>>
+async fn meet<S>(sockets: &Sockets, address: IpAddr, stream: &mut WebSocketStream<S>) -> Result<Token, Option<Close>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     loop {
-        match hear(wire.next().await)? {
+        match hear(stream.next().await)? {
             Some(FromClient::ConnectionInit { payload }) => {
                 let payload = payload.unwrap_or_default();
                 let authorization = payload.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
@@ -104,10 +104,10 @@ where
                     let code = if matches!(refusal.code, Code::Busy | Code::RateLimited | Code::Internal) { 1013 } else { 4403 };
                     Some(Close::new(code, refusal.to_string()))
                 })?;
-                tell(wire, message::ack()).await?;
+                tell(stream, message::ack()).await?;
                 return Ok(token);
             }
-            Some(FromClient::Ping {}) => tell(wire, message::pong()).await?,
+            Some(FromClient::Ping {}) => tell(stream, message::pong()).await?,
             Some(FromClient::Subscribe { .. }) => return Err(Some(Close::new(4401, "Unauthorized: send connection_init first"))),
             Some(FromClient::Pong {} | FromClient::Complete { .. }) | None => {}
         }
@@ -125,25 +125,25 @@ fn hear(heard: Option<Result<Message, Error>>) -> Result<Option<FromClient>, Opt
     }
 }
 
-async fn tell<S>(wire: &mut WebSocketStream<S>, text: String) -> Result<(), Option<Close>>
+async fn tell<S>(stream: &mut WebSocketStream<S>, text: String) -> Result<(), Option<Close>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    send(wire, Message::text(text)).await
+    send(stream, Message::text(text)).await
 }
 
-async fn refuse<S>(wire: &mut WebSocketStream<S>, id: &str, refusal: &Refusal) -> Result<(), Option<Close>>
+async fn refuse<S>(stream: &mut WebSocketStream<S>, id: &str, refusal: &Refusal) -> Result<(), Option<Close>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    tell(wire, message::result(id, answer::body(Response::from_errors(vec![server_error(refusal)])))).await
+    tell(stream, message::result(id, answer::body(Response::from_errors(vec![server_error(refusal)])))).await
 }
 
-async fn send<S>(wire: &mut WebSocketStream<S>, message: Message) -> Result<(), Option<Close>>
+async fn send<S>(stream: &mut WebSocketStream<S>, message: Message) -> Result<(), Option<Close>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    match tokio::time::timeout(TAKE, wire.send(message)).await {
+    match tokio::time::timeout(TAKE, stream.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(None),
     }
@@ -153,15 +153,15 @@ where
 struct Session<'a> {
     sockets: &'a Sockets,
     /// Each operation has a budget of its own.
-    asker: Asker,
-    streams: SelectAll<BoxStream<'static, Came>>,
+    context: RequestContext,
+    outputs: SelectAll<BoxStream<'static, Output>>,
     running: HashMap<String, AbortHandle>,
     /// Queries are answered one after the other, as those of a batch are, so that no more than one answer is in memory.
     turn: Arc<Semaphore>,
 }
 
 impl Session<'_> {
-    async fn run<S>(&mut self, wire: &mut WebSocketStream<S>) -> Option<Close>
+    async fn run<S>(&mut self, stream: &mut WebSocketStream<S>) -> Option<Close>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
@@ -169,17 +169,17 @@ impl Session<'_> {
         let mut pings = tokio::time::interval_at(Instant::now() + PING, PING);
         loop {
             let outcome = tokio::select! {
-                heard = wire.next() => {
+                heard = stream.next() => {
                     heard_at = Instant::now();
                     match hear(heard) {
-                        Ok(Some(message)) => self.take(wire, message).await,
+                        Ok(Some(message)) => self.take(stream, message).await,
                         Ok(None) => Ok(()),
                         Err(close) => Err(close),
                     }
                 }
-                Some((id, came)) = self.streams.next(), if !self.streams.is_empty() => self.pass_on(wire, &id, came).await,
+                Some((id, output)) = self.outputs.next(), if !self.outputs.is_empty() => self.pass_on(stream, &id, output).await,
                 _ = pings.tick() => {
-                    if heard_at.elapsed() > SILENCE { Err(None) } else { send(wire, Message::Ping(bytes::Bytes::new())).await }
+                    if heard_at.elapsed() > SILENCE { Err(None) } else { send(stream, Message::Ping(bytes::Bytes::new())).await }
                 }
             };
             if let Err(close) = outcome {
@@ -188,13 +188,13 @@ impl Session<'_> {
         }
     }
 
-    async fn take<S>(&mut self, wire: &mut WebSocketStream<S>, message: FromClient) -> Result<(), Option<Close>>
+    async fn take<S>(&mut self, stream: &mut WebSocketStream<S>, message: FromClient) -> Result<(), Option<Close>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         match message {
             FromClient::ConnectionInit { .. } => Err(Some(Close::new(4429, "Too many initialisation requests"))),
-            FromClient::Ping {} => tell(wire, message::pong()).await,
+            FromClient::Ping {} => tell(stream, message::pong()).await,
             FromClient::Pong {} => Ok(()),
             FromClient::Complete { id } => {
                 if let Some(stop) = self.running.remove(&id) {
@@ -211,13 +211,13 @@ impl Session<'_> {
                 if self.running.len() >= limits.subscriptions {
                     let most = limits.subscriptions;
                     let detail = format!("at most {most} operations at once on one socket; complete one first");
-                    return refuse(wire, &id, &Refusal::rate_limited(detail, Duration::from_secs(1))).await;
+                    return refuse(stream, &id, &Refusal::rate_limited(detail, Duration::from_secs(1))).await;
                 }
-                if let Err(refusal) = self.asker.pay_more(1) {
-                    return refuse(wire, &id, &refusal).await;
+                if let Err(refusal) = self.context.pay_more(1) {
+                    return refuse(stream, &id, &refusal).await;
                 }
                 match payload.admit(limits, May::Change) {
-                    Err(refused) => tell(wire, message::result(&id, answer::body(*refused))).await,
+                    Err(refused) => tell(stream, message::result(&id, answer::body(*refused))).await,
                     Ok(admitted) => {
                         self.start(id, self.execute(admitted));
                         Ok(())
@@ -227,20 +227,20 @@ impl Session<'_> {
         }
     }
 
-    /// What comes of an operation.
+    /// The results of an operation.
     fn execute(&self, Admitted { request, subscribes }: Admitted) -> BoxStream<'static, Body> {
         let limits = &self.sockets.settings.limits;
         let budget = Arc::new(if subscribes { Budget::of_event(limits) } else { Budget::new(limits) });
-        let asker = Asker { budget, ..self.asker.clone() };
+        let context = RequestContext { budget, ..self.context.clone() };
         let schema = self.sockets.schema.clone();
         if subscribes {
-            return schema.execute_stream(request.data(asker)).map(answer::event).boxed();
+            return schema.execute_stream(request.data(context)).map(answer::event).boxed();
         }
         let turn = Arc::clone(&self.turn);
         let result = async move {
-            // It is never closed.
+            // The semaphore is never closed.
             let _turn = turn.acquire().await;
-            answer::body(asker.checked(schema.execute(request.data(asker.clone())).await))
+            answer::body(context.checked(schema.execute(request.data(context.clone())).await))
         };
         futures_util::stream::once(result).boxed()
     }
@@ -248,32 +248,32 @@ impl Session<'_> {
     fn start(&mut self, id: String, results: impl Stream<Item = Body> + Send + 'static) {
         let name = id.clone();
         let end = futures_util::stream::once(std::future::ready(None));
-        let (came, stop) = abortable(results.map(Some).chain(end).map(move |came| (name.clone(), came)));
+        let (output, stop) = abortable(results.map(Some).chain(end).map(move |output| (name.clone(), output)));
         self.running.insert(id, stop);
-        self.streams.push(came.boxed());
+        self.outputs.push(output.boxed());
     }
 
-    async fn pass_on<S>(&mut self, wire: &mut WebSocketStream<S>, id: &str, came: Option<Body>) -> Result<(), Option<Close>>
+    async fn pass_on<S>(&mut self, stream: &mut WebSocketStream<S>, id: &str, output: Option<Body>) -> Result<(), Option<Close>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        // What the client has completed meanwhile does not come any more.
+        // The client may have completed it meanwhile.
         if !self.running.contains_key(id) {
             return Ok(());
         }
-        match came {
+        match output {
             Some(body) => {
-                // An error is the last that comes of an operation.
+                // An error is the last result of an operation.
                 if body.why_not_run().is_some()
                     && let Some(stop) = self.running.remove(id)
                 {
                     stop.abort();
                 }
-                tell(wire, message::result(id, body)).await
+                tell(stream, message::result(id, body)).await
             }
             None => {
                 self.running.remove(id);
-                tell(wire, message::complete(id)).await
+                tell(stream, message::complete(id)).await
             }
         }
     }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::feed::Feed;
-use crate::http::Settings;
 use crate::limits::Limits;
 use crate::schema::schema;
+use crate::settings::Settings;
 use crate::testing::House;
 use contract::{Clock, Time};
 use edge::{Admission, AdmissionSettings};
@@ -12,7 +12,7 @@ use tokio::io::DuplexStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use vital::Vital;
 
-/// One at the other end of a socket.
+/// The client at the other end of a socket.
 struct Client(WebSocketStream<DuplexStream>);
 
 impl Client {
@@ -25,8 +25,8 @@ impl Client {
         let sockets = Sockets::new(bus, schema, Settings { limits, ..Settings::default() }, clock, admission);
         tokio::spawn(async move {
             let (_run, stopping) = watch::channel(false);
-            let wire = WebSocketStream::from_raw_socket(there, Role::Server, None).await;
-            serve(&sockets, Ipv4Addr::LOCALHOST.into(), wire, stopping).await;
+            let stream = WebSocketStream::from_raw_socket(there, Role::Server, None).await;
+            serve(&sockets, Ipv4Addr::LOCALHOST.into(), stream, stopping).await;
         });
         let mut client = Self(WebSocketStream::from_raw_socket(here, Role::Client, None).await);
         client.say(json!({ "type": "connection_init", "payload": { "authorization": "Bearer good" } })).await;

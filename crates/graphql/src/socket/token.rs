@@ -1,6 +1,6 @@
-//! The token by which a socket lives, and the moment in which it does not any more.
+//! The token that a socket depends on, and the moment in which it ends.
 
-use super::Sockets;
+use super::sockets::Sockets;
 use bus::{Bus, Heard, Subscription};
 use contract::calls::users::{Session, WhichEnded};
 use contract::hint::Revoked;
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 /// How soon a token that could not be checked is asked about again.
 const RETRY: Duration = Duration::from_millis(200);
-/// How often the clock is looked at for a token that runs out.
+/// How often the clock is checked for a token that expires.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A token that was valid when it was shown.
@@ -31,7 +31,7 @@ impl Token {
         let Sockets { bus, clock, admission, .. } = sockets;
         let shown = authorization.and_then(|text| text.trim().split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let wrong = "connection_init needs a payload {\"authorization\": \"Bearer …\"}";
-        let Some((_, token)) = shown else { return admission.nobody(address, Refusal::new(Code::Unauthenticated, wrong)) };
+        let Some((_, token)) = shown else { return admission.refuse_without_token(address, Refusal::new(Code::Unauthenticated, wrong)) };
         // Before the check: what is revoked during it is heard.
         let revoked = bus.subscribe();
         let session = admission.authenticate(bus, address, token.trim().to_owned()).await?;
@@ -44,8 +44,8 @@ impl Token {
         Caller::User(UserCaller { id: user.id, username: user.username.clone(), token: self.session.token })
     }
 
-    /// Ends when the token has ended: it ran out, or was revoked. What is said while the users service is asked about it is heard, too:
-    /// that may take long to answer.
+    /// Ends when the token has ended: it expired, or was revoked. Revocations are heard also while the users service is asked about the token,
+    /// which may take long.
     pub(super) async fn ended(self) {
         let Self { session, bus, clock, mut revoked } = self;
         let (token, user) = (session.token, session.user.id);

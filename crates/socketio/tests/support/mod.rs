@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{SinkExt, StreamExt};
 use http::{StatusCode, request::Parts};
 use serde_json::{Value, json};
-use socketio::{BoxFuture, Config, Conn, ConnectError, Frame, Handler, Incoming, Place, SendError, Server};
+use socketio::{BoxFuture, Config, Conn, ConnectError, Frame, Handler, Incoming, SendError, Server, TransportGuard};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -50,7 +50,7 @@ impl Recorder {
 }
 
 impl Handler for Recorder {
-    fn open(&self, _: &Parts) -> Result<Place, Box<Response>> {
+    fn open(&self, _: &Parts) -> Result<TransportGuard, Box<Response>> {
         match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => Ok(Box::new(place)),
             Err(_) => Err(Box::new(StatusCode::TOO_MANY_REQUESTS.into_response())),

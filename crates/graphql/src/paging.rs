@@ -1,0 +1,16 @@
+//! The arguments `first` and `last`.
+
+use contract::{Limit, Refusal};
+
+/// `first` or `last` as a limit; 50 where nothing is said.
+pub(crate) fn limit(field: &str, count: Option<i32>) -> Result<Limit, Refusal> {
+    match count {
+        None => Ok(Limit::default()),
+        Some(count) => Limit::try_from(i64::from(count)).map_err(|_| Refusal::invalid(field, format!("{field} is a number from 1 to 100"))),
+    }
+}
+
+/// How often a field of a list counts towards a query's complexity.
+pub(crate) fn times(counts: &[Option<i32>], otherwise: usize) -> usize {
+    counts.iter().flatten().next().map_or(otherwise, |count| usize::try_from(*count).unwrap_or(0).clamp(1, 100))
+}
