@@ -1,57 +1,10 @@
 //! What a community of so many users asks of a cluster, and how many machines that takes.
 
-use super::Args;
+use super::assumptions::Assumptions;
+use super::constants::Constants;
 
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
-
-/// What was measured on one core of the machine of docs/performance.md. docs/scaling.md says by which command each.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Constants {
-    /// Gateway: CPU of a message that comes in and is acknowledged, in µs.
-    pub gateway_send: f64,
-    /// Gateway: CPU of a message that is written to one connection, in µs.
-    pub gateway_delivery: f64,
-    /// Gateway: CPU of hearing that a message was committed, wherever its members are, in µs. Every gateway hears every message.
-    pub gateway_hint: f64,
-    /// Gateway: CPU of a connection that does nothing (heartbeats), in µs a second.
-    pub gateway_idle: f64,
-    /// Gateway: CPU of a connection that comes, in µs.
-    pub gateway_connect: f64,
-    /// Gateway: memory of a connection, in bytes.
-    pub connection_bytes: f64,
-    /// Messages service: CPU of a message, in µs.
-    pub messages_send: f64,
-    /// Users service: CPU of a connection that comes, in µs.
-    pub users_connect: f64,
-    /// PostgreSQL: CPU of a message, in µs.
-    pub database_send: f64,
-    /// NATS: CPU of a message on its way through it, in µs; a hint counts once for each gateway that hears it.
-    pub nats_message: f64,
-    /// Messages that one partition of the log takes a second: four of them shared one core.
-    pub partition_rate: f64,
-    /// A message in the log with its indexes, in bytes on disk.
-    pub row_bytes: f64,
-    /// A message in a hint, in bytes on the wire.
-    pub hint_bytes: f64,
-}
-
-/// See [`Constants`].
-pub const MEASURED: Constants = Constants {
-    gateway_send: 11.0,
-    gateway_delivery: 7.0,
-    gateway_hint: 3.0,
-    gateway_idle: 2.0,
-    gateway_connect: 280.0,
-    connection_bytes: 36_000.0,
-    messages_send: 28.0,
-    users_connect: 100.0,
-    database_send: 52.0,
-    nats_message: 2.0,
-    partition_rate: 3_500.0,
-    row_bytes: 420.0,
-    hint_bytes: 450.0,
-};
 
 /// What is needed at the daily peak.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,40 +41,40 @@ pub struct Need {
 const HOURS: f64 = 730.0;
 
 /// Predicts.
-pub fn predict(users: f64, args: &Args, constants: &Constants) -> Need {
-    let core = 1e6 * args.busy;
-    let node = core * args.cores;
-    let connections = users * args.online * args.devices;
-    let messages = users * args.messages_a_day / DAY * args.peak;
-    let deliveries = messages * args.audience;
-    let connects = connections * args.connects_an_hour / 3_600.0;
+pub fn predict(users: f64, assumed: &Assumptions, constants: &Constants) -> Need {
+    let core = 1e6 * assumed.busy;
+    let node = core * assumed.cores;
+    let connections = users * assumed.online * assumed.devices;
+    let messages = users * assumed.messages_a_day / DAY * assumed.peak;
+    let deliveries = messages * assumed.audience;
+    let connects = connections * assumed.connects_an_hour / 3_600.0;
 
     let shared = messages * constants.gateway_send
         + deliveries * constants.gateway_delivery
         + connections * constants.gateway_idle
         + connects * constants.gateway_connect;
     let free = node - messages * constants.gateway_hint;
-    let by_memory = connections * constants.connection_bytes / (args.memory * 1_073_741_824.0 * args.busy);
-    let gateways = (free > 0.0).then(|| (shared / free).max(by_memory).ceil().max(args.spare));
+    let by_memory = connections * constants.connection_bytes / (assumed.memory * 1_073_741_824.0 * assumed.busy);
+    let gateways = (free > 0.0).then(|| (shared / free).max(by_memory).ceil().max(assumed.spare));
     let nats_nodes = gateways.map(|gateways| {
-        let wire = args.network * 1e9 / 8.0 * args.busy;
+        let wire = assumed.network * 1e9 / 8.0 * assumed.busy;
         let passing = messages * (2.0 + gateways);
         let by_cpu = passing * constants.nats_message / node;
         let by_wire = messages * gateways * constants.hint_bytes / wire;
         by_cpu.max(by_wire).ceil().max(3.0)
     });
-    let messages_nodes = (messages * constants.messages_send / node).ceil().max(args.spare);
-    let users_nodes = (connects * constants.users_connect / node).ceil().max(args.spare);
+    let messages_nodes = (messages * constants.messages_send / node).ceil().max(assumed.spare);
+    let users_nodes = (connects * constants.users_connect / node).ceil().max(assumed.spare);
     let database_cores = (messages * constants.database_send / core).ceil();
-    let partitions = (messages / (constants.partition_rate * args.busy)).ceil();
-    let terabytes = users * args.messages_a_day * args.days * constants.row_bytes * args.copies / 1e12;
+    let partitions = (messages / (constants.partition_rate * assumed.busy)).ceil();
+    let terabytes = users * assumed.messages_a_day * assumed.days * constants.row_bytes * assumed.copies / 1e12;
     // A primary holds a copy of its part.
-    let by_disk = terabytes / args.copies / args.database_terabytes;
-    let databases = (database_cores / args.database_cores).max(by_disk).ceil().max(1.0);
+    let by_disk = terabytes / assumed.copies / assumed.database_terabytes;
+    let databases = (database_cores / assumed.database_cores).max(by_disk).ceil().max(1.0);
     let month = gateways.zip(nats_nodes).map(|(gateways, nats)| {
-        let cores =
-            (gateways + nats + messages_nodes + users_nodes) * args.cores + database_cores.max(args.cores * databases) * args.copies;
-        cores * args.core_hour * HOURS + terabytes * 1_000.0 * args.gigabyte_month
+        let cores = (gateways + nats + messages_nodes + users_nodes) * assumed.cores
+            + database_cores.max(assumed.cores * databases) * assumed.copies;
+        cores * assumed.core_hour * HOURS + terabytes * 1_000.0 * assumed.gigabyte_month
     });
     Need {
         users,
@@ -143,7 +96,7 @@ pub fn predict(users: f64, args: &Args, constants: &Constants) -> Need {
 impl Need {
     /// What has to be built or bought before so many users can come: today's program has one database of four partitions, and each
     /// gateway hears every message.
-    pub fn beyond(&self, args: &Args) -> String {
+    pub fn beyond(&self, assumed: &Assumptions, constants: &Constants) -> String {
         let mut beyond = Vec::new();
         if self.partitions > 4.0 {
             beyond.push(format!("{} partitions", self.partitions));
@@ -153,7 +106,7 @@ impl Need {
         }
         match self.gateways {
             None => beyond.push("hints only where members are".to_owned()),
-            Some(gateways) if self.messages * MEASURED.gateway_hint > 0.5e6 * args.busy * args.cores => {
+            Some(gateways) if self.messages * constants.gateway_hint > 0.5e6 * assumed.busy * assumed.cores => {
                 beyond.push(format!("more than half of each of {gateways} gateways is hearing"));
             }
             Some(_) => {}
@@ -165,22 +118,15 @@ impl Need {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
+    use crate::scale::USUAL;
 
-    #[derive(clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn args(words: &[&str]) -> Args {
-        Line::parse_from(std::iter::once(&"scale").chain(words)).args
+    fn constants() -> Constants {
+        Constants::of_docs().unwrap()
     }
 
     #[test]
     fn more_users_need_more_of_everything() {
-        let args = args(&[]);
-        let need: Vec<_> = args.users.iter().map(|users| predict(*users, &args, &MEASURED)).collect();
+        let need = [1e6, 1e7, 1e8].map(|users| predict(users, &USUAL, &constants()));
         for pair in need.windows(2) {
             let (less, more) = (&pair[0], &pair[1]);
             assert!(more.connections > less.connections && more.messages > less.messages && more.terabytes > less.terabytes);
@@ -191,22 +137,23 @@ mod tests {
 
     #[test]
     fn the_sums_are_right() {
-        let args = args(&["--online", "0.1", "--devices", "2", "--messages-a-day", "86.4", "--peak", "2", "--audience", "3"]);
-        let need = predict(1e6, &args, &MEASURED);
+        let constants = constants();
+        let assumed = Assumptions { online: 0.1, devices: 2.0, messages_a_day: 86.4, peak: 2.0, audience: 3.0, ..USUAL };
+        let need = predict(1e6, &assumed, &constants);
         assert_eq!((need.connections, need.messages, need.deliveries), (200_000.0, 2_000.0, 6_000.0));
         // 2,000 messages of 52 µs are a tenth of a second of CPU.
         assert_eq!((need.database_cores, need.databases, need.partitions), (1.0, 1.0, 1.0));
-        assert_eq!(need.beyond(&args), "nothing: as it is");
+        assert_eq!(need.beyond(&assumed, &constants), "nothing: as it is");
     }
 
     #[test]
     fn what_every_gateway_hears_ends_it() {
-        let args = args(&[]);
-        let messages = 1e6 * args.busy * args.cores / MEASURED.gateway_hint;
-        let users = messages / args.peak / args.messages_a_day * DAY;
-        let below = predict(users * 0.9, &args, &MEASURED);
-        assert!(below.gateways.is_some() && below.beyond(&args).contains("hearing"));
-        let past = predict(users * 1.1, &args, &MEASURED);
-        assert!(past.gateways.is_none() && past.month.is_none() && past.beyond(&args).contains("hints only"));
+        let (assumed, constants) = (USUAL, constants());
+        let messages = 1e6 * assumed.busy * assumed.cores / constants.gateway_hint;
+        let users = messages / assumed.peak / assumed.messages_a_day * DAY;
+        let below = predict(users * 0.9, &assumed, &constants);
+        assert!(below.gateways.is_some() && below.beyond(&assumed, &constants).contains("hearing"));
+        let past = predict(users * 1.1, &assumed, &constants);
+        assert!(past.gateways.is_none() && past.month.is_none() && past.beyond(&assumed, &constants).contains("hints only"));
     }
 }
