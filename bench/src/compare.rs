@@ -5,34 +5,29 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::cli::Common;
 use crate::report::{Cell, Table, charted, column};
-use crate::run::{Found, tested};
-use crate::scenarios::chat::{self, Case, Outcome, Pace};
-use crate::scenarios::idle;
-use crate::target::{PEERS, prepare};
+use crate::scenario::{Found, Needs, Scenario};
+use crate::scenarios::chat::{self, Case};
+use crate::scenarios::idle::{self, Idle};
+use crate::scenarios::traffic::{Outcome, Pace};
+use crate::setup::Setup;
+use crate::target::prepare;
 
-/// Which servers, how often and how long.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// The peers, with commas; those that cannot be had here are left out, and why is said.
-    #[arg(long, value_delimiter = ',', default_values_t = PEERS.map(str::to_owned))]
-    peers: Vec<String>,
+/// Our server beside others.
+#[derive(Clone, Debug)]
+pub struct Compare {
+    /// The peers; those that cannot be had here are left out, and why is said.
+    pub peers: Vec<String>,
     /// How often each load is run on each server.
-    #[arg(long, default_value_t = 3)]
-    times: usize,
+    pub times: usize,
     /// Seconds to measure each time.
-    #[arg(long, default_value_t = 4.0)]
-    seconds: f64,
+    pub seconds: f64,
     /// Users of each load.
-    #[arg(long, default_value_t = 1_000)]
-    users: usize,
+    pub users: usize,
     /// Connections of which the memory is measured.
-    #[arg(long, default_value_t = 2_000)]
-    connections: usize,
-    /// Fails where a peer cannot be had.
-    #[arg(long)]
-    all: bool,
+    pub connections: usize,
+    /// Whether it fails where a peer cannot be had.
+    pub all: bool,
 }
 
 const OURS: &str = "guild";
@@ -44,48 +39,54 @@ struct Series {
     outcomes: Vec<Outcome>,
 }
 
-/// Runs it.
-///
-/// # Errors
-/// Our server fails, or a peer does that had started well.
-pub fn command(common: &Common, args: &Args) -> Result<Found> {
-    let mut notes = Vec::new();
-    let mut servers = vec![OURS.to_owned()];
-    prepare(OURS, common.guild.as_deref())?;
-    for peer in &args.peers {
-        match prepare(peer, None) {
-            Ok(()) => servers.push(peer.clone()),
-            Err(error) if args.all => return Err(error),
-            Err(error) => notes.push(format!("Left out: {error:#}")),
-        }
+impl Scenario for Compare {
+    fn name(&self) -> &'static str {
+        "compare"
     }
-    let mut chats: BTreeMap<(usize, String), Series> = BTreeMap::new();
-    let mut idles: BTreeMap<String, Vec<idle::Outcome>> = BTreeMap::new();
-    let idle_args = idle::Args { connections: 0, most: false, seconds: 0.0, settle: Some(1.0), at_once: 64 };
-    let mut sound = true;
-    for turn in 1..=args.times {
-        eprintln!("turn {turn} of {}", args.times);
-        for place in 0..LOADS.len() {
-            for server in &servers {
-                let Some(case) = case(args, place, server) else { continue };
-                let tested = tested(common, server, |_| {})?;
-                let outcome = chat::run(&tested.target, &case)?;
-                // A peer may lose something; that is in its row. We may not.
-                sound &= server != OURS || outcome.missing + outcome.misplaced == 0;
-                let series = chats.entry((place, server.clone())).or_default();
-                series.case = Some(case);
-                series.outcomes.push(outcome);
+
+    fn needs(&self) -> Needs {
+        Needs::AnyServer
+    }
+
+    fn run(&self, setup: &Setup) -> Result<Found> {
+        let mut notes = Vec::new();
+        let mut servers = vec![OURS.to_owned()];
+        prepare(OURS, setup.guild.as_deref())?;
+        for peer in &self.peers {
+            match prepare(peer, None) {
+                Ok(()) => servers.push(peer.clone()),
+                Err(error) if self.all => return Err(error),
+                Err(error) => notes.push(format!("Left out: {error:#}")),
             }
         }
-        for server in &servers {
-            let tested = tested(common, server, |_| {})?;
-            idles.entry(server.clone()).or_default().push(idle::run(&tested.target, &idle_args, args.connections)?);
+        let mut chats: BTreeMap<(usize, String), Series> = BTreeMap::new();
+        let mut idles: BTreeMap<String, Vec<idle::Outcome>> = BTreeMap::new();
+        let idle = Idle { connections: 0, most: false, seconds: 0.0, settle: 1.0, at_once: 64 };
+        let mut sound = true;
+        for turn in 1..=self.times {
+            eprintln!("turn {turn} of {}", self.times);
+            for place in 0..LOADS.len() {
+                for server in &servers {
+                    let Some(case) = case(self, place, server) else { continue };
+                    let tested = setup.start(server, |_| {})?;
+                    let outcome = chat::run(&tested.target, &case)?;
+                    // A peer may lose something; that is in its row. We may not.
+                    sound &= server != OURS || outcome.missing + outcome.misplaced == 0;
+                    let series = chats.entry((place, server.clone())).or_default();
+                    series.case = Some(case);
+                    series.outcomes.push(outcome);
+                }
+            }
+            for server in &servers {
+                let tested = setup.start(server, |_| {})?;
+                idles.entry(server.clone()).or_default().push(idle::measure(&tested.target, &idle, self.connections)?);
+            }
         }
+        let mut figures = figures(&servers, &chats, self);
+        figures.notes.extend(notes);
+        let ratios = ratios(&servers, &chats, &idles, self);
+        Ok(Found { tables: vec![figures, memory(&servers, &idles, self), ratios], sound })
     }
-    let mut figures = figures(&servers, &chats, args);
-    figures.notes.extend(notes);
-    let ratios = ratios(&servers, &chats, &idles, args);
-    Ok((vec![figures, memory(&servers, &idles, args), ratios], sound))
 }
 
 /// Rooms of the closed loop on Flask: more outstanding at once than it can take, and it answers next to nothing.
@@ -100,12 +101,12 @@ const LOADS: [(usize, Pace, Pace); 5] = [
     (1_000, Pace::Rate(20), Pace::Rate(10)),
 ];
 
-fn case(args: &Args, place: usize, server: &str) -> Option<Case> {
+fn case(compare: &Compare, place: usize, server: &str) -> Option<Case> {
     let (members, pace, of_flask) = LOADS.get(place).copied()?;
     let pace = if server == "flask" { of_flask } else { pace };
     let most = if server == "flask" && matches!(pace, Pace::Window(_)) { FLASK_ROOMS } else { usize::MAX };
-    let rooms = (args.users / members).min(most);
-    (rooms > 0).then_some(Case { rooms, members, pace, seconds: args.seconds, body: 100 })
+    let rooms = (compare.users / members).min(most);
+    (rooms > 0).then_some(Case { rooms, members, pace, seconds: compare.seconds, body: 100 })
 }
 
 /// Smallest, middle and greatest of some values.
@@ -157,7 +158,7 @@ fn ack_p99(outcome: &Outcome) -> Option<f64> {
 }
 
 /// The middle of each figure, a row a server and load.
-fn figures(servers: &[String], chats: &Chats, args: &Args) -> Table {
+fn figures(servers: &[String], chats: &Chats, compare: &Compare) -> Table {
     let columns = [
         column("server", "server"),
         column("members", "room of"),
@@ -170,7 +171,7 @@ fn figures(servers: &[String], chats: &Chats, args: &Args) -> Table {
         column("missing", "missing"),
         column("misplaced", "out of order"),
     ];
-    let title = format!("Durable chat, {} users, {} × {} s: the middle of each figure", args.users, args.times, args.seconds);
+    let title = format!("Durable chat, {} users, {} × {} s: the middle of each figure", compare.users, compare.times, compare.seconds);
     let mut table = Table::new(title, &columns);
     for place in 0..LOADS.len() {
         for server in servers {
@@ -194,10 +195,10 @@ fn figures(servers: &[String], chats: &Chats, args: &Args) -> Table {
     table
 }
 
-fn memory(servers: &[String], idles: &BTreeMap<String, Vec<idle::Outcome>>, args: &Args) -> Table {
+fn memory(servers: &[String], idles: &BTreeMap<String, Vec<idle::Outcome>>, compare: &Compare) -> Table {
     let columns =
         [column("server", "server"), charted("bytes_each", "bytes a connection"), charted("connects_per_cpu_second", "connects/CPU s")];
-    let mut table = Table::new(format!("{} idle connections: the middle of each figure", args.connections), &columns);
+    let mut table = Table::new(format!("{} idle connections: the middle of each figure", compare.connections), &columns);
     for server in servers {
         let Some(outcomes) = idles.get(server) else { continue };
         let middle = |figure: fn(&idle::Outcome) -> Option<f64>| spread(outcomes.iter().filter_map(figure)).map(|spread| spread.middle);
@@ -212,7 +213,7 @@ fn memory(servers: &[String], idles: &BTreeMap<String, Vec<idle::Outcome>>, args
 }
 
 /// How many times better ours is, in each turn; a row a peer and load.
-fn ratios(servers: &[String], chats: &Chats, idles: &BTreeMap<String, Vec<idle::Outcome>>, args: &Args) -> Table {
+fn ratios(servers: &[String], chats: &Chats, idles: &BTreeMap<String, Vec<idle::Outcome>>, compare: &Compare) -> Table {
     let columns = [
         column("server", "guild beside"),
         column("members", "room of"),
@@ -250,7 +251,7 @@ fn ratios(servers: &[String], chats: &Chats, idles: &BTreeMap<String, Vec<idle::
     table.notes.push(format!(
         "More than 1 is better than the peer. {} turns; each row compares runs that followed one another. Flask has 50 rooms in the closed loop and is sent a \
          tenth of what the others are at a rate, which is what it answers: its ratios of CPU hold, those of its latencies flatter it.",
-        args.times
+        compare.times
     ));
     table
 }

@@ -1,12 +1,12 @@
 //! Measures Guild Chat and servers like it, and keeps a ledger of what they lose. `bench --help` tells what it does.
 //!
-//! `net` is the sockets, `crowd` the users on them, `target` the server under test; `scenarios` is what can be measured, a file each,
-//! and `report` what becomes of the figures.
+//! From above: `cli` makes a `scenario` of the arguments, and `run` runs it. `scenarios` are what can be measured, a file each; `ledger` is the faults
+//! and the accounts, `compare` our server beside the peers, `scale` the sums behind docs/scaling.md. They stand on `setup` (which server), `seed`
+//! (databases), `virtual_users` (who is on the sockets of `net`), `target` (the server under test) and `report` (what becomes of the figures).
 
 mod cli;
 mod compare;
-mod crowd;
-mod fill;
+mod json;
 mod latency;
 mod ledger;
 mod net;
@@ -16,9 +16,13 @@ mod received;
 mod report;
 mod run;
 mod scale;
+mod scenario;
 mod scenarios;
+mod seed;
+mod setup;
 mod single;
 mod target;
+mod virtual_users;
 
 use std::process::ExitCode;
 
@@ -28,7 +32,9 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run::run(&cli::Cli::parse()) {
+    let cli = cli::Cli::parse();
+    let ended = cli.command.scenario().and_then(|scenario| run::run(&*scenario, &cli.common.setup()?, &cli.common.output()));
+    match ended {
         Ok(true) => ExitCode::SUCCESS,
         // What was found is not what must be: the tables say what.
         Ok(false) => ExitCode::from(1),

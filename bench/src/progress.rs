@@ -59,3 +59,10 @@ impl Progress {
         }
     }
 }
+
+/// How many of them a second.
+pub fn per_second(count: usize, took: Duration) -> f64 {
+    #[allow(clippy::cast_precision_loss)]
+    let count = count as f64;
+    count / took.as_secs_f64().max(1e-9)
+}

@@ -1,79 +1,49 @@
-//! From the command line to what is printed.
+//! From a scenario to what is printed.
 
-use anyhow::{Context, Result};
+use std::path::PathBuf;
 
-use crate::cli::{Cli, Command, Common};
-use crate::report::{Report, Table, drawing, page};
-use crate::target::{Launch, Server, Target, describe, pin_self, prepare, raise_open_files};
-use crate::{compare, fill, ledger, scale, scenarios};
+use anyhow::{Context, Result, bail};
 
-/// What a command found, and whether nothing was lost that must not be.
-pub type Found = (Vec<Table>, bool);
+use crate::report::{Report, drawing, page};
+use crate::scenario::{Found, Needs, Scenario};
+use crate::setup::Setup;
+use crate::target::{describe, pin_self, prepare, raise_open_files};
 
-/// Does what the command line says. False where something was lost that must not be.
+/// How what was found is told.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// As JSON, and not as tables, on standard output.
+    pub json: bool,
+    /// To this file too: a page with charts (.html), or the charts alone (.svg).
+    pub report: Option<PathBuf>,
+}
+
+/// Runs it, and tells what it found. False where something was lost that must not be.
 ///
 /// # Errors
 /// It could not be done.
-pub fn run(cli: &Cli) -> Result<bool> {
-    let common = &cli.common;
+pub fn run(scenario: &dyn Scenario, setup: &Setup, output: &Output) -> Result<bool> {
     raise_open_files();
-    if !common.no_pin {
+    if setup.pin {
         pin_self();
     }
-    let (tables, sound) = match &cli.command {
-        Command::Chat(args) => scenarios::chat::command(common, args)?,
-        Command::Idle(args) => scenarios::idle::command(common, args)?,
-        Command::Rooms(args) => scenarios::rooms::command(common, args)?,
-        Command::Resume(args) => scenarios::resume::command(common, args)?,
-        Command::History(args) => scenarios::history::command(common, args)?,
-        Command::Search(args) => scenarios::search::command(common, args)?,
-        Command::Fill(args) => fill::command(common, args)?,
-        Command::Compare(args) => compare::command(common, args)?,
-        Command::Ledger(args) => ledger::command(common, args)?,
-        Command::Jitter(args) => scenarios::jitter::command(common, args)?,
-        Command::Scale(args) => scale::command(args)?,
-    };
-    let report = Report { command: command_line(), machine: describe(), tables };
-    if common.json {
+    if let Needs::OwnServer(why) = scenario.needs() {
+        if setup.running.is_some() {
+            bail!("{} starts the server that it measures, because it {why}: leave --addr away", scenario.name());
+        }
+        prepare("guild", setup.guild.as_deref())?;
+    }
+    let Found { tables, sound } = scenario.run(setup)?;
+    let report = Report { command: setup.command.clone(), machine: describe(), tables };
+    if output.json {
         println!("{}", report.json());
     } else {
         println!("{}", report.markdown());
     }
-    if let Some(file) = &common.report {
+    if let Some(file) = &output.report {
         let drawn = file.extension().is_some_and(|kind| kind == "svg");
         std::fs::write(file, if drawn { drawing(&report) } else { page(&report) })
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(sound)
-}
-
-/// The command that gives the same again.
-pub fn command_line() -> String {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    format!("cargo run --release -p bench -- {}", words.join(" "))
-}
-
-/// A server under test: the one that runs, or one that this starts and ends.
-pub struct Tested {
-    /// How to reach it.
-    pub target: Target,
-    _server: Option<(Server, tempfile::TempDir)>,
-}
-
-/// The server that the command line names; `adjust` may change how it is started.
-///
-/// # Errors
-/// It cannot be started.
-pub fn tested(common: &Common, name: &str, adjust: impl FnOnce(&mut Launch)) -> Result<Tested> {
-    if let Some(addr) = &common.addr {
-        return Ok(Tested { target: Target::running(addr, &common.pid, &common.secret)?, _server: None });
-    }
-    prepare(name, common.guild.as_deref())?;
-    let folder = tempfile::Builder::new().prefix("guild-bench-").tempdir()?;
-    let mut launch = Launch::new(name, folder.path());
-    launch.guild.clone_from(&common.guild);
-    launch.pin = !common.no_pin;
-    adjust(&mut launch);
-    let server = Server::start(launch)?;
-    Ok(Tested { target: server.target(), _server: Some((server, folder)) })
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::accounts::Row;
 use super::bodies;
 use super::world::World;
-use crate::crowd::text_after;
+use crate::json::text_after;
 
 /// An event.
 #[derive(Debug, PartialEq, Eq)]

@@ -8,53 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::plan::{BREATH, Fault, Kind};
+use super::notes::{Note, Teller};
+use super::plan::{BREATH, Fault};
 use super::scenes::Scene;
-
-/// What the thread tells.
-#[derive(Clone, Debug)]
-pub enum Note {
-    /// The fault of this number begins.
-    Began(usize, Kind, Instant),
-    /// It is over: what follows is the service's to do.
-    Ended(usize, Instant),
-    /// Something did not start at once; why.
-    NotStarted(String),
-}
-
-/// A fault under way.
-pub struct Teller<'a> {
-    number: usize,
-    tell: &'a Sender<Note>,
-}
-
-impl Teller<'_> {
-    /// It is over.
-    pub fn ended(&self) {
-        self.note(Note::Ended(self.number, Instant::now()));
-    }
-
-    /// Has what was killed started again, until it does: it may be able to only once another fault is over.
-    ///
-    /// # Errors
-    /// It has not started within a minute.
-    pub fn restart(&self, mut start: impl FnMut() -> Result<()>) -> Result<()> {
-        let since = Instant::now();
-        while let Err(error) = start() {
-            if since.elapsed() > START {
-                return Err(error.context("it does not start again"));
-            }
-            self.note(Note::NotStarted(format!("{error:#}")));
-            std::thread::sleep(TRY_AGAIN);
-        }
-        Ok(())
-    }
-
-    fn note(&self, note: Note) {
-        // Nobody listens where the run has failed elsewhere, which is told there.
-        let _ = self.tell.send(note);
-    }
-}
 
 /// The thread.
 pub struct Faults {
@@ -63,12 +19,8 @@ pub struct Faults {
     thread: JoinHandle<Result<()>>,
 }
 
-/// A server that is killed on a full disk or a locked file may start only once that is over.
-const START: Duration = Duration::from_secs(60);
 /// Where the service is not back after so long, the next fault comes all the same.
 const CALM: Duration = Duration::from_secs(20);
-/// As long as a supervisor would wait.
-const TRY_AGAIN: Duration = Duration::from_millis(250);
 
 impl Faults {
     /// Begins the plan; `calm` says whether the service is back since the last fault, as far as the clients can tell.
@@ -121,7 +73,7 @@ impl Running {
             let _ = self.tell.send(Note::Began(number, fault.kind, began));
             let (scene, tell, fault) = (Arc::clone(&self.scene), self.tell.clone(), *fault);
             let run = move || {
-                let told = scene.carry_out(&fault, &Teller { number, tell: &tell });
+                let told = scene.carry_out(&fault, &Teller::new(number, &tell));
                 told.with_context(|| format!("the fault {:?} could not be done", fault.kind))
             };
             if fault.kind.is_awaited() {

@@ -12,6 +12,7 @@ mod disk;
 mod document;
 mod events;
 mod faults;
+mod notes;
 mod plan;
 mod proxy;
 mod read_back;
@@ -30,120 +31,102 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use mio::Events;
 
-use crate::cli::Common;
 use crate::net::Net;
 use crate::progress::Progress;
-use crate::random::Random;
 use crate::report::Report;
-use crate::run::{Found, command_line};
-use crate::target::{Launch, describe, prepare};
+use crate::scenario::{Found, Needs, Scenario};
+use crate::setup::Setup;
+use crate::target::{Launch, describe};
 use clients::Clients;
-use faults::{Faults, Note};
-use plan::{Fault, Until};
+use faults::Faults;
+use notes::Note;
+use plan::Fault;
 use read_back::Reading;
 use scenes::{Alone, Cluster, Scene};
-use shape::Shape;
 use table::Outcome;
 use world::World;
 
-/// Of `ledger`. Without --kills and --seconds: 25 kills, and at least 100,000 acknowledged messages.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// What everything is drawn from: the same seed is the same plan of faults. Printed, and drawn from the clock, where none is given.
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Ends after so many kills of the server.
-    #[arg(long, conflicts_with = "seconds")]
-    pub kills: Option<usize>,
-    /// Ends after so many seconds of faults.
-    #[arg(long)]
-    pub seconds: Option<u64>,
+pub use plan::Until;
+pub use shape::Shape;
+
+/// A run of it.
+#[derive(Clone, Debug)]
+pub struct LedgerRun {
+    /// What faults are done to.
+    pub shape: Shape,
+    /// What everything is drawn from: the same seed is the same plan of faults.
+    pub seed: u64,
     /// Seconds from one fault to the next, about.
-    #[arg(long, default_value_t = 3.0)]
     pub every: f64,
-    /// Messages a second, all users together; at most 3,000. 1,200 where none are given, 400 in a cluster.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3_000))]
-    pub rate: Option<u32>,
+    /// When it ends.
+    pub until: Until,
+    /// Messages a second, all users together.
+    pub rate: u32,
     /// Users.
-    #[arg(long, default_value_t = 240)]
     pub users: usize,
     /// Rooms, of 2 to 20 members.
-    #[arg(long, default_value_t = 40)]
     pub rooms: usize,
-    /// How many messages must be acknowledged, or the run proves nothing; by default a tenth of what the rate would give.
-    #[arg(long)]
+    /// How many messages must be acknowledged, or the run proves nothing; without it a tenth of what the rate would give.
     pub least: Option<u64>,
-    /// Every kind of fault, three kills, less than a minute: for the tests.
-    #[arg(long, conflicts_with_all = ["kills", "seconds", "least"])]
-    pub short: bool,
-    /// Two processes of each service over a PostgreSQL and a NATS of their own, and faults of all of these, instead of one process on SQLite.
-    #[arg(long)]
-    pub cluster: bool,
-    /// Writes the tables into this document, between the lines `<!-- ledger -->` and `<!-- /ledger -->` (with --cluster, `ledger-cluster`).
-    #[arg(long, value_name = "FILE.md")]
+    /// The document that the tables are written into, between its marks.
     pub write: Option<PathBuf>,
 }
 
 /// How long the server may need, after the last fault, to settle and deliver everything.
 const DRAIN: Duration = Duration::from_secs(90);
 
-/// Runs it.
-///
-/// # Errors
-/// It could not be done.
-pub fn command(common: &Common, args: &Args) -> Result<Found> {
-    if common.addr.is_some() || common.server != "guild" {
-        bail!("the ledger kills the server that it looks at, so it starts one of its own: leave out --addr and --server");
+impl Scenario for LedgerRun {
+    fn name(&self) -> &'static str {
+        "ledger"
     }
-    if let Some(file) = &args.write {
-        args.shape().marks().look(file)?;
+
+    fn needs(&self) -> Needs {
+        Needs::OwnServer("kills it")
     }
-    prepare("guild", common.guild.as_deref())?;
-    let folder = tempfile::Builder::new().prefix("guild-ledger-").tempdir()?;
-    let mut launch = Launch::new("guild", folder.path());
-    launch.guild.clone_from(&common.guild);
-    launch.pin = !common.no_pin;
-    let outcome = run(args, launch);
-    let complaints = outcome.as_ref().map(Outcome::complaints).unwrap_or_default();
-    if outcome.is_err() || !complaints.is_empty() {
-        eprintln!("the database and the server's log stay in {}", folder.keep().display());
+
+    fn run(&self, setup: &Setup) -> Result<Found> {
+        if setup.server != "guild" {
+            bail!("the ledger is about our own server: leave --server away");
+        }
+        if let Some(file) = &self.write {
+            self.shape.marks().look(file)?;
+        }
+        let folder = tempfile::Builder::new().prefix("guild-ledger-").tempdir()?;
+        let outcome = run(self, setup.launch(folder.path()));
+        let complaints = outcome.as_ref().map(Outcome::complaints).unwrap_or_default();
+        if outcome.is_err() || !complaints.is_empty() {
+            eprintln!("the database and the server's log stay in {}", folder.keep().display());
+        }
+        let outcome = outcome?;
+        let mut tables = outcome.tables();
+        if let Some(last) = tables.last_mut() {
+            let verdict = if complaints.is_empty() { "Sound.".to_owned() } else { format!("NOT SOUND: {}.", complaints.join("; ")) };
+            last.notes.push(verdict);
+        }
+        if let Some(file) = &self.write {
+            let report = Report { command: setup.command.clone(), machine: describe(), tables: tables.clone() };
+            self.shape.marks().write(file, &report.markdown())?;
+        }
+        Ok(Found { tables, sound: complaints.is_empty() })
     }
-    let outcome = outcome?;
-    let mut tables = outcome.tables();
-    if let Some(last) = tables.last_mut() {
-        let verdict = if complaints.is_empty() { "Sound.".to_owned() } else { format!("NOT SOUND: {}.", complaints.join("; ")) };
-        last.notes.push(verdict);
-    }
-    if let Some(file) = &args.write {
-        let report = Report { command: command_line(), machine: describe(), tables: tables.clone() };
-        args.shape().marks().write(file, &report.markdown())?;
-    }
-    Ok((tables, complaints.is_empty()))
 }
 
-fn run(args: &Args, launch: Launch) -> Result<Outcome> {
-    let shape = args.shape();
-    let (short_seed, short_every, short_kills) = shape.short();
-    let seed = args.seed.unwrap_or_else(|| if args.short { short_seed } else { Random::any_seed() });
-    let (every, until) = if args.short { (short_every, Until::Kills(short_kills)) } else { (args.every, args.until()) };
-    let plan = plan::plan(seed, Duration::from_secs_f64(every), until, shape.menu());
+fn run(asked: &LedgerRun, launch: Launch) -> Result<Outcome> {
+    let seed = asked.seed;
+    let plan = plan::plan(seed, Duration::from_secs_f64(asked.every), asked.until, asked.shape.menu());
     eprintln!("ledger: seed {seed}, {} faults in about {} s", plan.len(), plan::length(&plan).as_secs());
-    let scene: Arc<dyn Scene> = match shape {
+    let scene: Arc<dyn Scene> = match asked.shape {
         Shape::Alone => Arc::new(Alone::start(launch, seed)?),
         Shape::Cluster => Arc::new(Cluster::start(launch, seed)?),
     };
-    account(args, seed, plan, &scene)
+    account(asked, plan, &scene)
 }
 
 /// The users' talk, the faults, and what came of them.
-fn account(args: &Args, seed: u64, plan: Vec<Fault>, scene: &Arc<dyn Scene>) -> Result<Outcome> {
-    let (shape, kills, of) = (args.shape(), plan::kills_of(&plan) as u64, plan.len() as u64);
-    let usual = if shape == Shape::Alone { 1_200 } else { 400 };
-    let (users, rooms, rate) = if args.short { (100, 20, 400) } else { (args.users, args.rooms, args.rate.unwrap_or(usual)) };
-    let least = args.least.unwrap_or(match (args.short, args.kills.is_some() || args.seconds.is_some(), shape) {
-        (false, false, Shape::Alone) => 100_000,
-        _ => plan::length(&plan).as_secs() * u64::from(rate) / 10,
-    });
+fn account(asked: &LedgerRun, plan: Vec<Fault>, scene: &Arc<dyn Scene>) -> Result<Outcome> {
+    let &LedgerRun { shape, seed, users, rooms, rate, .. } = asked;
+    let (kills, of) = (plan::kills_of(&plan) as u64, plan.len() as u64);
+    let least = asked.least.unwrap_or_else(|| plan::length(&plan).as_secs() * u64::from(rate) / 10);
     let target = scene.target();
     let mut net = Net::new(scene.proxy().addr)?;
     let world = World::draw(seed, users, rooms);
@@ -186,16 +169,6 @@ fn account(args: &Args, seed: u64, plan: Vec<Fault>, scene: &Arc<dyn Scene>) -> 
     })
 }
 
-impl Args {
-    fn shape(&self) -> Shape {
-        if self.cluster { Shape::Cluster } else { Shape::Alone }
-    }
-
-    fn until(&self) -> Until {
-        self.seconds.map_or_else(|| Until::Kills(self.kills.unwrap_or(25)), Until::Seconds)
-    }
-}
-
 /// Lets the users talk while the faults last and until the service is back after the last of them, and then waits until everything has
 /// arrived. Answers why a server did not start at once, each time that one did not.
 fn endure(clients: &mut Clients, net: &mut Net, faults: Faults, of: u64, calm: &AtomicBool) -> Result<Vec<String>> {
@@ -215,7 +188,7 @@ fn endure(clients: &mut Clients, net: &mut Net, faults: Faults, of: u64, calm: &
         clients.turn(net, &mut events, true)?;
         calm.store(clients.timeline.is_settled(), Ordering::Relaxed);
         let (count, acked) = (clients.timeline.count(), clients.ledger.acked_count());
-        progress.at(count, || format!("{count} faults, {acked} acked, {} connected", clients.crowd.ready()));
+        progress.at(count, || format!("{count} faults, {acked} acked, {} connected", clients.virtual_users.ready()));
     }
     faults.end()?;
     drain(clients, net)?;

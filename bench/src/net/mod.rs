@@ -19,30 +19,13 @@ use packet::Packet;
 use slab::Slab;
 use socket2::{Domain, Protocol, Socket, Type};
 
+pub use packet::Heard;
+
 /// One connection. Never used twice: a name of a connection that has ended finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id {
     slot: usize,
     generation: u64,
-}
-
-/// What a connection brings.
-#[derive(Debug)]
-pub enum Heard<'a> {
-    /// Engine.IO is open; the server waits for Socket.IO's CONNECT.
-    Open,
-    /// The CONNECT was taken.
-    Connected,
-    /// The CONNECT was refused, with this JSON.
-    Refused(&'a str),
-    /// An event: the JSON array `["name",…]`.
-    Event(&'a str),
-    /// An acknowledgement: its number and the JSON array of its arguments.
-    Ack(u64, &'a str),
-    /// An HTTP answer.
-    Response(u16, &'a [u8]),
-    /// The connection has ended, for this reason. Nothing follows.
-    Closed(&'a str),
 }
 
 /// Whoever hears. `client` is the number that the connection was opened for.

@@ -1,6 +1,23 @@
 //! Engine.IO 4 and Socket.IO 5 packets, as text, of the namespace `/`.
 
-use super::Heard;
+/// What a connection brings.
+#[derive(Debug)]
+pub enum Heard<'a> {
+    /// Engine.IO is open; the server waits for Socket.IO's CONNECT.
+    Open,
+    /// The CONNECT was taken.
+    Connected,
+    /// The CONNECT was refused, with this JSON.
+    Refused(&'a str),
+    /// An event: the JSON array `["name",…]`.
+    Event(&'a str),
+    /// An acknowledgement: its number and the JSON array of its arguments.
+    Ack(u64, &'a str),
+    /// An HTTP answer.
+    Response(u16, &'a [u8]),
+    /// The connection has ended, for this reason. Nothing follows.
+    Closed(&'a str),
+}
 
 /// What a text message is.
 #[derive(Debug)]

@@ -7,46 +7,31 @@ use anyhow::{Context, Result, bail};
 use mio::Events;
 use serde::Deserialize;
 
-use crate::cli::Common;
-use crate::crowd::per_second;
-use crate::fill::{Filled, Shape, TOGETHER, filled};
 use crate::latency::Latency;
 use crate::net::{Heard, Hears, Id, Net};
-use crate::progress::Progress;
+use crate::progress::{Progress, per_second};
 use crate::random::Random;
 use crate::report::{Cell, Table, charted, column};
-use crate::run::Found;
-use crate::target::{Launch, Server, Target, own_usage, prepare};
+use crate::scenario::{Found, Needs, Scenario};
+use crate::seed::{Seeded, Shape, seeded};
+use crate::setup::Setup;
+use crate::target::{Server, Target, own_usage};
 
-/// Of `history`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Messages in all.
-    #[arg(long, default_value_t = 5_000_000)]
-    pub messages: usize,
-    /// Rooms of two, which have as many each.
-    #[arg(long, default_value_t = 20_000)]
-    pub rooms: usize,
+/// Pages of a history.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// What is in the database: rooms of two.
+    pub shape: Shape,
     /// Connections, each with one request under way.
-    #[arg(long, default_value_t = 16)]
     pub connections: usize,
     /// Seconds to measure.
-    #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,
-    /// Bytes of a message.
-    #[arg(long, default_value_t = 100)]
-    pub body: usize,
-    /// Rooms that talked at a time, a message each in turn: so many rows lie between the messages of one room. The fewer, the more of a page
-    /// lies together on the disk.
-    #[arg(long, default_value_t = TOGETHER)]
-    pub together: usize,
-    /// Makes the database anew even if it is there.
-    #[arg(long)]
+    /// Whether the database is made anew even if it is there.
     pub fresh: bool,
 }
 
 /// Messages of a page.
-const PAGE: usize = 50;
+pub const PAGE: usize = 50;
 /// So many pages in a hundred are the newest of their room; the others lie anywhere.
 const NEWEST: usize = 10;
 /// Before it is measured.
@@ -56,30 +41,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Whatever is drawn is drawn from this.
 const SEED: u64 = 5;
 
-/// Runs it.
-///
-/// # Errors
-/// It could not be done.
-pub fn command(common: &Common, args: &Args) -> Result<Found> {
-    if common.addr.is_some() {
-        bail!("history starts the server that it measures, because it must know what is in the database: leave --addr away");
+impl Scenario for History {
+    fn name(&self) -> &'static str {
+        "history"
     }
-    let each = args.messages / args.rooms.max(1);
-    if each < PAGE || args.connections == 0 {
-        bail!("a room needs at least {PAGE} messages, and the server at least one connection; these are {each} and {}", args.connections);
+
+    fn needs(&self) -> Needs {
+        Needs::OwnServer("must know what is in the database")
     }
-    prepare("guild", common.guild.as_deref())?;
-    let shape = Shape::new(args.rooms, 2, each, None, args.body)?.talking_together(args.together);
-    let filled = filled(shape, args.fresh)?;
-    let copy = filled.copy()?;
-    let mut launch = Launch::new("guild", copy.folder());
-    launch.guild.clone_from(&common.guild);
-    launch.database = Some(copy.file.clone());
-    launch.pin = !common.no_pin;
-    let mut server = Server::start(launch)?;
-    let outcome = run(&server.target(), &filled, args)?;
-    server.stop()?;
-    Ok((vec![table(&filled, args, &outcome)], outcome.wrong == 0))
+
+    fn run(&self, setup: &Setup) -> Result<Found> {
+        let seeded = seeded(self.shape, self.fresh)?;
+        let copy = seeded.copy()?;
+        let mut launch = setup.launch(copy.folder());
+        launch.database = Some(copy.file.clone());
+        let mut server = Server::start(launch)?;
+        let outcome = measure(&server.target(), &seeded, self)?;
+        server.stop()?;
+        Ok(Found { tables: vec![table(&seeded, self, &outcome)], sound: outcome.wrong == 0 })
+    }
 }
 
 /// What was measured.
@@ -106,7 +86,7 @@ struct Asked {
 }
 
 struct Reading<'a> {
-    filled: &'a Filled,
+    seeded: &'a Seeded,
     /// A head of a request for each user: the token is the long part.
     tokens: Vec<String>,
     random: Random,
@@ -118,21 +98,21 @@ struct Reading<'a> {
     outcome: Outcome,
 }
 
-fn run(target: &Target, filled: &Filled, args: &Args) -> Result<Outcome> {
+fn measure(target: &Target, seeded: &Seeded, history: &History) -> Result<Outcome> {
     let mut net = Net::new(target.addr)?;
-    let tokens = (0..filled.shape.users).map(|user| target.tokens.of(&Shape::username(user))).collect();
-    let conns = (0..args.connections).map(|client| Ok((net.open_http(client)?, None))).collect::<Result<_>>()?;
+    let tokens = (0..seeded.shape.users).map(|user| target.tokens.of(&Shape::username(user))).collect();
+    let conns = (0..history.connections).map(|client| Ok((net.open_http(client)?, None))).collect::<Result<_>>()?;
     let (random, text, outcome) = (Random::new(SEED), String::new(), Outcome::default());
-    let mut reading = Reading { filled, tokens, random, conns, text, measuring: false, stopping: false, problem: None, outcome };
-    for client in 0..args.connections {
+    let mut reading = Reading { seeded, tokens, random, conns, text, measuring: false, stopping: false, problem: None, outcome };
+    for client in 0..history.connections {
         reading.ask(&mut net, client);
     }
-    let progress = Progress::new("guild: reading pages", args.seconds.ceil().max(1.0) as u64);
+    let progress = Progress::new("guild: reading pages", history.seconds.ceil().max(1.0) as u64);
     let warm = reading.turn_for(&mut net, WARM, &progress)?;
     let used = || -> Result<_> { Ok((target.usage()?.context("no server process")?, own_usage()?)) };
     let before = used()?;
     reading.measuring = true;
-    let took = reading.turn_for(&mut net, Duration::from_secs_f64(args.seconds), &progress)?;
+    let took = reading.turn_for(&mut net, Duration::from_secs_f64(history.seconds), &progress)?;
     let after = used()?;
     reading.measuring = false;
     reading.stopping = true;
@@ -176,12 +156,12 @@ impl Reading<'_> {
 
     /// Asks for a page: any room, as any of its two, anywhere in it.
     fn ask(&mut self, net: &mut Net, client: usize) {
-        let shape = &self.filled.shape;
+        let shape = &self.seeded.shape;
         let room = self.random.below(shape.rooms);
         let user = shape.member(room, self.random.below(2));
         // `before` from the first place that has a whole page before it to the one past the end.
         let before = (!self.random.percent(NEWEST)).then(|| self.random.between(PAGE + 1, shape.messages + 1));
-        let (Some(id), Some(token)) = (self.filled.rooms.get(room), self.tokens.get(user)) else { return };
+        let (Some(id), Some(token)) = (self.seeded.rooms.get(room), self.tokens.get(user)) else { return };
         self.text.clear();
         // Writing to a String cannot fail.
         let _ = write!(self.text, "GET /rooms/{id}/messages?limit={PAGE}");
@@ -211,9 +191,9 @@ impl Reading<'_> {
             self.ask(net, client);
         }
         let Asked { room, before, .. } = asked;
-        let newest = before.unwrap_or(self.filled.shape.messages + 1) - 1;
-        let id = self.filled.rooms.get(room).map(ToString::to_string).unwrap_or_default();
-        let verdict = if status == 200 { check(body, &self.filled.shape, room, &id, newest) } else { Err(format!("status {status}")) };
+        let newest = before.unwrap_or(self.seeded.shape.messages + 1) - 1;
+        let id = self.seeded.rooms.get(room).map(ToString::to_string).unwrap_or_default();
+        let verdict = if status == 200 { check(body, &self.seeded.shape, room, &id, newest) } else { Err(format!("status {status}")) };
         if let Err(why) = verdict {
             self.outcome.wrong += 1;
             let example = || format!("room {id} before {before:?}: {why}: {}", String::from_utf8_lossy(body.get(..200).unwrap_or(body)));
@@ -277,7 +257,7 @@ fn check(body: &[u8], shape: &Shape, room: usize, id: &str, newest: usize) -> Re
     Ok(())
 }
 
-fn table(filled: &Filled, args: &Args, outcome: &Outcome) -> Table {
+fn table(seeded: &Seeded, history: &History, outcome: &Outcome) -> Table {
     let columns = [
         column("messages", "messages"),
         column("rooms", "rooms"),
@@ -294,15 +274,15 @@ fn table(filled: &Filled, args: &Args, outcome: &Outcome) -> Table {
         column("server_cpu_percent", "server CPU %"),
         column("generator_cpu_percent", "generator CPU %"),
     ];
-    let shape = &filled.shape;
+    let shape = &seeded.shape;
     #[allow(clippy::cast_precision_loss)]
-    let (pages, bytes, size) = (outcome.pages as f64, outcome.bytes as f64, filled.size() as f64);
+    let (pages, bytes, size) = (outcome.pages as f64, outcome.bytes as f64, seeded.size() as f64);
     let cpu = Some(outcome.cpu).filter(|cpu| *cpu > 0.0);
     let mut table = Table::new(format!("Pages of {PAGE} messages over REST"), &columns);
     table.rows.push(vec![
         (shape.rooms * shape.messages).into(),
         shape.rooms.into(),
-        args.connections.into(),
+        history.connections.into(),
         outcome.pages.into(),
         outcome.wrong.into(),
         Cell::Number(pages / outcome.seconds, 0),

@@ -5,40 +5,28 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use mio::Events;
 
-use crate::cli::{Common, seconds};
-use crate::crowd::{Crowd, Step};
 use crate::latency::Latency;
 use crate::net::{Heard, Hears, Net};
 use crate::progress::Progress;
 use crate::report::{Cell, Column, Table, charted, column};
-use crate::run::{Found, tested};
-use crate::scenarios::chat::tag;
+use crate::scenario::{Found, Needs, Scenario};
+use crate::setup::Setup;
 use crate::target::{Target, Usage, open_files, own_usage};
+use crate::virtual_users::{Step, VirtualUsers, tag};
 
-/// Of `idle`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+/// Connections that do nothing.
+#[derive(Clone, Debug)]
+pub struct Idle {
     /// Connections, each of a user of its own.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub connections: u32,
+    pub connections: usize,
     /// Once more with as many as the machine lets a process have files open.
-    #[arg(long)]
     pub most: bool,
     /// Seconds for which they are watched; a heartbeat comes every 25 s.
-    #[arg(long, default_value_t = 30.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Seconds until memory is read, before (twice) and after; by default 3, or as long as they are watched if that is less.
-    #[arg(long, value_parser = seconds)]
-    pub settle: Option<f64>,
+    /// Seconds until memory is read, before (twice) and after.
+    pub settle: f64,
     /// How many are on their way in at a time.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    pub at_once: u32,
-}
-
-impl Args {
-    fn settle(&self) -> f64 {
-        self.settle.unwrap_or_else(|| self.seconds.min(3.0))
-    }
+    pub at_once: usize,
 }
 
 /// Files of a server, or of this program, that are no connections: libraries, logs, the database and its readers.
@@ -83,32 +71,38 @@ struct Entry {
     took: Latency,
 }
 
-/// Runs it.
-///
-/// # Errors
-/// The server cannot be started, or does not let everybody in.
-pub fn command(common: &Common, args: &Args) -> Result<Found> {
-    let mut table = Table::new("Idle", &COLUMNS);
-    let mut sound = true;
-    for most in if args.most { &[false, true][..] } else { &[false] } {
-        let tested = tested(common, &common.server, |_| {})?;
-        let allowed = allowed(&tested.target);
-        let connections = if *most { allowed } else { args.connections as usize };
-        if connections > allowed {
-            bail!("{connections} connections are more than this machine's limit of open files allows, {allowed} (ulimit -Hn)");
-        }
-        let outcome = run(&tested.target, args, connections)?;
-        sound &= outcome.lost == 0;
-        table.rows.push(row(&tested.target.name, &outcome));
+impl Scenario for Idle {
+    fn name(&self) -> &'static str {
+        "idle"
     }
-    table.notes.push(format!(
-        "Bytes of a connection are the server's memory {settle} s after the last one less that before the first one (after a few others have \
-         come and gone), divided; the kernel's buffers are not in it. They were idle for {} s, in which so many of their heartbeats (every 25 s) came. `again` is the \
-         same users, all cut and let in once more; the first time ours makes them, which is a row in the database each.",
-        args.seconds,
-        settle = args.settle()
-    ));
-    Ok((vec![table], sound))
+
+    fn needs(&self) -> Needs {
+        Needs::AnyServer
+    }
+
+    fn run(&self, setup: &Setup) -> Result<Found> {
+        let mut table = Table::new("Idle", &COLUMNS);
+        let mut sound = true;
+        for most in if self.most { &[false, true][..] } else { &[false] } {
+            let tested = setup.start(&setup.server, |_| {})?;
+            let allowed = allowed(&tested.target);
+            let connections = if *most { allowed } else { self.connections };
+            if connections > allowed {
+                bail!("{connections} connections are more than this machine's limit of open files allows, {allowed} (ulimit -Hn)");
+            }
+            let outcome = measure(&tested.target, self, connections)?;
+            sound &= outcome.lost == 0;
+            table.rows.push(row(&tested.target.name, &outcome));
+        }
+        table.notes.push(format!(
+            "Bytes of a connection are the server's memory {settle} s after the last one less that before the first one (after a few others have \
+             come and gone), divided; the kernel's buffers are not in it. They were idle for {} s, in which so many of their heartbeats (every 25 s) came. `again` is the \
+             same users, all cut and let in once more; the first time ours makes them, which is a row in the database each.",
+            self.seconds,
+            settle = self.settle
+        ));
+        Ok(Found { tables: vec![table], sound })
+    }
 }
 
 /// As many connections as server and this program may have, beside their other files.
@@ -121,26 +115,26 @@ fn allowed(target: &Target) -> usize {
 ///
 /// # Errors
 /// It does not let everybody in.
-pub fn run(target: &Target, args: &Args, connections: usize) -> Result<Outcome> {
-    let settle = Duration::from_secs_f64(args.settle());
+pub fn measure(target: &Target, idle: &Idle, connections: usize) -> Result<Outcome> {
+    let settle = Duration::from_secs_f64(idle.settle);
     let mut net = target.net()?;
     let tag = tag();
-    let crowd = Crowd::new(target, (0..connections).map(|client| format!("i{tag}-{client}")), args.at_once as usize);
+    let virtual_users = VirtualUsers::new(target, (0..connections).map(|client| format!("i{tag}-{client}")), idle.at_once);
     warm_up(target, &mut net, settle)?;
-    let mut idlers = Idlers { crowd, lost: 0 };
+    let mut idlers = Idlers { virtual_users, lost: 0 };
     let before = target.usage()?;
     let first = idlers.enter(&mut net)?;
     idlers.wait(&mut net, settle, "settling")?;
     let after = target.usage()?;
 
     let (own, pings, began) = (own_usage()?, net.pings(), Instant::now());
-    idlers.wait(&mut net, Duration::from_secs_f64(args.seconds), "idle")?;
+    idlers.wait(&mut net, Duration::from_secs_f64(idle.seconds), "idle")?;
     let seconds = began.elapsed().as_secs_f64();
     let of = |then: Usage, now: Usage| (now.cpu - then.cpu) / seconds;
     let idle_cpu = after.zip(target.usage()?).map(|(then, now)| of(then, now));
     let (own_idle_cpu, heartbeats) = (of(own, own_usage()?), net.pings() - pings);
 
-    (0..connections).for_each(|client| idlers.crowd.cut(&mut net, client));
+    (0..connections).for_each(|client| idlers.virtual_users.cut(&mut net, client));
     idlers.wait(&mut net, settle, "settling")?;
     let again = idlers.enter(&mut net)?;
     let memory = before.zip(after);
@@ -151,48 +145,48 @@ pub fn run(target: &Target, args: &Args, connections: usize) -> Result<Outcome> 
 /// it gives back would be taken off the connections that are counted.
 fn warm_up(target: &Target, net: &mut Net, settle: Duration) -> Result<()> {
     const FEW: usize = 16;
-    let crowd = Crowd::new(target, (0..FEW).map(|client| format!("w{}-{client}", tag())), FEW);
-    let mut early = Idlers { crowd, lost: 0 };
+    let virtual_users = VirtualUsers::new(target, (0..FEW).map(|client| format!("w{}-{client}", tag())), FEW);
+    let mut early = Idlers { virtual_users, lost: 0 };
     early.enter(net)?;
     early.wait(net, settle, "warming up")?;
-    (0..FEW).for_each(|client| early.crowd.cut(net, client));
+    (0..FEW).for_each(|client| early.virtual_users.cut(net, client));
     early.wait(net, settle, "settling")
 }
 
 /// Everybody, and how many lost their connections.
 struct Idlers {
-    crowd: Crowd,
+    virtual_users: VirtualUsers,
     lost: usize,
 }
 
 impl Idlers {
     /// Lets everybody in.
     fn enter(&mut self, net: &mut Net) -> Result<Entry> {
-        let (before, own, began) = (self.crowd.target.usage()?, own_usage()?, Instant::now());
-        self.crowd.get_in(net)?;
+        let (before, own, began) = (self.virtual_users.target.usage()?, own_usage()?, Instant::now());
+        self.virtual_users.get_in(net)?;
         let seconds = began.elapsed().as_secs_f64();
-        let cpu = before.zip(self.crowd.target.usage()?).map(|(before, after)| after.cpu - before.cpu);
+        let cpu = before.zip(self.virtual_users.target.usage()?).map(|(before, after)| after.cpu - before.cpu);
         let own_cpu = own_usage()?.cpu - own.cpu;
-        Ok(Entry { seconds, cpu, own_cpu, took: std::mem::take(&mut self.crowd.took) })
+        Ok(Entry { seconds, cpu, own_cpu, took: std::mem::take(&mut self.virtual_users.took) })
     }
 
     /// Answers heartbeats, and nothing else, for so long.
     fn wait(&mut self, net: &mut Net, lasts: Duration, what: &str) -> Result<()> {
         let (mut events, began) = (Events::with_capacity(4_096), Instant::now());
-        let progress = Progress::new(format!("{}: {what}", self.crowd.target.name), u64::try_from(lasts.as_millis())?);
+        let progress = Progress::new(format!("{}: {what}", self.virtual_users.target.name), u64::try_from(lasts.as_millis())?);
         while let Some(left) = lasts.checked_sub(began.elapsed()) {
             net.turn(self, &mut events, left.min(Duration::from_millis(200)))?;
             let passed = u64::try_from(began.elapsed().as_millis())?;
-            progress.at(passed, || format!("{} connections", self.crowd.ready()));
+            progress.at(passed, || format!("{} connections", self.virtual_users.ready()));
         }
-        progress.done(&format!("{:.1} s, {} connections", lasts.as_secs_f64(), self.crowd.ready()));
+        progress.done(&format!("{:.1} s, {} connections", lasts.as_secs_f64(), self.virtual_users.ready()));
         Ok(())
     }
 }
 
 impl Hears for Idlers {
     fn heard(&mut self, net: &mut Net, client: usize, what: Heard<'_>) {
-        if let Step::Lost(why) = self.crowd.heard(net, client, &what) {
+        if let Step::Lost(why) = self.virtual_users.heard(net, client, &what) {
             self.lost += 1;
             if self.lost == 1 {
                 eprintln!("idle: the server has cut a connection: {why}");

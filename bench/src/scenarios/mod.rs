@@ -8,3 +8,4 @@ pub mod jitter;
 pub mod resume;
 pub mod rooms;
 pub mod search;
+pub mod traffic;

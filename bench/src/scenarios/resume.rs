@@ -5,29 +5,24 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use super::audience::{Account, Audience, Counts, Plan};
-use crate::cli::{Common, seconds};
 use crate::progress::Progress;
 use crate::report::{Cell, Column, Table, charted, column};
-use crate::run::{Found, tested};
+use crate::scenario::{Found, Needs, Scenario};
+use crate::setup::Setup;
 use crate::target::{Dialect, Target, Usage, own_usage};
 
-/// Of `resume`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+/// Clients that are cut at once.
+#[derive(Clone, Debug)]
+pub struct Resume {
     /// Receivers, all of which are cut.
-    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub clients: u32,
     /// Receivers of a room.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub members: u32,
     /// Messages a second, over all rooms in turn, sent by up to 50 more sockets that are not cut.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: u32,
     /// Seconds that they are away.
-    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     pub away: f64,
     /// How many are on their way in at a time.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub at_once: u32,
 }
 
@@ -51,56 +46,63 @@ struct Outcome {
     own_cpu: f64,
 }
 
-/// Runs it.
-///
-/// # Errors
-/// The server cannot be started, has no cursors, or does not let everybody in again within two minutes.
-pub fn command(common: &Common, args: &Args) -> Result<Found> {
-    let tested = tested(common, &common.server, |_| {})?;
-    if tested.target.dialect != Dialect::Guild {
-        bail!("{} has no cursors to resume from; jitter tells what its clients lose", tested.target.name);
+impl Scenario for Resume {
+    fn name(&self) -> &'static str {
+        "resume"
     }
-    let outcome = storm(&tested.target, args)?;
-    let counts = &outcome.counts;
-    let sound = outcome.account.is_whole() && counts.not_resumed == 0 && counts.refused == 0;
-    let mut table = Table::new("Resume", &COLUMNS);
-    table.rows.push(row(&tested.target.name, args, &outcome));
-    table.notes.push(format!(
-        "All clients are cut at once, away for {} s, and then come back, {} at a time. A client is back at its `ready`, which follows all \
-         that it missed; `ready too early` are those that had not all then that was acknowledged when they were let in, and are back once \
-         they have. Latencies are of messages that were due from the first attempt until all were back: `live` of those received by \
-         who was back already. CPU is of the same time.",
-        args.away, args.at_once
-    ));
-    Ok((vec![table], sound))
+
+    fn needs(&self) -> Needs {
+        Needs::AnyServer
+    }
+
+    fn run(&self, setup: &Setup) -> Result<Found> {
+        let tested = setup.start(&setup.server, |_| {})?;
+        if tested.target.dialect != Dialect::Guild {
+            bail!("{} has no cursors to resume from; jitter tells what its clients lose", tested.target.name);
+        }
+        let outcome = storm(&tested.target, self)?;
+        let counts = &outcome.counts;
+        let sound = outcome.account.is_whole() && counts.not_resumed == 0 && counts.refused == 0;
+        let mut table = Table::new("Resume", &COLUMNS);
+        table.rows.push(row(&tested.target.name, self, &outcome));
+        table.notes.push(format!(
+            "All clients are cut at once, away for {} s, and then come back, {} at a time. A client is back at its `ready`, which follows all \
+             that it missed; `ready too early` are those that had not all then that was acknowledged when they were let in, and are back once \
+             they have. Latencies are of messages that were due from the first attempt until all were back: `live` of those received by \
+             who was back already. CPU is of the same time.",
+            self.away, self.at_once
+        ));
+        Ok(Found { tables: vec![table], sound })
+    }
 }
 
-fn storm(target: &Target, args: &Args) -> Result<Outcome> {
-    let clients = args.clients as usize;
-    let plan = Plan { clients, members: args.members as usize, rate: args.rate as usize, cursor: true, at_once: args.at_once as usize };
+fn storm(target: &Target, resume: &Resume) -> Result<Outcome> {
+    let clients = resume.clients as usize;
+    let plan =
+        Plan { clients, members: resume.members as usize, rate: resume.rate as usize, cursor: true, at_once: resume.at_once as usize };
     let mut net = target.net()?;
     let mut audience = Audience::gather(&mut net, target, plan)?;
     audience.begin();
     audience.watched = u64::MAX..u64::MAX;
     audience.flow(&mut net, Instant::now() + CALM, |_, _| false)?;
     (0..clients).for_each(|client| audience.cut(&mut net, client));
-    audience.flow(&mut net, Instant::now() + Duration::from_secs_f64(args.away), |_, _| false)?;
+    audience.flow(&mut net, Instant::now() + Duration::from_secs_f64(resume.away), |_, _| false)?;
 
     let (before, own_before) = used(target)?;
     (0..clients).for_each(|client| audience.let_in(client));
     let first = audience.now();
     audience.watched = first..u64::MAX;
     let progress = Progress::new(format!("{}: {clients} come back", target.name), clients as u64);
-    let everybody = audience.crowd.users.len();
+    let everybody = audience.virtual_users.users.len();
     let back = audience.flow(&mut net, Instant::now() + STORM, |all, _| {
-        let away = everybody - all.crowd.ready() + all.behind.len();
+        let away = everybody - all.virtual_users.ready() + all.behind.len();
         progress.at(clients.saturating_sub(away) as u64, || format!("{} replayed", all.counts.replayed));
         away == 0
     })?;
     audience.watched.end = audience.now();
     let (after, own_after) = used(target)?;
     if !back {
-        bail!("only {} of {everybody} were in again after {} s", audience.crowd.ready(), STORM.as_secs());
+        bail!("only {} of {everybody} were in again after {} s", audience.virtual_users.ready(), STORM.as_secs());
     }
     let (most, all) = spread(&audience.back, first);
     progress.done(&format!("{all:.2} s"));
@@ -153,13 +155,13 @@ const COLUMNS: [Column; 24] = [
     charted("live_p99_ms", "live p99 ms"),
 ];
 
-fn row(server: &str, args: &Args, outcome: &Outcome) -> Vec<Cell> {
+fn row(server: &str, resume: &Resume, outcome: &Outcome) -> Vec<Cell> {
     let (account, counts) = (&outcome.account, &outcome.counts);
     vec![
         server.into(),
-        u64::from(args.clients).into(),
-        u64::from(args.members).into(),
-        u64::from(args.rate).into(),
+        u64::from(resume.clients).into(),
+        u64::from(resume.members).into(),
+        u64::from(resume.rate).into(),
         Cell::number(outcome.most),
         Cell::number(outcome.all),
         counts.acked.into(),
@@ -174,7 +176,7 @@ fn row(server: &str, args: &Args, outcome: &Outcome) -> Vec<Cell> {
         counts.early.into(),
         counts.lost.into(),
         Cell::maybe(outcome.cpu),
-        outcome.cpu.map_or(Cell::Nothing, |cpu| Cell::Number(cpu * 1e6 / f64::from(args.clients), 0)),
+        outcome.cpu.map_or(Cell::Nothing, |cpu| Cell::Number(cpu * 1e6 / f64::from(resume.clients), 0)),
         Cell::Number(outcome.own_cpu / outcome.all.max(1e-3) * 100.0, 0),
         counts.ack.cell(50.0),
         counts.ack.cell(99.0),

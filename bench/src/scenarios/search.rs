@@ -3,41 +3,32 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::cli::Common;
-use crate::fill::{Filled, Shape, filled, word};
 use crate::latency::Latency;
 use crate::progress::Progress;
 use crate::random::Random;
-use crate::report::{Table, charted, column};
-use crate::run::{Found, tested};
+use crate::report::{Cell, Table, charted, column};
+use crate::scenario::{Found, Needs, Scenario};
+use crate::seed::{Seeded, Shape, seeded, word};
+use crate::setup::Setup;
 use crate::single::Single;
 use crate::target::Target;
 
-/// Of `search`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Messages in all, of words that are about as common as words are.
-    #[arg(long, default_value_t = 1_000_000)]
-    pub messages: usize,
-    /// Rooms of two, which have as many each.
-    #[arg(long, default_value_t = 20_000)]
-    pub rooms: usize,
-    /// Users; without it as many as make everybody a member of 20 rooms.
-    #[arg(long)]
-    pub users: Option<usize>,
+/// Questions of each kind.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// What is in the database: rooms of two, messages of words.
+    pub shape: Shape,
     /// Questions of each kind.
-    #[arg(long, default_value_t = 500)]
     pub questions: usize,
-    /// Makes the database anew even if it is there.
-    #[arg(long)]
+    /// Whether the database is made anew even if it is there.
     pub fresh: bool,
 }
 
 /// Bytes of a message: some 20 words.
-const BODY: usize = 100;
+pub const BODY: usize = 100;
 /// Messages of a page.
 const PAGE: usize = 50;
 /// Whatever is drawn is drawn from this.
@@ -97,28 +88,27 @@ fn draw(kind: usize, random: &mut Random) -> Vec<Part> {
     }
 }
 
-/// Runs it.
-///
-/// # Errors
-/// It could not be done.
-pub fn command(common: &Common, args: &Args) -> Result<Found> {
-    if common.addr.is_some() {
-        bail!("search starts the server that it measures, because it must know what is in the database: leave --addr away");
+impl Scenario for Search {
+    fn name(&self) -> &'static str {
+        "search"
     }
-    let each = args.messages / args.rooms.max(1);
-    if each == 0 || args.questions == 0 {
-        bail!("give at least as many --messages as --rooms, and at least one of --questions");
+
+    fn needs(&self) -> Needs {
+        Needs::OwnServer("must know what is in the database")
     }
-    let filled = filled(Shape::new(args.rooms, 2, each, args.users, BODY)?.in_words(), args.fresh)?;
-    let copy = filled.copy()?;
-    let tested = tested(common, "guild", |launch| launch.database = Some(copy.file.clone()))?;
-    Ok((vec![run(&tested.target, &filled, args)?], true))
+
+    fn run(&self, setup: &Setup) -> Result<Found> {
+        let seeded = seeded(self.shape, self.fresh)?;
+        let copy = seeded.copy()?;
+        let tested = setup.start("guild", |launch| launch.database = Some(copy.file.clone()))?;
+        Ok(Found::figures(vec![measure(&tested.target, &seeded, self.questions)?]))
+    }
 }
 
-fn run(target: &Target, filled: &Filled, args: &Args) -> Result<Table> {
-    let house = House::new(&filled.shape, filled.rooms.iter().map(ToString::to_string));
+fn measure(target: &Target, seeded: &Seeded, questions: usize) -> Result<Table> {
+    let expected = Expected::new(&seeded.shape, seeded.rooms.iter().map(ToString::to_string));
     let mut single = Single::open(target)?;
-    let progress = Progress::new("guild: searching", (KINDS.len() * args.questions) as u64);
+    let progress = Progress::new("guild: searching", (KINDS.len() * questions) as u64);
     let columns = [
         column("kind", "looked for"),
         column("questions", "questions"),
@@ -133,47 +123,47 @@ fn run(target: &Target, filled: &Filled, args: &Args) -> Result<Table> {
     for (kind, name) in KINDS.iter().enumerate() {
         let (mut random, mut took, mut found, mut more) = (Random::of(SEED, kind), Latency::default(), 0, 0_usize);
         let mut used = 0.0;
-        for question in 0..WARM + args.questions {
+        for question in 0..WARM + questions {
             if question == WARM {
                 used = target.usage()?.context("no server process")?.cpu;
             }
-            let (user, parts) = (random.below(filled.shape.users), draw(kind, &mut random));
+            let (user, parts) = (random.below(seeded.shape.users), draw(kind, &mut random));
             let query: Vec<String> = parts.iter().map(Part::query).collect();
             let began = Instant::now();
             let body = single.get(&format!("/messages/search?q={}&limit={PAGE}", query.join("+")), &Shape::username(user))?;
             let ended = Instant::now();
             let page: Page = serde_json::from_slice(&body)?;
-            house.check(user, &parts, &page).map_err(|why| anyhow::anyhow!("f{user} looked for {parts:?}: {why}"))?;
+            expected.check(user, &parts, &page).map_err(|why| anyhow::anyhow!("f{user} looked for {parts:?}: {why}"))?;
             if question >= WARM {
                 took.add(began, ended);
                 found += page.items.len();
                 more += usize::from(page.next.is_some());
             }
-            progress.at((kind * args.questions + question) as u64, || (*name).to_owned());
+            progress.at((kind * questions + question) as u64, || (*name).to_owned());
         }
         #[allow(clippy::cast_precision_loss)]
-        let each = |sum: f64| Some(sum / args.questions as f64);
+        let each = |sum: f64| Some(sum / questions as f64);
         let cpu = target.usage()?.context("no server process")?.cpu - used;
         #[allow(clippy::cast_precision_loss)]
         let found = found as f64;
         table.rows.push(vec![
             (*name).into(),
-            args.questions.into(),
-            crate::report::Cell::maybe(each(found)),
+            questions.into(),
+            Cell::maybe(each(found)),
             more.into(),
             took.cell(50.0),
             took.cell(99.0),
             took.cell(100.0),
-            crate::report::Cell::maybe(each(cpu * 1e6)),
+            Cell::maybe(each(cpu * 1e6)),
         ]);
     }
     progress.done("done");
     table.notes.push(format!(
         "{} messages in {} rooms of two, each user in {} of them; one question after the other, over REST. Every answer is checked: each message that was \
          found is one that holds what was looked for, in a room of who asked; and where there is no next page, none is missing.",
-        filled.shape.messages * filled.shape.rooms,
-        filled.shape.rooms,
-        2 * filled.shape.rooms / filled.shape.users
+        seeded.shape.messages * seeded.shape.rooms,
+        seeded.shape.rooms,
+        2 * seeded.shape.rooms / seeded.shape.users
     ));
     Ok(table)
 }
@@ -197,13 +187,13 @@ struct Message {
 }
 
 /// Who is where, and which room has which id.
-struct House<'a> {
+struct Expected<'a> {
     shape: &'a Shape,
     numbers: HashMap<String, usize>,
     rooms_of: Vec<Vec<usize>>,
 }
 
-impl<'a> House<'a> {
+impl<'a> Expected<'a> {
     fn new(shape: &'a Shape, ids: impl Iterator<Item = String>) -> Self {
         let mut rooms_of = vec![Vec::new(); shape.users];
         for room in 0..shape.rooms {
@@ -252,9 +242,9 @@ mod tests {
     #[test]
     fn an_answer_is_right_or_told_why_not() {
         let shape = Shape::new(50, 2, 20, None, BODY).unwrap().in_words();
-        let house = House::new(&shape, (0..50).map(|room| format!("room{room}")));
+        let expected = Expected::new(&shape, (0..50).map(|room| format!("room{room}")));
         let (user, parts) = (shape.member(3, 0), [Part::Word(word(1))]);
-        let all = house.rooms_of[user].iter().flat_map(|room| (1..=20).rev().map(move |seq| (*room, seq)));
+        let all = expected.rooms_of[user].iter().flat_map(|room| (1..=20).rev().map(move |seq| (*room, seq)));
         let items: Vec<Item> = all
             .map(|(room, seq)| Message { room: format!("room{room}"), seq, body: shape.body(room, seq) })
             .filter(|message| message.body.split(' ').any(|one| one == word(1)))
@@ -262,7 +252,7 @@ mod tests {
             .collect();
         assert!(items.len() > 3);
         let right = Page { items, next: None };
-        let verdict = |page: &Page| house.check(user, &parts, page);
+        let verdict = |page: &Page| expected.check(user, &parts, page);
         assert_eq!(verdict(&right), Ok(()));
         let spoiled = |spoil: &dyn Fn(&mut Page)| {
             let mut page = right.clone();
@@ -274,7 +264,7 @@ mod tests {
         assert!(spoiled(&|page| page.items[0].message.body.push('x')).unwrap_err().contains("does not hold it"));
         assert!(spoiled(&|page| page.items.reverse()).unwrap_err().contains("is not where it must be"));
         assert!(spoiled(&|page| page.items.push(page.items[0].clone())).unwrap_err().contains("is not where it must be"));
-        let anothers = (0..50).find(|room| !house.rooms_of[user].contains(room)).unwrap();
+        let anothers = (0..50).find(|room| !expected.rooms_of[user].contains(room)).unwrap();
         assert!(spoiled(&|page| page.items[0].message.room = format!("room{anothers}")).unwrap_err().contains("another's"));
     }
 }

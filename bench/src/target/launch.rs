@@ -11,8 +11,8 @@ use rustix::process::Signal;
 
 use super::machine::{SERVER_CORE, has_two_cores};
 use super::process::{Process, tail};
+use super::reach::{Dialect, Target};
 use super::tokens::{SECRET, Tokens};
-use super::{Dialect, Target};
 
 /// The servers of `bench/peers`.
 pub const PEERS: [&str; 4] = ["flask", "node", "oxide", "limit"];

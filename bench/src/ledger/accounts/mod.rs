@@ -4,24 +4,15 @@
 //! can be tried with losses of any kind.
 
 mod audit;
+mod row;
 mod totals;
 mod track;
 
 use std::collections::{BTreeMap, HashMap};
 
+pub use row::Row;
 pub use totals::Totals;
 use track::{Place, Track};
-
-/// One event of a room's log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Row {
-    /// This message.
-    Message(usize),
-    /// This user has joined.
-    Joined(usize),
-    /// This user has left.
-    Left(usize),
-}
 
 /// What is known of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Row;
+use super::row::Row;
 
 /// The account of one member in one room.
 #[derive(Clone, Debug, Default)]

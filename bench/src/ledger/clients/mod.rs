@@ -18,10 +18,11 @@ use super::events::{self, Answer, Said};
 use super::rest::Rest;
 use super::timeline::Timeline;
 use super::world::{REST_LANES, World};
-use crate::crowd::{Crowd, Step, text_after};
+use crate::json::text_after;
 use crate::net::{Heard, Hears, Net};
 use crate::random::Random;
 use crate::target::Target;
+use crate::virtual_users::{Step, VirtualUsers};
 
 /// A server that has not answered for so long is given up: the connection is cut, and the client comes back. Longer than any fault.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,7 +32,7 @@ const MAKING: u64 = 1 << 40;
 /// All of them.
 pub struct Clients {
     /// The sockets.
-    pub crowd: Crowd,
+    pub virtual_users: VirtualUsers,
     /// The rooms.
     pub world: World,
     /// The accounts.
@@ -80,7 +81,7 @@ impl Clients {
         }
         let now = Instant::now();
         Self {
-            crowd: Crowd::new(target, (0..users).map(World::name), users),
+            virtual_users: VirtualUsers::new(target, (0..users).map(World::name), users),
             world,
             ledger,
             timeline: Timeline::default(),
@@ -107,7 +108,7 @@ impl Clients {
 
     /// Whether everything sent is settled, everybody in, and everything known to be in the log delivered.
     pub fn is_drained(&self) -> bool {
-        let everybody = self.crowd.ready() == self.crowd.users.len();
+        let everybody = self.virtual_users.ready() == self.virtual_users.users.len();
         // The last is dear to look at.
         everybody && self.ledger.open_count() == 0 && self.churn.is_over() && self.ledger.undelivered() == 0
     }
@@ -117,7 +118,7 @@ impl Clients {
         let (user, room) = (self.ledger.sender(number), self.ledger.room(number));
         let Some(outstanding) = self.outstanding.get_mut(user) else { return };
         outstanding.insert(number, Instant::now());
-        let conn = self.crowd.users.get(user).filter(|user| user.ready).and_then(|user| user.conn);
+        let conn = self.virtual_users.users.get(user).filter(|user| user.ready).and_then(|user| user.conn);
         let (Some(conn), Some(room)) = (conn, self.world.rooms.get(room)) else { return };
         self.ledger.attempt(number);
         let message = json!({ "room": room.id, "body": bodies::body(number), "nonce": number.to_string() });
@@ -189,7 +190,7 @@ impl Clients {
             Said::Wrong(what) => return self.ledger.changed(format!("user {user} got {what}")),
             Said::Nothing => return,
         };
-        if let Some(user) = self.crowd.users.get_mut(user) {
+        if let Some(user) = self.virtual_users.users.get_mut(user) {
             let kept = user.cursor.get_or_insert_default();
             kept.clear();
             kept.push_str(cursor);
@@ -223,7 +224,7 @@ impl Hears for Clients {
         if self.rest.has(client) {
             return self.heard_by_rest(client, &what);
         }
-        match self.crowd.heard(net, client, &what) {
+        match self.virtual_users.heard(net, client, &what) {
             Step::Other => {}
             Step::OnTheWay => return,
             Step::Ready => return self.is_in(net, client),

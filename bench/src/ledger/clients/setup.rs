@@ -14,11 +14,11 @@ impl Clients {
     /// # Errors
     /// Somebody is refused, a room is not made.
     pub fn begin(&mut self, net: &mut Net) -> Result<()> {
-        self.crowd.get_in(net)?;
+        self.virtual_users.get_in(net)?;
         let rooms = self.world.rooms.len();
         for room in 0..rooms {
             let maker = self.world.rooms.get(room).and_then(|room| room.members.first());
-            let conn = maker.and_then(|user| self.crowd.users.get(*user)).and_then(|user| user.conn);
+            let conn = maker.and_then(|user| self.virtual_users.users.get(*user)).and_then(|user| user.conn);
             if let Some(conn) = conn {
                 let number = MAKING + room as u64;
                 net.send(conn, format!("42{number}[\"create room\",{}]", self.world.creation(room)).as_bytes());

@@ -37,9 +37,9 @@ impl Clients {
             if let Some(opening) = self.opening.get_mut(user) {
                 *opening = now;
             }
-            self.crowd.want(user);
+            self.virtual_users.want(user);
         }
-        self.crowd.open(net)?;
+        self.virtual_users.open(net)?;
         while let Some(number) = due(&mut self.retries, now) {
             if self.ledger.is_open(number) {
                 self.tell(net, number);
@@ -57,7 +57,7 @@ impl Clients {
             self.watched = now;
             self.give_up(net, now);
         }
-        self.timeline.look(now, self.crowd.ready() == self.crowd.users.len());
+        self.timeline.look(now, self.virtual_users.ready() == self.virtual_users.users.len());
         Ok(())
     }
 
@@ -67,7 +67,7 @@ impl Clients {
             let number = self.random.below(self.world.lanes.len());
             let Some(lane) = self.world.lanes.get_mut(number) else { continue };
             let may = match lane.way {
-                Way::Socket => self.crowd.users.get(lane.user).is_some_and(|user| user.ready),
+                Way::Socket => self.virtual_users.users.get(lane.user).is_some_and(|user| user.ready),
                 Way::Rest(worker) => self.rest.is_idle(worker),
             };
             if lane.paused || lane.open >= lane.window || !may {
@@ -89,15 +89,15 @@ impl Clients {
         if let Some(job) = self.churn.turn(&mut self.world, now, ending) {
             self.rest.give(churn::WORKER, job);
         }
-        let Self { rest, world, ledger, crowd, .. } = self;
+        let Self { rest, world, ledger, virtual_users, .. } = self;
         let host = net.server();
-        self.given_up += rest.turn(net, now, PATIENCE, |job| Self::request(world, ledger, &crowd.target, host, job));
+        self.given_up += rest.turn(net, now, PATIENCE, |job| Self::request(world, ledger, &virtual_users.target, host, job));
     }
 
     /// Connections on which the server has left something without an answer for too long.
     fn give_up(&mut self, net: &mut Net, now: Instant) {
-        for user in 0..self.crowd.users.len() {
-            let Some(socket) = self.crowd.users.get(user).filter(|user| user.conn.is_some()) else { continue };
+        for user in 0..self.virtual_users.users.len() {
+            let Some(socket) = self.virtual_users.users.get(user).filter(|user| user.conn.is_some()) else { continue };
             let since = if socket.ready {
                 self.outstanding.get(user).and_then(|open| open.values().min().copied())
             } else {
@@ -105,7 +105,7 @@ impl Clients {
             };
             if since.is_some_and(|since| now.duration_since(since) > PATIENCE) {
                 self.given_up += 1;
-                self.crowd.cut(net, user);
+                self.virtual_users.cut(net, user);
                 self.comes_back(user);
             }
         }

@@ -14,28 +14,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mio::net::TcpListener;
-use mio::{Interest, Poll, Token, Waker};
+use mio::{Interest, Poll, Waker};
 
 use super::plan::Knife;
 use pair::Side;
-use running::Running;
+use running::{LISTENER, Order, Running, WAKER};
 
 pub use route::Routes;
-
-/// What a proxy is told.
-#[derive(Clone, Copy, Debug)]
-enum Order {
-    /// Cut so many of a hundred connections.
-    Cut(usize, Knife),
-    /// Pass nothing on, on so many of a hundred connections, from this side, for so long.
-    Stall(usize, Side, Duration),
-    /// Cut all, and whoever comes as well, for so long.
-    Refuse(Duration),
-    /// Pass nothing on, either way, also for those who come, for so long.
-    Silence(Duration),
-    /// End.
-    Stop,
-}
 
 /// The proxy; it ends with this.
 pub struct Proxy {
@@ -46,9 +31,6 @@ pub struct Proxy {
     cut: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
-
-const LISTENER: Token = Token(usize::MAX);
-const WAKER: Token = Token(usize::MAX - 1);
 
 impl Proxy {
     /// One before these servers; which connections a fault hits is drawn from the seed.

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -12,9 +12,26 @@ use slab::Slab;
 
 use super::pair::{AT_ONCE, Pair, Side, is_for_later, reset_at_close};
 use super::route::{Routes, connect};
-use super::{LISTENER, Order, WAKER};
 use crate::ledger::plan::Knife;
 use crate::random::Random;
+
+pub(super) const LISTENER: Token = Token(usize::MAX);
+pub(super) const WAKER: Token = Token(usize::MAX - 1);
+
+/// What a proxy is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Order {
+    /// Cut so many of a hundred connections.
+    Cut(usize, Knife),
+    /// Pass nothing on, on so many of a hundred connections, from this side, for so long.
+    Stall(usize, Side, Duration),
+    /// Cut all, and whoever comes as well, for so long.
+    Refuse(Duration),
+    /// Pass nothing on, either way, also for those who come, for so long.
+    Silence(Duration),
+    /// End.
+    Stop,
+}
 
 /// A client, and the server that it goes to once that is known.
 enum Conn {

@@ -1,14 +1,15 @@
 //! What the sockets bring, and what it means for the account.
 
 use super::{Asked, Audience, STAMP};
-use crate::crowd::{Step, number_after, text_after};
+use crate::json::{number_after, text_after};
 use crate::net::{Heard, Hears, Net};
 use crate::received::Place;
 use crate::target::Dialect;
+use crate::virtual_users::Step;
 
 impl Hears for Audience {
     fn heard(&mut self, net: &mut Net, client: usize, what: Heard<'_>) {
-        match self.crowd.heard(net, client, &what) {
+        match self.virtual_users.heard(net, client, &what) {
             Step::OnTheWay => {}
             Step::Ready => self.is_back(net, client, &what),
             Step::Lost(why) => self.lost(client, &why),
@@ -27,7 +28,7 @@ impl Audience {
         let Some(back) = self.back.get_mut(client) else { return };
         *back = now;
         self.counts.returns += 1;
-        if self.crowd.target.dialect == Dialect::Peer {
+        if self.virtual_users.target.dialect == Dialect::Peer {
             // It keeps no membership: a client that comes back is in no room until it joins again.
             let join = self.join(self.plan.room_of(client));
             self.tell(net, client, format!("42{join}").as_bytes());
@@ -63,7 +64,7 @@ impl Audience {
 
     fn event(&mut self, client: usize, event: &str) {
         // Senders are not accounted for, and need no cursor: they are never cut.
-        let Some(user) = self.crowd.users.get_mut(client).filter(|_| client < self.plan.clients) else { return };
+        let Some(user) = self.virtual_users.users.get_mut(client).filter(|_| client < self.plan.clients) else { return };
         if let Some(newest) = text_after(event, "\"cursor\":\"") {
             newest.clone_into(user.cursor.get_or_insert_default());
         }

@@ -20,11 +20,10 @@ use mio::Events;
 pub use account::{Account, Counts};
 pub use plan::Plan;
 
-use crate::crowd::Crowd;
 use crate::net::Net;
 use crate::received::Received;
-use crate::scenarios::chat::tag;
 use crate::target::Target;
+use crate::virtual_users::{VirtualUsers, tag};
 
 /// Bytes of a body, with its stamp: what chat's figures are for.
 const BODY: usize = 100;
@@ -49,7 +48,7 @@ enum Asked {
 /// Everybody, and what they have.
 pub struct Audience {
     /// Receivers first, then senders.
-    pub crowd: Crowd,
+    pub virtual_users: VirtualUsers,
     /// What was counted so far.
     pub counts: Counts,
     /// Microseconds since [`Audience::began`] at which each receiver last was back: `ready`, with all that was acknowledged when it was
@@ -82,10 +81,10 @@ impl Audience {
     /// The server refuses a user or a room.
     pub fn gather(net: &mut Net, target: &Target, plan: Plan) -> Result<Self> {
         let (tag, all) = (tag(), plan.clients + plan.senders());
-        let mut crowd = Crowd::new(target, (0..all).map(|client| format!("a{tag}-{client}")), plan.at_once);
-        crowd.get_in(net)?;
+        let mut virtual_users = VirtualUsers::new(target, (0..all).map(|client| format!("a{tag}-{client}")), plan.at_once);
+        virtual_users.get_in(net)?;
         let mut audience = Self {
-            crowd,
+            virtual_users,
             counts: Counts::default(),
             back: vec![0; plan.clients],
             behind: HashSet::new(),
@@ -114,7 +113,7 @@ impl Audience {
     }
 
     fn tell(&self, net: &mut Net, client: usize, text: &[u8]) {
-        if let Some(conn) = self.crowd.users.get(client).and_then(|user| user.conn) {
+        if let Some(conn) = self.virtual_users.users.get(client).and_then(|user| user.conn) {
             net.send(conn, text);
         }
     }
@@ -132,18 +131,18 @@ impl Audience {
     /// Cuts a receiver's socket; without effect where it has none.
     pub fn cut(&mut self, net: &mut Net, client: usize) {
         self.behind.remove(&client);
-        self.crowd.cut(net, client);
+        self.virtual_users.cut(net, client);
     }
 
     /// Lets a receiver in again, after those that are in line.
     pub fn let_in(&mut self, client: usize) {
         let head = self.rooms.get(self.plan.room_of(client)).map_or(0, |room| room.head);
-        if let (Some(user), Some(owed)) = (self.crowd.users.get_mut(client), self.owed.get_mut(client)) {
+        if let (Some(user), Some(owed)) = (self.virtual_users.users.get_mut(client), self.owed.get_mut(client)) {
             if !self.plan.cursor {
                 user.cursor = None;
             }
             *owed = head;
-            self.crowd.want(client);
+            self.virtual_users.want(client);
         }
     }
 
@@ -161,7 +160,7 @@ impl Audience {
             if Instant::now() >= until {
                 return Ok(false);
             }
-            self.crowd.open(net)?;
+            self.virtual_users.open(net)?;
             net.turn(self, &mut events, wait)?;
             if let Some(problem) = self.problem.take() {
                 bail!("the run ended early: {problem}");
@@ -208,7 +207,7 @@ impl Audience {
         self.sends = false;
         self.flow(net, Instant::now() + patience, |all, _| {
             let answered = all.counts.acked + all.counts.refused == all.counts.sent;
-            answered && all.crowd.ready() == all.crowd.users.len() && (!all.plan.cursor || all.counts.once >= all.due())
+            answered && all.virtual_users.ready() == all.virtual_users.users.len() && (!all.plan.cursor || all.counts.once >= all.due())
         })?;
         self.flow(net, Instant::now() + QUIET, |_, _| false)?;
         let open = self.counts.sent - self.counts.acked - self.counts.refused;

@@ -21,12 +21,13 @@ impl Audience {
     /// # Errors
     /// The server refuses, or does not answer.
     pub(super) fn make_rooms(&mut self, net: &mut Net) -> Result<()> {
-        let progress = Progress::new(format!("{}: making {} rooms", self.crowd.target.name, self.plan.rooms()), self.plan.rooms() as u64);
+        let progress =
+            Progress::new(format!("{}: making {} rooms", self.virtual_users.target.name, self.plan.rooms()), self.plan.rooms() as u64);
         for room in 0..self.plan.rooms() {
             let sender = self.plan.sender(room);
-            match self.crowd.target.dialect {
+            match self.virtual_users.target.dialect {
                 Dialect::Guild => {
-                    let users = self.crowd.users.get(self.plan.receivers(room)).unwrap_or_default();
+                    let users = self.virtual_users.users.get(self.plan.receivers(room)).unwrap_or_default();
                     let usernames: Vec<_> = users.iter().map(|user| user.name.as_str()).collect();
                     let ask = json!({ "usernames": usernames, "name": format!("room {room}") });
                     self.ask(net, sender, Asked::Room(room), &format!("[\"create room\",{ask}]"));

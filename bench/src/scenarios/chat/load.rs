@@ -11,29 +11,12 @@ use anyhow::{Context, Result, bail};
 use mio::Events;
 use serde_json::{Value, json};
 
-use crate::crowd::{Crowd, Step, number_after, text_after};
-use crate::latency::Latency;
+use crate::json::{number_after, text_after};
 use crate::net::{Heard, Hears, Net};
 use crate::progress::Progress;
+use crate::scenarios::traffic::{Outcome, Pace};
 use crate::target::{Dialect, Target, Usage, own_usage};
-
-/// How senders send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// So many outstanding a sender: the next one when one is acknowledged.
-    Window(usize),
-    /// So many a second, over all rooms in turn.
-    Rate(usize),
-}
-
-impl std::fmt::Display for Pace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Window(window) => write!(f, "{window} outstanding"),
-            Self::Rate(rate) => write!(f, "{rate}/s"),
-        }
-    }
-}
+use crate::virtual_users::{Step, VirtualUsers, tag};
 
 /// One load.
 #[derive(Clone, Copy, Debug)]
@@ -48,39 +31,6 @@ pub struct Case {
     pub seconds: f64,
     /// Bytes of a body; at least the 16 of its stamp.
     pub body: usize,
-}
-
-/// What a load gave.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Sent in all, with warming up.
-    pub sent: u64,
-    /// Acknowledged in all.
-    pub acked: u64,
-    /// Refused in all.
-    pub refused: u64,
-    /// Received in all.
-    pub delivered: u64,
-    /// Deliveries that never came: members × acknowledged less received.
-    pub missing: u64,
-    /// Deliveries whose `seq` did not follow the one before.
-    pub misplaced: u64,
-    /// Acknowledged while it was measured.
-    pub acks: u64,
-    /// Received while it was measured.
-    pub deliveries: u64,
-    /// How long was measured.
-    pub seconds: f64,
-    /// CPU seconds of the server meanwhile, where its process is known.
-    pub cpu: Option<f64>,
-    /// CPU seconds of this program meanwhile.
-    pub own_cpu: f64,
-    /// The server's memory at the end.
-    pub resident: Option<u64>,
-    /// From due to acknowledged.
-    pub ack: Latency,
-    /// From due to received.
-    pub delivery: Latency,
 }
 
 /// Before it is measured.
@@ -99,18 +49,12 @@ pub fn run(target: &Target, case: &Case) -> Result<Outcome> {
     // Fresh users each time: what an earlier run left in the database has nothing to do with this one.
     let tag = tag();
     let names = (0..case.rooms * case.members).map(|client| format!("b{tag}-{client}"));
-    let mut crowd = Crowd::new(target, names, 64);
-    crowd.get_in(&mut net)?;
-    let mut chat = Chat::new(crowd, *case);
-    chat.make_rooms(&mut net)?;
-    chat.talk(&mut net)?;
-    Ok(chat.outcome)
-}
-
-/// Tells the runs of one day apart, in usernames.
-pub fn tag() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{:x}", since.as_millis() & 0xfff_ffff_ffff)
+    let mut virtual_users = VirtualUsers::new(target, names, 64);
+    virtual_users.get_in(&mut net)?;
+    let mut running = Running::new(virtual_users, *case);
+    running.make_rooms(&mut net)?;
+    running.talk(&mut net)?;
+    Ok(running.outcome)
 }
 
 #[derive(Default)]
@@ -122,8 +66,8 @@ struct Room {
     open: VecDeque<(u64, u64)>,
 }
 
-struct Chat {
-    crowd: Crowd,
+struct Running {
+    virtual_users: VirtualUsers,
     case: Case,
     rooms: Vec<Room>,
     /// The newest `seq` that each client has.
@@ -141,23 +85,23 @@ struct Chat {
     outcome: Outcome,
 }
 
-impl Chat {
-    fn new(crowd: Crowd, case: Case) -> Self {
+impl Running {
+    fn new(virtual_users: VirtualUsers, case: Case) -> Self {
         let rooms = (0..case.rooms).map(|_| Room::default()).collect();
-        let (newest, pad) = (vec![0; crowd.users.len()], "x".repeat(case.body.saturating_sub(16)));
+        let (newest, pad) = (vec![0; virtual_users.users.len()], "x".repeat(case.body.saturating_sub(16)));
         let (began, text, outcome) = (Instant::now(), Vec::new(), Outcome::default());
-        Self { crowd, case, rooms, newest, made: 0, problem: None, began, from: 0, to: u64::MAX, now: 0, text, pad, outcome }
+        Self { virtual_users, case, rooms, newest, made: 0, problem: None, began, from: 0, to: u64::MAX, now: 0, text, pad, outcome }
     }
 
     /// Each room by its first member, or every member for itself, as the server wants it.
     fn make_rooms(&mut self, net: &mut Net) -> Result<()> {
-        let asks: Vec<(usize, String)> = match self.crowd.target.dialect {
+        let asks: Vec<(usize, String)> = match self.virtual_users.target.dialect {
             Dialect::Guild => (0..self.case.rooms).map(|room| (room * self.case.members, self.room(room))).collect(),
-            Dialect::Peer => (0..self.crowd.users.len())
+            Dialect::Peer => (0..self.virtual_users.users.len())
                 .map(|client| (client, format!("420[\"join\",{}]", json!({ "room": format!("r{}", client / self.case.members) }))))
                 .collect(),
         };
-        let progress = Progress::new(format!("{}: making {} rooms", self.crowd.target.name, self.case.rooms), asks.len() as u64);
+        let progress = Progress::new(format!("{}: making {} rooms", self.virtual_users.target.name, self.case.rooms), asks.len() as u64);
         for (asked, (client, ask)) in asks.iter().enumerate() {
             self.tell(net, *client, ask.as_bytes());
             let enough = asked.saturating_sub(ROOMS_AT_ONCE);
@@ -165,7 +109,7 @@ impl Chat {
             progress.at(asked as u64, String::new);
         }
         self.until_made(net, asks.len())?;
-        if self.crowd.target.dialect == Dialect::Peer {
+        if self.virtual_users.target.dialect == Dialect::Peer {
             self.rooms.iter_mut().enumerate().for_each(|(number, room)| room.id = format!("r{number}"));
         }
         progress.done("done");
@@ -174,7 +118,7 @@ impl Chat {
 
     fn until_made(&mut self, net: &mut Net, count: usize) -> Result<()> {
         let until = Instant::now() + Duration::from_secs(30);
-        let made = net.turn_until(self, until, |chat| chat.problem.is_some() || chat.made >= count)?;
+        let made = net.turn_until(self, until, |running| running.problem.is_some() || running.made >= count)?;
         if let Some(problem) = self.problem.take() {
             bail!("a room could not be made: {problem}");
         }
@@ -186,7 +130,7 @@ impl Chat {
 
     fn room(&self, room: usize) -> String {
         let first = room * self.case.members;
-        let others = self.crowd.users.get(first + 1..first + self.case.members).unwrap_or_default();
+        let others = self.virtual_users.users.get(first + 1..first + self.case.members).unwrap_or_default();
         let usernames: Vec<_> = others.iter().map(|user| user.name.as_str()).collect();
         // Two people without a name would be a direct room; so is this load meant.
         let name = (self.case.members != 2).then(|| format!("room {room}"));
@@ -195,7 +139,7 @@ impl Chat {
     }
 
     fn tell(&self, net: &mut Net, client: usize, text: &[u8]) {
-        if let Some(conn) = self.crowd.users.get(client).and_then(|user| user.conn) {
+        if let Some(conn) = self.virtual_users.users.get(client).and_then(|user| user.conn) {
             net.send(conn, text);
         }
     }
@@ -229,8 +173,10 @@ impl Chat {
                 self.send(net, room, 0);
             }
         }
-        let progress =
-            Progress::new(format!("{}: {} × {}, {}", self.crowd.target.name, self.case.rooms, self.case.members, self.case.pace), self.to);
+        let progress = Progress::new(
+            format!("{}: {} × {}, {}", self.virtual_users.target.name, self.case.rooms, self.case.members, self.case.pace),
+            self.to,
+        );
         let (mut paced, mut started) = (0_u64, None);
         loop {
             self.now = self.micros(Instant::now());
@@ -271,15 +217,15 @@ impl Chat {
     }
 
     fn used(&self) -> Result<(Option<Usage>, Usage)> {
-        Ok((self.crowd.target.usage()?, own_usage()?))
+        Ok((self.virtual_users.target.usage()?, own_usage()?))
     }
 
     /// Waits for the answers and deliveries that are still on their way, and counts what never comes.
     fn drain(&mut self, net: &mut Net) -> Result<()> {
         let members = self.case.members as u64;
-        net.turn_until(self, Instant::now() + DRAIN, |chat| {
-            let answered = chat.outcome.acked + chat.outcome.refused == chat.outcome.sent;
-            chat.problem.is_some() || (answered && chat.outcome.delivered >= chat.outcome.acked * members)
+        net.turn_until(self, Instant::now() + DRAIN, |running| {
+            let answered = running.outcome.acked + running.outcome.refused == running.outcome.sent;
+            running.problem.is_some() || (answered && running.outcome.delivered >= running.outcome.acked * members)
         })?;
         if let Some(problem) = &self.problem {
             bail!("the run ended early: {problem}");
@@ -352,9 +298,9 @@ impl Chat {
     }
 }
 
-impl Hears for Chat {
+impl Hears for Running {
     fn heard(&mut self, net: &mut Net, client: usize, what: Heard<'_>) {
-        match self.crowd.heard(net, client, &what) {
+        match self.virtual_users.heard(net, client, &what) {
             Step::Other => {}
             Step::Lost(why) => return self.problem = Some(format!("client {client} was cut: {why}")),
             Step::OnTheWay | Step::Ready => return,

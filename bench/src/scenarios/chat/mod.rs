@@ -4,71 +4,40 @@ mod load;
 
 use anyhow::Result;
 
-use crate::cli::Common;
 use crate::report::{Cell, Column, Table, charted, column};
-use crate::run::{Found, tested};
+use crate::scenario::{Found, Needs, Scenario};
+use crate::scenarios::traffic::Outcome;
+use crate::setup::Setup;
 
-pub use load::{Case, Outcome, Pace, run, tag};
+pub use load::{Case, run};
 
-/// One load, or all of them.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Members of a room. Without it: 2, 10, 100 and 1,000, with 1 and 8 outstanding and at a fixed rate each.
-    #[arg(long)]
-    pub members: Option<usize>,
-    /// Rooms; by default 1,000 users in all.
-    #[arg(long, requires = "members")]
-    pub rooms: Option<usize>,
-    /// Messages that each sender has outstanding.
-    #[arg(long, requires = "members", conflicts_with = "rate")]
-    pub window: Option<usize>,
-    /// Messages a second, over all rooms.
-    #[arg(long, requires = "members")]
-    pub rate: Option<usize>,
-    /// Seconds to measure, for each load.
-    #[arg(long, default_value_t = 5.0)]
-    pub seconds: f64,
-    /// Bytes of a message.
-    #[arg(long, default_value_t = 100)]
-    pub body: usize,
+/// One load after the other.
+#[derive(Clone, Debug)]
+pub struct Chat {
+    /// The loads.
+    pub cases: Vec<Case>,
 }
 
-/// Users of one `chat` load, where no other number is given.
-const USERS: usize = 1_000;
-
-/// The fixed rates at which the prototypes were compared (measurements of 2026-11-22), by members of a room: so many messages a
-/// second that a server of one core is busy, and none is saturated.
-pub const RATES: [(usize, usize); 4] = [(2, 2_000), (10, 1_000), (100, 200), (1_000, 20)];
-
-/// Runs the loads that the command line names.
-///
-/// # Errors
-/// The server cannot be started, or fails under the load.
-pub fn command(common: &Common, args: &Args) -> Result<Found> {
-    let case = |members: usize, pace| Case {
-        rooms: args.rooms.unwrap_or_else(|| (USERS / members.max(1)).max(1)),
-        members,
-        pace,
-        seconds: args.seconds,
-        body: args.body,
-    };
-    let cases: Vec<Case> = match (args.members, args.rate) {
-        (Some(members), Some(rate)) => vec![case(members, Pace::Rate(rate))],
-        (Some(members), None) => vec![case(members, Pace::Window(args.window.unwrap_or(8)))],
-        (None, _) => RATES
-            .iter()
-            .flat_map(|(members, rate)| [Pace::Window(1), Pace::Window(8), Pace::Rate(*rate)].map(|pace| case(*members, pace)))
-            .collect(),
-    };
-    let mut table = Table::new("Chat", &COLUMNS);
-    let mut sound = true;
-    for case in cases {
-        let tested = tested(common, &common.server, |_| {})?;
-        let outcome = run(&tested.target, &case)?;
-        sound &= outcome.missing == 0 && outcome.misplaced == 0;
-        table.rows.push(row(&tested.target.name, &case, &outcome));
+impl Scenario for Chat {
+    fn name(&self) -> &'static str {
+        "chat"
     }
-    Ok((vec![table], sound))
+
+    fn needs(&self) -> Needs {
+        Needs::AnyServer
+    }
+
+    fn run(&self, setup: &Setup) -> Result<Found> {
+        let mut table = Table::new("Chat", &COLUMNS);
+        let mut sound = true;
+        for case in &self.cases {
+            let tested = setup.start(&setup.server, |_| {})?;
+            let outcome = run(&tested.target, case)?;
+            sound &= outcome.missing == 0 && outcome.misplaced == 0;
+            table.rows.push(row(&tested.target.name, case, &outcome));
+        }
+        Ok(Found { tables: vec![table], sound })
+    }
 }
 
 /// The columns of [`row`].

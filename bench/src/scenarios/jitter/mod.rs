@@ -8,50 +8,32 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::audience::{Account, Audience, Counts, Plan};
-use crate::cli::{Common, seconds};
 use crate::progress::Progress;
-use crate::random::Random;
 use crate::report::{Cell, Column, Table, charted, column};
-use crate::run::{Found, tested};
+use crate::scenario::{Found, Needs, Scenario};
+use crate::setup::Setup;
 use crate::target::{Dialect, Target, own_usage};
 use schedule::{Act, Schedule};
 
-/// Of `jitter`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+/// Clients that are cut now and then.
+#[derive(Clone, Debug)]
+pub struct Jitter {
     /// Clients whose connections are cut.
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub clients: u32,
-    /// Of them, in one room; by default all (at most 1,000), as in what others publish.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub members: Option<u32>,
+    /// Of them, in one room.
+    pub members: u32,
     /// Messages a second in each room, sent by a socket that is not cut.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: u32,
     /// Seconds of it.
-    #[arg(long, default_value_t = 60.0, value_parser = seconds)]
     pub seconds: f64,
     /// Seconds after which a connection is cut, on average (exponential).
-    #[arg(long, default_value_t = 15.0, value_parser = seconds)]
     pub every: f64,
     /// Seconds that its client is away, on average (from half of it to one and a half).
-    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     pub away: f64,
-    /// Which connection is cut when; any by default.
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Only clients that show no cursor: what is sent while they are away is lost to them.
-    #[arg(long)]
-    pub no_cursor: bool,
-}
-
-/// Whom one call can make a room of.
-const LARGEST_ROOM: u32 = 1_000;
-
-impl Args {
-    fn members(&self) -> u32 {
-        self.members.unwrap_or(self.clients.min(LARGEST_ROOM))
-    }
+    /// Which connection is cut when.
+    pub seed: u64,
+    /// Whether clients with a cursor are measured too, beside those without: to these is lost what is sent while they are away.
+    pub with_cursor: bool,
 }
 
 /// For what is still on its way at the end.
@@ -71,44 +53,49 @@ struct Outcome {
     own_cpu: f64,
 }
 
-/// Runs it, with cursors where the server has them, and without.
-///
-/// # Errors
-/// The server cannot be started, or fails under the load.
-pub fn command(common: &Common, args: &Args) -> Result<Found> {
-    let tested = tested(common, &common.server, |_| {})?;
-    let target = &tested.target;
-    let seed = args.seed.unwrap_or_else(Random::any_seed);
-    eprintln!("jitter: --seed {seed}");
-    let mut table = Table::new("Jitter", &COLUMNS);
-    let mut sound = true;
-    let with_cursor = target.dialect == Dialect::Guild && !args.no_cursor;
-    for cursor in [true, false].into_iter().filter(|cursor| with_cursor || !*cursor) {
-        let outcome = storm(target, args, seed, cursor)?;
-        let counts = &outcome.counts;
-        // Without a cursor a loss is what is shown.
-        sound &= !cursor || (outcome.account.is_whole() && counts.not_resumed == 0 && counts.refused == 0);
-        table.rows.push(row(target, args, cursor, &outcome));
+impl Scenario for Jitter {
+    fn name(&self) -> &'static str {
+        "jitter"
     }
-    table.notes.push(format!(
-        "{} messages a second in each room for {} s; each connection is cut after {} s on average, and its client away for about {} s \
-         (--seed {seed}). `live` is from due to received by who was there; what was missed comes by replay. \
-         `ready too early` are returns whose `ready` came before all that was acknowledged when they began; what was left came right after it.",
-        args.rate, args.seconds, args.every, args.away
-    ));
-    Ok((vec![table], sound))
+
+    fn needs(&self) -> Needs {
+        Needs::AnyServer
+    }
+
+    fn run(&self, setup: &Setup) -> Result<Found> {
+        let tested = setup.start(&setup.server, |_| {})?;
+        let target = &tested.target;
+        eprintln!("jitter: --seed {}", self.seed);
+        let mut table = Table::new("Jitter", &COLUMNS);
+        let mut sound = true;
+        let with_cursor = target.dialect == Dialect::Guild && self.with_cursor;
+        for cursor in [true, false].into_iter().filter(|cursor| with_cursor || !*cursor) {
+            let outcome = storm(target, self, cursor)?;
+            let counts = &outcome.counts;
+            // Without a cursor a loss is what is shown.
+            sound &= !cursor || (outcome.account.is_whole() && counts.not_resumed == 0 && counts.refused == 0);
+            table.rows.push(row(target, self, cursor, &outcome));
+        }
+        table.notes.push(format!(
+            "{} messages a second in each room for {} s; each connection is cut after {} s on average, and its client away for about {} s \
+             (--seed {}). `live` is from due to received by who was there; what was missed comes by replay. \
+             `ready too early` are returns whose `ready` came before all that was acknowledged when they began; what was left came right after it.",
+            self.rate, self.seconds, self.every, self.away, self.seed
+        ));
+        Ok(Found { tables: vec![table], sound })
+    }
 }
 
-fn storm(target: &Target, args: &Args, seed: u64, cursor: bool) -> Result<Outcome> {
-    let clients = args.clients as usize;
-    let members = args.members() as usize;
-    let rate = args.rate as usize * clients.div_ceil(members);
+fn storm(target: &Target, jitter: &Jitter, cursor: bool) -> Result<Outcome> {
+    let clients = jitter.clients as usize;
+    let members = jitter.members as usize;
+    let rate = jitter.rate as usize * clients.div_ceil(members);
     let mut net = target.net()?;
     let mut audience = Audience::gather(&mut net, target, Plan { clients, members, rate, cursor, at_once: AT_ONCE })?;
-    let mut schedule = Schedule::new(seed, clients, args.every, args.away);
+    let mut schedule = Schedule::new(jitter.seed, clients, jitter.every, jitter.away);
     let (before, own_before) = (target.usage()?, own_usage()?);
     audience.begin();
-    let lasts = Duration::from_secs_f64(args.seconds);
+    let lasts = Duration::from_secs_f64(jitter.seconds);
     let progress = Progress::new(format!("{}: jitter {}", target.name, way(target, cursor)), u64::try_from(lasts.as_micros())?);
     let mut cuts = 0;
     audience.flow(&mut net, Instant::now() + lasts, |all, net| {
@@ -130,7 +117,7 @@ fn storm(target: &Target, args: &Args, seed: u64, cursor: bool) -> Result<Outcom
     let account = audience.drain(&mut net, DRAIN)?;
     progress.done(&account.percent().map_or_else(String::new, |percent| format!("{percent:.3}% delivered")));
     let cpu = before.zip(after).map(|(before, after)| after.cpu - before.cpu);
-    Ok(Outcome { account, counts: audience.counts, cuts, seconds: args.seconds, cpu, own_cpu: own_after.cpu - own_before.cpu })
+    Ok(Outcome { account, counts: audience.counts, cuts, seconds: jitter.seconds, cpu, own_cpu: own_after.cpu - own_before.cpu })
 }
 
 /// What a client that comes back does.
@@ -166,13 +153,13 @@ const COLUMNS: [Column; 21] = [
     column("generator_cpu_percent", "generator CPU %"),
 ];
 
-fn row(target: &Target, args: &Args, cursor: bool, outcome: &Outcome) -> Vec<Cell> {
+fn row(target: &Target, jitter: &Jitter, cursor: bool, outcome: &Outcome) -> Vec<Cell> {
     let (account, counts) = (&outcome.account, &outcome.counts);
     vec![
         target.name.as_str().into(),
         way(target, cursor).into(),
-        u64::from(args.clients).into(),
-        u64::from(args.members()).into(),
+        u64::from(jitter.clients).into(),
+        u64::from(jitter.members).into(),
         outcome.cuts.into(),
         counts.acked.into(),
         account.due.into(),

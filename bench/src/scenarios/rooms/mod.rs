@@ -3,45 +3,33 @@
 mod talk;
 mod visit;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::cli::Common;
-use crate::fill::{Filled, Shape, filled};
 use crate::report::{Cell, Table, charted, column};
-use crate::run::Found;
-use crate::scenarios::chat::Outcome;
-use crate::target::prepare;
+use crate::scenario::{Found, Needs, Scenario};
+use crate::scenarios::traffic::Outcome;
+use crate::seed::{Seeded, Shape, seeded};
+use crate::setup::Setup;
 use visit::{Cast, Visit, visit};
 
-/// Of `rooms`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
+pub use visit::Course;
+
+/// Few rooms beside many.
+#[derive(Clone, Debug)]
+pub struct Rooms {
     /// Rooms of the small database.
-    #[arg(long, default_value_t = 1_000)]
     pub small: usize,
     /// Rooms of the large one.
-    #[arg(long, default_value_t = 1_000_000)]
     pub large: usize,
     /// Messages in each room.
-    #[arg(long, default_value_t = 3)]
     pub messages: usize,
     /// Visits to each, in turns.
-    #[arg(long, default_value_t = 3)]
     pub times: usize,
-    /// Connections that are made in each visit, by users who are in 20 rooms.
-    #[arg(long, default_value_t = 500)]
-    pub connects: usize,
     /// Rooms in which is talked, at most.
-    #[arg(long, default_value_t = 1_000)]
     pub talking: usize,
-    /// Messages a second at the fixed rate.
-    #[arg(long, default_value_t = 2_000)]
-    pub rate: usize,
-    /// Seconds to measure, for the fixed rate and for the closed loop.
-    #[arg(long, default_value_t = 5.0)]
-    pub seconds: f64,
-    /// Makes the databases anew even if they are there.
-    #[arg(long)]
+    /// What is done in each visit.
+    pub course: Course,
+    /// Whether the databases are made anew even if they are there.
     pub fresh: bool,
 }
 
@@ -100,35 +88,36 @@ fn per_ack(outcome: &Outcome) -> Option<f64> {
     outcome.cpu.filter(|_| outcome.acks > 0).map(|cpu| cpu * 1e6 / outcome.acks as f64)
 }
 
-/// Runs it.
-///
-/// # Errors
-/// It could not be done.
-pub fn command(common: &Common, args: &Args) -> Result<Found> {
-    if common.addr.is_some() {
-        bail!("rooms starts the servers that it measures, because it must know what is in their databases: leave --addr away");
+impl Scenario for Rooms {
+    fn name(&self) -> &'static str {
+        "rooms"
     }
-    if args.times == 0 || args.rate == 0 {
-        bail!("give --times and --rate of 1 or more");
+
+    fn needs(&self) -> Needs {
+        Needs::OwnServer("must know what is in the database")
     }
-    prepare("guild", common.guild.as_deref())?;
-    let database = |rooms| filled(Shape::new(rooms, 2, args.messages, None, 100)?, args.fresh);
-    let (small, large) = (database(args.small)?, database(args.large)?);
-    let copies = [small.copy()?, large.copy()?];
-    let cast = Cast::of(&small.shape, &large.shape, args.connects, args.talking);
-    let mut visits: [Vec<Visit>; 2] = [Vec::new(), Vec::new()];
-    for _ in 0..args.times {
-        for ((filled, copy), visits) in [&small, &large].into_iter().zip(&copies).zip(&mut visits) {
-            visits.push(visit(common, args, filled, copy, &cast)?);
+
+    fn run(&self, setup: &Setup) -> Result<Found> {
+        let database = |rooms| seeded(Shape::new(rooms, 2, self.messages, None, 100)?, self.fresh);
+        let (small, large) = (database(self.small)?, database(self.large)?);
+        let copies = [small.copy()?, large.copy()?];
+        let cast = Cast::of(&small.shape, &large.shape, self.course.connects, self.talking);
+        let mut visits: [Vec<Visit>; 2] = [Vec::new(), Vec::new()];
+        for _ in 0..self.times {
+            for ((seeded, copy), visits) in [&small, &large].into_iter().zip(&copies).zip(&mut visits) {
+                visits.push(visit(setup, self.course, seeded, copy, &cast)?);
+            }
         }
+        let sound =
+            visits.iter().flatten().all(|visit| [&visit.paced, &visit.closed].iter().all(|o| o.missing + o.misplaced + o.refused == 0));
+        let both = [&small, &large].into_iter().zip(&visits);
+        let tables = vec![each(both.clone()), beside([&small, &large], &visits, &cast, self)];
+        Ok(Found { tables, sound })
     }
-    let sound = visits.iter().flatten().all(|visit| [&visit.paced, &visit.closed].iter().all(|o| o.missing + o.misplaced + o.refused == 0));
-    let both = [&small, &large].into_iter().zip(&visits);
-    Ok((vec![each(both.clone()), beside([&small, &large], &visits, &cast, args)], sound))
 }
 
 /// A row a visit, in the order in which they were made.
-fn each<'a>(both: impl Iterator<Item = (&'a Filled, &'a Vec<Visit>)> + Clone) -> Table {
+fn each<'a>(both: impl Iterator<Item = (&'a Seeded, &'a Vec<Visit>)> + Clone) -> Table {
     let mut columns = vec![column("rooms", "rooms")];
     columns.extend(MEASURES.iter().map(|measure| column(measure.key, measure.heading)));
     columns.extend([
@@ -140,8 +129,8 @@ fn each<'a>(both: impl Iterator<Item = (&'a Filled, &'a Vec<Visit>)> + Clone) ->
     let mut table = Table::new("Each visit", &columns);
     let times = both.clone().map(|(_, visits)| visits.len()).min().unwrap_or(0);
     for time in 0..times {
-        for (filled, visit) in both.clone().filter_map(|(filled, visits)| Some((filled, visits.get(time)?))) {
-            let mut row: Vec<Cell> = vec![filled.shape.rooms.into()];
+        for (seeded, visit) in both.clone().filter_map(|(seeded, visits)| Some((seeded, visits.get(time)?))) {
+            let mut row: Vec<Cell> = vec![seeded.shape.rooms.into()];
             row.extend(MEASURES.iter().map(|measure| Cell::maybe((measure.of)(visit))));
             let (one, other) = (&visit.paced, &visit.closed);
             row.extend(
@@ -155,7 +144,7 @@ fn each<'a>(both: impl Iterator<Item = (&'a Filled, &'a Vec<Visit>)> + Clone) ->
 }
 
 /// The medians beside each other, their ratio, and the ratios of visits that followed one another.
-fn beside(databases: [&Filled; 2], visits: &[Vec<Visit>; 2], cast: &Cast, args: &Args) -> Table {
+fn beside(databases: [&Seeded; 2], visits: &[Vec<Visit>; 2], cast: &Cast, rooms: &Rooms) -> Table {
     let columns = [
         column("measure", "measure"),
         column("small", "small"),
@@ -190,16 +179,16 @@ fn beside(databases: [&Filled; 2], visits: &[Vec<Visit>; 2], cast: &Cast, args: 
         ]);
     }
     #[allow(clippy::cast_precision_loss)]
-    let sizes = databases.map(|filled| filled.size() as f64 / MIB);
+    let sizes = databases.map(|seeded| seeded.size() as f64 / MIB);
     table.notes.push(format!(
         "Medians of {} visits each, in turns; least and most are the ratios of visits that followed one another. Each visit is a server of its own: \
          the same {} users, who are in as many rooms in both, connect {} times in all, then talk in the same {} of their rooms, at {}/s and then with \
          one message outstanding in each. Files of {:.1} and {:.0} MiB.",
-        args.times,
+        rooms.times,
         cast.users,
-        cast.users * args.connects.div_ceil(cast.users).max(1),
+        cast.users * rooms.course.connects.div_ceil(cast.users).max(1),
         cast.pairs.len(),
-        args.rate,
+        rooms.course.rate,
         sizes.first().unwrap_or(&0.0),
         sizes.last().unwrap_or(&0.0)
     ));

@@ -8,11 +8,12 @@ use anyhow::{Context, Result, bail};
 use mio::Events;
 use slab::Slab;
 
-use crate::crowd::{Crowd, Step, number_after, text_after};
+use crate::json::{number_after, text_after};
 use crate::net::{Heard, Hears, Net};
 use crate::progress::Progress;
-use crate::scenarios::chat::{Outcome, Pace};
+use crate::scenarios::traffic::{Outcome, Pace};
 use crate::target::{Usage, usage};
+use crate::virtual_users::{Step, VirtualUsers};
 
 /// Before it is measured.
 const WARM: Duration = Duration::from_secs(1);
@@ -26,7 +27,7 @@ const BODY: usize = 100;
 pub struct Talked {
     /// Its id.
     pub id: String,
-    /// Both members, by their place in the crowd.
+    /// Both members, by their place in the virtual_users.
     pub members: [usize; 2],
     sent: u64,
     /// The newest `seq` that each has received, once there is one.
@@ -36,7 +37,7 @@ pub struct Talked {
 /// Everybody who is connected, and the rooms in which they talk.
 pub struct Talk {
     /// The users.
-    pub crowd: Crowd,
+    pub virtual_users: VirtualUsers,
     rooms: Vec<Talked>,
     by_id: HashMap<String, usize>,
     /// What is not acknowledged: room and due time, by the acknowledgement's number.
@@ -54,12 +55,12 @@ pub struct Talk {
 
 impl Talk {
     /// These rooms, of users who are connected.
-    pub fn new(crowd: Crowd, rooms: impl IntoIterator<Item = (String, [usize; 2])>) -> Self {
+    pub fn new(virtual_users: VirtualUsers, rooms: impl IntoIterator<Item = (String, [usize; 2])>) -> Self {
         let rooms: Vec<_> = rooms.into_iter().map(|(id, members)| Talked { id, members, sent: 0, newest: [None; 2] }).collect();
         let by_id = rooms.iter().enumerate().map(|(number, room)| (room.id.clone(), number)).collect();
         let (pad, open, text) = ("x".repeat(BODY - 16), Slab::new(), Vec::new());
         let (pace, began, problem, outcome) = (Pace::Window(1), Instant::now(), None, Outcome::default());
-        Self { crowd, rooms, by_id, open, pace, began, from: 0, to: 0, text, pad, problem, outcome }
+        Self { virtual_users, rooms, by_id, open, pace, began, from: 0, to: 0, text, pad, problem, outcome }
     }
 
     /// Talks in all rooms in turn, or with a window in all at once, for so long after a second of warming up.
@@ -127,7 +128,7 @@ impl Talk {
     }
 
     fn used(&self) -> Result<(Usage, Usage)> {
-        Ok((self.crowd.target.usage()?.context("the server's process is not known")?, usage(std::process::id())?))
+        Ok((self.virtual_users.target.usage()?.context("the server's process is not known")?, usage(std::process::id())?))
     }
 
     /// Both members send in turn.
@@ -141,7 +142,7 @@ impl Talk {
         self.text.clear();
         // Writing to a Vec cannot fail.
         let _ = write!(self.text, "42{ack}[\"message\",{{\"room\":\"{}\",\"body\":\"{due:016x}{}\"}}]", room.id, self.pad);
-        if let Some(conn) = self.crowd.users.get(client).and_then(|user| user.conn) {
+        if let Some(conn) = self.virtual_users.users.get(client).and_then(|user| user.conn) {
             net.send(conn, &self.text);
         }
     }
@@ -199,7 +200,7 @@ impl Talk {
 
 impl Hears for Talk {
     fn heard(&mut self, net: &mut Net, client: usize, what: Heard<'_>) {
-        match self.crowd.heard(net, client, &what) {
+        match self.virtual_users.heard(net, client, &what) {
             Step::Other => {}
             Step::Lost(why) => return self.problem = Some(format!("client {client} was cut: {why}")),
             Step::OnTheWay | Step::Ready => return,

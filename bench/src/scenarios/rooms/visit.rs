@@ -4,15 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::Args;
 use super::talk::Talk;
-use crate::cli::Common;
-use crate::crowd::Crowd;
-use crate::fill::{Copy, Filled, Shape};
 use crate::latency::Latency;
 use crate::net::Net;
-use crate::scenarios::chat::{Outcome, Pace};
-use crate::target::{Launch, Server, Usage};
+use crate::scenarios::traffic::{Outcome, Pace};
+use crate::seed::{Copy, Seeded, Shape};
+use crate::setup::Setup;
+use crate::target::{Server, Usage};
+use crate::virtual_users::VirtualUsers;
 
 /// Users who get in at the same time: few, because it is asked how long one takes, not how long a queue is.
 const AT_ONCE: usize = 4;
@@ -46,6 +45,17 @@ impl Cast {
     }
 }
 
+/// What is done in a visit.
+#[derive(Clone, Copy, Debug)]
+pub struct Course {
+    /// Connections that are made, by users who are in 20 rooms.
+    pub connects: usize,
+    /// Messages a second at the fixed rate.
+    pub rate: usize,
+    /// Seconds to measure, for the fixed rate and for the closed loop.
+    pub seconds: f64,
+}
+
 /// What a visit gave.
 pub struct Visit {
     /// From starting the program to its listening.
@@ -70,11 +80,9 @@ pub struct Visit {
 ///
 /// # Errors
 /// The server cannot be started, or fails.
-pub fn visit(common: &Common, args: &Args, filled: &Filled, copy: &Copy, cast: &Cast) -> Result<Visit> {
-    let mut launch = Launch::new("guild", copy.folder());
-    launch.guild.clone_from(&common.guild);
+pub fn visit(setup: &Setup, course: Course, seeded: &Seeded, copy: &Copy, cast: &Cast) -> Result<Visit> {
+    let mut launch = setup.launch(copy.folder());
     launch.database = Some(copy.file.clone());
-    launch.pin = !common.no_pin;
     let began = Instant::now();
     let mut server = Server::start(launch)?;
     let start = began.elapsed();
@@ -84,31 +92,31 @@ pub fn visit(common: &Common, args: &Args, filled: &Filled, copy: &Copy, cast: &
     let at_start = used()?;
 
     let mut net = Net::new(target.addr)?;
-    let mut crowd = Crowd::new(&target, (0..cast.users).map(Shape::username), AT_ONCE);
-    let rounds = args.connects.div_ceil(cast.users).max(1);
+    let mut virtual_users = VirtualUsers::new(&target, (0..cast.users).map(Shape::username), AT_ONCE);
+    let rounds = course.connects.div_ceil(cast.users).max(1);
     let mut first = Latency::default();
     for round in 0..rounds {
         for client in 0..cast.users {
-            crowd.cut(&mut net, client);
+            virtual_users.cut(&mut net, client);
         }
         // A client that begins anew: what a cursor costs is measured elsewhere.
-        crowd.users.iter_mut().for_each(|user| user.cursor = None);
-        crowd.get_in(&mut net)?;
+        virtual_users.users.iter_mut().for_each(|user| user.cursor = None);
+        virtual_users.get_in(&mut net)?;
         if round == 0 {
-            first = crowd.took.clone();
+            first = virtual_users.took.clone();
         }
     }
-    let (all, connected) = (crowd.took.clone(), used()?);
+    let (all, connected) = (virtual_users.took.clone(), used()?);
     #[allow(clippy::cast_precision_loss)]
     let cpu_per_connect = (connected.cpu - at_start.cpu) / (rounds * cast.users) as f64;
 
     let rooms = cast.pairs.iter().filter_map(|(user, distance)| {
-        let id = filled.rooms.get(filled.shape.pair(*user, *distance)?)?;
+        let id = seeded.rooms.get(seeded.shape.pair(*user, *distance)?)?;
         Some((id.to_string(), [*user, user + distance]))
     });
-    let mut talk = Talk::new(crowd, rooms);
-    let time = Duration::from_secs_f64(args.seconds);
-    let paced = talk.talk(&mut net, Pace::Rate(args.rate), time)?;
+    let mut talk = Talk::new(virtual_users, rooms);
+    let time = Duration::from_secs_f64(course.seconds);
+    let paced = talk.talk(&mut net, Pace::Rate(course.rate), time)?;
     let closed = talk.talk(&mut net, Pace::Window(1), time)?;
     let at_end = used()?;
     server.stop()?;

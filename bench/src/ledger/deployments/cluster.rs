@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
-use super::Scene;
 use super::instance::Instance;
-use crate::ledger::faults::Teller;
+use super::scene::Scene;
+use crate::ledger::notes::Teller;
 use crate::ledger::plan::{Fault, Kind, Service};
 use crate::ledger::proxy::{Proxy, Routes};
 use crate::target::{Launch, Nats, Postgres, Target, free_port};

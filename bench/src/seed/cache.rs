@@ -1,4 +1,4 @@
-//! Filled databases are kept and used again. One that bears its name is whole: it is made in a folder beside, closed, and then renamed.
+//! Seeded databases are kept and used again. One that bears its name is whole: it is made in a folder beside, closed, and then renamed.
 //! A server never gets the kept one but a copy, so each run begins with the same bytes.
 
 use std::fs::{self, File};
@@ -9,12 +9,13 @@ use anyhow::{Context, Result, bail};
 use contract::RoomId;
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Shape, house};
+use super::plan::Shape;
+use super::services;
 use crate::target::on_all_cores;
 
 /// A database that is whole.
 #[derive(Debug)]
-pub struct Filled {
+pub struct Seeded {
     /// What is in it.
     pub shape: Shape,
     /// The kept file.
@@ -37,17 +38,17 @@ pub fn place() -> Result<PathBuf> {
 ///
 /// # Errors
 /// It cannot be made.
-pub fn filled(shape: Shape, fresh: bool) -> Result<Filled> {
+pub fn seeded(shape: Shape, fresh: bool) -> Result<Seeded> {
     let folder = place()?;
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    filled_at(shape, folder.join(shape.file_name()), fresh)
+    seeded_at(shape, folder.join(shape.file_name()), fresh)
 }
 
 /// The same in a file of this name.
 ///
 /// # Errors
-/// As [`filled`], or what is there is another database.
-pub fn filled_at(shape: Shape, file: PathBuf, fresh: bool) -> Result<Filled> {
+/// As [`seeded`], or what is there is another database.
+pub fn seeded_at(shape: Shape, file: PathBuf, fresh: bool) -> Result<Seeded> {
     if fresh {
         for old in [file.clone(), ids_of(&file)] {
             if let Err(error) = fs::remove_file(&old)
@@ -58,10 +59,10 @@ pub fn filled_at(shape: Shape, file: PathBuf, fresh: bool) -> Result<Filled> {
         }
     }
     let rooms = if file.exists() { read_ids(&shape, &file)? } else { make(shape, &file)? };
-    Ok(Filled { shape, file, rooms })
+    Ok(Seeded { shape, file, rooms })
 }
 
-impl Filled {
+impl Seeded {
     /// A copy for one run. While it lives nobody else copies this database.
     ///
     /// # Errors
@@ -120,7 +121,7 @@ fn on_own_runtime(shape: Shape, file: &Path) -> Result<Vec<RoomId>> {
         let filling = scope.spawn(|| {
             on_all_cores();
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-            let rooms = runtime.block_on(house::fill(&shape, file));
+            let rooms = runtime.block_on(services::fill(&shape, file));
             runtime.shutdown_background();
             rooms
         });
@@ -186,7 +187,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("small.db");
         let shape = Shape::new(50, 2, 3, None, 40).unwrap();
-        let made = filled_at(shape, file.clone(), false).unwrap();
+        let made = seeded_at(shape, file.clone(), false).unwrap();
         let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "only the database and its ids: {names:?}");
 
@@ -199,7 +200,7 @@ mod tests {
         assert_eq!(kept, body);
         drop(opened);
 
-        let again = filled_at(shape, file.clone(), false).unwrap();
+        let again = seeded_at(shape, file.clone(), false).unwrap();
         assert_eq!(again.rooms, made.rooms);
         let copy = again.copy().unwrap();
         assert_eq!(fs::metadata(&copy.file).unwrap().len(), again.size());
@@ -208,9 +209,9 @@ mod tests {
         drop(copy);
         assert!(!gone.exists());
 
-        assert_ne!(filled_at(shape, file.clone(), true).unwrap().rooms, made.rooms);
+        assert_ne!(seeded_at(shape, file.clone(), true).unwrap().rooms, made.rooms);
         let other = Shape::new(51, 2, 3, None, 40).unwrap();
-        assert!(filled_at(other, file, false).unwrap_err().to_string().contains("--fresh"));
+        assert!(seeded_at(other, file, false).unwrap_err().to_string().contains("--fresh"));
     }
 
     #[test]
@@ -220,6 +221,6 @@ mod tests {
         fs::create_dir_all(folder.path().join("small.partial")).unwrap();
         fs::write(folder.path().join("small.partial/guild.db"), "half a database").unwrap();
         let shape = Shape::new(20, 2, 1, None, 40).unwrap();
-        assert_eq!(filled_at(shape, file, false).unwrap().rooms.len(), 20);
+        assert_eq!(seeded_at(shape, file, false).unwrap().rooms.len(), 20);
     }
 }

@@ -1,18 +1,11 @@
-//! What faults are done to: a shape of the service, with the way to it and everything that can fail about it.
-
-mod alone;
-mod cluster;
-mod instance;
+//! What every shape can do.
 
 use anyhow::Result;
 
-use super::faults::Teller;
-use super::plan::Fault;
-use super::proxy::Proxy;
+use crate::ledger::notes::Teller;
+use crate::ledger::plan::Fault;
+use crate::ledger::proxy::Proxy;
 use crate::target::Target;
-
-pub use alone::Alone;
-pub use cluster::Cluster;
 
 /// One shape.
 pub trait Scene: Send + Sync + 'static {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::json::text_after;
 use crate::latency::Latency;
 use crate::net::{Heard, Hears, Id, Net};
-use crate::progress::Progress;
+use crate::progress::{Progress, per_second};
 use crate::target::{Dialect, Target};
 
 /// One user and its socket.
@@ -24,7 +25,7 @@ pub struct User {
     opened: Option<Instant>,
 }
 
-/// What something heard was to the crowd.
+/// What something heard was to the virtual_users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// A part of getting in.
@@ -39,7 +40,7 @@ pub enum Step {
 
 /// All users of a run; a client's number is its place.
 #[derive(Debug)]
-pub struct Crowd {
+pub struct VirtualUsers {
     /// The server.
     pub target: Target,
     /// The users.
@@ -53,10 +54,10 @@ pub struct Crowd {
     last_problem: Option<String>,
 }
 
-/// How long a crowd may take to get in, in all; a server that needs longer is said to be at fault.
+/// How long a virtual_users may take to get in, in all; a server that needs longer is said to be at fault.
 const GET_IN: Duration = Duration::from_secs(300);
 
-impl Crowd {
+impl VirtualUsers {
     /// Users of these names, of whom at most `at_once` are on their way in at a time. Nobody is yet.
     pub fn new(target: &Target, names: impl IntoIterator<Item = String>, at_once: usize) -> Self {
         let users = names.into_iter().map(|name| User { name, ..User::default() }).collect();
@@ -169,15 +170,15 @@ impl Crowd {
         let all = self.users.len();
         let progress = Progress::new(format!("{}: connecting {all}", self.target.name), all as u64);
         let began = Instant::now();
-        let mut entrance = Entrance { crowd: self, problem: None };
+        let mut entrance = Entrance { virtual_users: self, problem: None };
         let until = began + GET_IN;
         loop {
-            entrance.crowd.open(net)?;
-            let before = entrance.crowd.ready;
+            entrance.virtual_users.open(net)?;
+            let before = entrance.virtual_users.ready;
             let everybody = net.turn_until(&mut entrance, until.min(Instant::now() + Duration::from_millis(200)), |entrance| {
-                entrance.problem.is_some() || entrance.crowd.ready > before || entrance.crowd.ready == all
+                entrance.problem.is_some() || entrance.virtual_users.ready > before || entrance.virtual_users.ready == all
             })?;
-            let ready = entrance.crowd.ready;
+            let ready = entrance.virtual_users.ready;
             if let Some(problem) = entrance.problem {
                 bail!("{ready} of {all} were connected when one was lost: {problem}");
             }
@@ -196,16 +197,16 @@ impl Crowd {
 
 /// Hears while everybody gets in, and lets the next in as soon as one is.
 struct Entrance<'a> {
-    crowd: &'a mut Crowd,
+    virtual_users: &'a mut VirtualUsers,
     problem: Option<String>,
 }
 
 impl Hears for Entrance<'_> {
     fn heard(&mut self, net: &mut Net, client: usize, what: Heard<'_>) {
-        match self.crowd.heard(net, client, &what) {
+        match self.virtual_users.heard(net, client, &what) {
             Step::Lost(why) => self.problem = Some(why),
             Step::Ready => {
-                if let Err(error) = self.crowd.open(net) {
+                if let Err(error) = self.virtual_users.open(net) {
                     self.problem = Some(error.to_string());
                 }
             }
@@ -214,25 +215,10 @@ impl Hears for Entrance<'_> {
     }
 }
 
-/// How many of them a second.
-pub fn per_second(count: usize, took: Duration) -> f64 {
-    #[allow(clippy::cast_precision_loss)]
-    let count = count as f64;
-    count / took.as_secs_f64().max(1e-9)
-}
-
-/// The JSON string that follows this, where it holds nothing escaped (ids, cursors and what this program wrote itself do not).
-pub fn text_after<'a>(json: &'a str, key: &str) -> Option<&'a str> {
-    let start = memchr::memmem::find(json.as_bytes(), key.as_bytes())? + key.len();
-    let rest = json.get(start..)?;
-    rest.get(..memchr::memchr(b'"', rest.as_bytes())?)
-}
-
-/// The whole number that follows this.
-pub fn number_after(json: &str, key: &str) -> Option<u64> {
-    let start = memchr::memmem::find(json.as_bytes(), key.as_bytes())? + key.len();
-    let digits = json.get(start..)?;
-    digits.get(..digits.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(digits.len()))?.parse().ok()
+/// Tells the runs of one day apart, in usernames.
+pub fn tag() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}", since.as_millis() & 0xfff_ffff_ffff)
 }
 
 #[cfg(test)]
@@ -244,24 +230,15 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let target = Target::running(&listener.local_addr().unwrap().to_string(), &[], "x").unwrap();
         let mut net = Net::new(target.addr).unwrap();
-        let mut crowd = Crowd::new(&target, ["a", "b"].map(str::to_owned), 10);
-        [0, 0, 1].into_iter().for_each(|client| crowd.want(client));
-        crowd.cut(&mut net, 1);
-        crowd.open(&mut net).unwrap();
-        assert_eq!((net.len(), crowd.users[1].conn), (1, None));
-        crowd.want(0);
-        crowd.open(&mut net).unwrap();
+        let mut virtual_users = VirtualUsers::new(&target, ["a", "b"].map(str::to_owned), 10);
+        [0, 0, 1].into_iter().for_each(|client| virtual_users.want(client));
+        virtual_users.cut(&mut net, 1);
+        virtual_users.open(&mut net).unwrap();
+        assert_eq!((net.len(), virtual_users.users[1].conn), (1, None));
+        virtual_users.want(0);
+        virtual_users.open(&mut net).unwrap();
         assert_eq!(net.len(), 1);
-        crowd.cut(&mut net, 0);
-        assert_eq!((net.len(), crowd.opening), (0, 0));
-    }
-
-    #[test]
-    fn fields_are_found_in_an_event() {
-        let event = r#"["new message",{"id":"m","seq":17,"body":"abc","cursor":"1.2"}]"#;
-        assert_eq!(text_after(event, "\"body\":\""), Some("abc"));
-        assert_eq!(text_after(event, "\"nonce\":\""), None);
-        assert_eq!(number_after(event, "\"seq\":"), Some(17));
-        assert_eq!(number_after(event, "\"id\":"), None);
+        virtual_users.cut(&mut net, 0);
+        assert_eq!((net.len(), virtual_users.opening), (0, 0));
     }
 }

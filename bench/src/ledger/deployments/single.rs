@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use rusqlite::{Connection, OpenFlags};
 
-use super::Scene;
 use super::instance::Instance;
+use super::scene::Scene;
 use crate::ledger::disk::{Disk, Failure};
-use crate::ledger::faults::Teller;
+use crate::ledger::notes::Teller;
 use crate::ledger::plan::{Fault, Kind};
 use crate::ledger::proxy::{Proxy, Routes};
 use crate::target::{Launch, Target};

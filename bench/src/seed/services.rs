@@ -15,8 +15,7 @@ use messages::Messages;
 use users::{JwtSettings, Mode, Users};
 
 use super::plan::{Shape, TOGETHER};
-use crate::crowd::per_second;
-use crate::progress::Progress;
+use crate::progress::{Progress, per_second};
 use crate::target::{SECRET, Tokens};
 
 /// Calls under way at a time. The log's writer commits up to 1,024 together, and meanwhile the next ones gather.
@@ -27,20 +26,20 @@ const AT_ONCE: usize = 4_096;
 /// # Errors
 /// A service refuses, or answers otherwise than planned.
 pub async fn fill(shape: &Shape, file: &Path) -> Result<Vec<RoomId>> {
-    let house = House::open(file).await?;
-    let users = house.users(shape).await?;
-    let rooms = house.rooms(shape, &users).await?;
-    house.close().await;
+    let services = Services::open(file).await?;
+    let users = services.users(shape).await?;
+    let rooms = services.rooms(shape, &users).await?;
+    services.close().await;
     Ok(rooms)
 }
 
-struct House {
+struct Services {
     db: Db,
     bus: Bus,
     messages: Arc<Messages>,
 }
 
-impl House {
+impl Services {
     async fn open(file: &Path) -> Result<Self> {
         let url = DatabaseUrl::File(file.to_owned());
         let db = Db::open(&url, &[users::MIGRATIONS, messages::MIGRATIONS], Access::Server).await.map_err(|error| anyhow!("{error}"))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::ledger::faults::Teller;
+use crate::ledger::notes::Teller;
 use crate::target::{Launch, Server};
 
 /// A process that is killed, started again and stopped for a while.
