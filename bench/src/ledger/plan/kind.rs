@@ -58,7 +58,7 @@ impl Service {
     }
 }
 
-/// What is drawn from for one shape of the service.
+/// What is drawn from for one topology of the service.
 #[derive(Clone, Copy, Debug)]
 pub struct Menu {
     /// The kinds that occur, in the order of the table.
