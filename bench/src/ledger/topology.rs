@@ -16,7 +16,7 @@ impl Topology {
     /// What may happen.
     pub fn menu(self) -> &'static Menu {
         match self {
-            Self::Single => &plan::ALONE,
+            Self::Single => &plan::SINGLE,
             Self::Cluster => &plan::CLUSTER,
         }
     }
@@ -24,7 +24,7 @@ impl Topology {
     /// Where a document has its tables.
     pub fn marks(self) -> Marks {
         match self {
-            Self::Single => document::ALONE,
+            Self::Single => document::SINGLE,
             Self::Cluster => document::CLUSTER,
         }
     }
