@@ -10,6 +10,7 @@ mod json;
 mod latency;
 mod ledger;
 mod net;
+mod one_at_a_time;
 mod progress;
 mod random;
 mod received;
@@ -20,7 +21,6 @@ mod scenario;
 mod scenarios;
 mod seed;
 mod setup;
-mod single;
 mod target;
 mod virtual_users;
 
@@ -33,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    let ended = cli.command.scenario().and_then(|scenario| run::run(&*scenario, &cli.common.setup()?, &cli.common.output()));
+    let ended = cli.command.scenario().and_then(|scenario| run::run(scenario.as_ref(), &cli.common.setup()?, &cli.common.output()));
     match ended {
         Ok(true) => ExitCode::SUCCESS,
         // What was found is not what must be: the tables say what.

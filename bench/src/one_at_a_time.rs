@@ -11,7 +11,7 @@ use crate::target::Target;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection straight to the server.
-pub struct Single<'a> {
+pub struct OneAtATime<'a> {
     target: &'a Target,
     net: Net,
     conn: Id,
@@ -23,7 +23,7 @@ struct Reader {
     answer: Option<Result<(u16, Vec<u8>), String>>,
 }
 
-impl<'a> Single<'a> {
+impl<'a> OneAtATime<'a> {
     /// Opens it.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ pub struct User {
     opened: Option<Instant>,
 }
 
-/// What something heard was to the virtual_users.
+/// What something heard meant for the users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// A part of getting in.
@@ -54,7 +54,7 @@ pub struct VirtualUsers {
     last_problem: Option<String>,
 }
 
-/// How long a virtual_users may take to get in, in all; a server that needs longer is said to be at fault.
+/// How long all may take to get in; a server that needs longer is at fault.
 const GET_IN: Duration = Duration::from_secs(300);
 
 impl VirtualUsers {

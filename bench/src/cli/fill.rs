@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::seed::{Seed, Shape, TOGETHER};
+use crate::seed::{Seed, SeedPlan, TOGETHER};
 
 /// Of `fill`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,7 @@ impl Args {
     /// # Errors
     /// It cannot be.
     pub fn scenario(&self) -> Result<Seed> {
-        let shape = Shape::new(self.rooms, self.members, self.messages, self.users, self.body)?.talking_together(self.together);
-        Ok(Seed { shape, database: self.database.clone(), fresh: self.fresh })
+        let plan = SeedPlan::new(self.rooms, self.members, self.messages, self.users, self.body)?.talking_together(self.together);
+        Ok(Seed { plan, database: self.database.clone(), fresh: self.fresh })
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::scenarios::history::{History, PAGE};
-use crate::seed::{Shape, TOGETHER};
+use crate::seed::{SeedPlan, TOGETHER};
 
 /// Of `history`.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ impl Args {
             );
         }
         Ok(History {
-            shape: Shape::new(self.rooms, 2, each, None, self.body)?.talking_together(self.together),
+            plan: SeedPlan::new(self.rooms, 2, each, None, self.body)?.talking_together(self.together),
             connections: self.connections,
             seconds: self.seconds,
             fresh: self.fresh,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::ledger::{LedgerRun, Shape, Until};
+use crate::ledger::{LedgerRun, Topology, Until};
 use crate::random::Random;
 
 /// Of `ledger`. Without --kills and --seconds: 25 kills, and at least 100,000 acknowledged messages.
@@ -46,29 +46,29 @@ pub struct Args {
 impl Args {
     /// What was asked for.
     pub fn scenario(&self) -> LedgerRun {
-        let shape = if self.cluster { Shape::Cluster } else { Shape::Alone };
+        let topology = if self.cluster { Topology::Cluster } else { Topology::Single };
         if self.short {
-            return self.short_run(shape);
+            return self.short_run(topology);
         }
         let usual = if self.cluster { 400 } else { 1_200 };
         let unbounded = self.kills.is_none() && self.seconds.is_none();
         LedgerRun {
-            shape,
+            topology,
             seed: self.seed.unwrap_or_else(Random::any_seed),
             every: self.every,
             until: self.seconds.map_or_else(|| Until::Kills(self.kills.unwrap_or(25)), Until::Seconds),
             rate: self.rate.unwrap_or(usual),
             users: self.users,
             rooms: self.rooms,
-            least: self.least.or((unbounded && shape == Shape::Alone).then_some(100_000)),
+            least: self.least.or((unbounded && topology == Topology::Single).then_some(100_000)),
             write: self.write.clone(),
         }
     }
 
-    fn short_run(&self, shape: Shape) -> LedgerRun {
-        let (seed, every, kills) = shape.short();
+    fn short_run(&self, topology: Topology) -> LedgerRun {
+        let (seed, every, kills) = topology.short();
         LedgerRun {
-            shape,
+            topology,
             seed: self.seed.unwrap_or(seed),
             every,
             until: Until::Kills(kills),

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::scenarios::search::{BODY, Search};
-use crate::seed::Shape;
+use crate::seed::SeedPlan;
 
 /// Of `search`.
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,6 @@ impl Args {
         if each == 0 || self.questions == 0 {
             bail!("give at least as many --messages as --rooms, and at least one of --questions");
         }
-        Ok(Search { shape: Shape::new(self.rooms, 2, each, self.users, BODY)?.in_words(), questions: self.questions, fresh: self.fresh })
+        Ok(Search { plan: SeedPlan::new(self.rooms, 2, each, self.users, BODY)?.in_words(), questions: self.questions, fresh: self.fresh })
     }
 }

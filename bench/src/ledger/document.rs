@@ -13,7 +13,7 @@ pub struct Marks {
 }
 
 /// Of one process on SQLite.
-pub const ALONE: Marks = Marks { begin: "<!-- ledger -->", end: "<!-- /ledger -->" };
+pub const SINGLE: Marks = Marks { begin: "<!-- ledger -->", end: "<!-- /ledger -->" };
 /// Of services apart.
 pub const CLUSTER: Marks = Marks { begin: "<!-- ledger-cluster -->", end: "<!-- /ledger-cluster -->" };
 
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_document_keeps_what_is_around_the_marks() {
-        for (marks, other) in [(ALONE, CLUSTER), (CLUSTER, ALONE)] {
+        for (marks, other) in [(SINGLE, CLUSTER), (CLUSTER, SINGLE)] {
             let part = |marks: Marks, text: &str| format!("# A\n{}\n{text}\n{}\nrest\n", marks.begin, marks.end);
             let document = part(marks, "old") + &part(other, "old");
             assert_eq!(marks.replaced(&document, "new"), Some(part(marks, "new") + &part(other, "old")));

@@ -14,7 +14,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(250);
 
 /// What the thread tells.
 #[derive(Clone, Debug)]
-pub enum Note {
+pub enum FaultEvent {
     /// The fault of this number begins.
     Began(usize, Kind, Instant),
     /// It is over: what follows is the service's to do.
@@ -24,20 +24,20 @@ pub enum Note {
 }
 
 /// A fault under way.
-pub struct Teller<'a> {
+pub struct FaultReporter<'a> {
     number: usize,
-    tell: &'a Sender<Note>,
+    tell: &'a Sender<FaultEvent>,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> FaultReporter<'a> {
     /// Of the fault of this number.
-    pub fn new(number: usize, tell: &'a Sender<Note>) -> Self {
+    pub fn new(number: usize, tell: &'a Sender<FaultEvent>) -> Self {
         Self { number, tell }
     }
 
     /// It is over.
     pub fn ended(&self) {
-        self.note(Note::Ended(self.number, Instant::now()));
+        self.note(FaultEvent::Ended(self.number, Instant::now()));
     }
 
     /// Has what was killed started again, until it does: it may be able to only once another fault is over.
@@ -50,13 +50,13 @@ impl<'a> Teller<'a> {
             if since.elapsed() > START {
                 return Err(error.context("it does not start again"));
             }
-            self.note(Note::NotStarted(format!("{error:#}")));
+            self.note(FaultEvent::NotStarted(format!("{error:#}")));
             std::thread::sleep(TRY_AGAIN);
         }
         Ok(())
     }
 
-    fn note(&self, note: Note) {
+    fn note(&self, note: FaultEvent) {
         // Nobody listens where the run has failed elsewhere, which is told there.
         let _ = self.tell.send(note);
     }

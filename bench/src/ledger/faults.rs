@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::notes::{Note, Teller};
+use super::deployments::Deployment;
+use super::fault_events::{FaultEvent, FaultReporter};
 use super::plan::{BREATH, Fault};
-use super::scenes::Scene;
 
 /// The thread.
 pub struct Faults {
     /// What it tells.
-    pub notes: Receiver<Note>,
+    pub notes: Receiver<FaultEvent>,
     thread: JoinHandle<Result<()>>,
 }
 
@@ -27,9 +27,9 @@ impl Faults {
     ///
     /// # Errors
     /// The kernel gives no thread.
-    pub fn begin(plan: Vec<Fault>, scene: Arc<dyn Scene>, calm: Arc<AtomicBool>) -> Result<Self> {
+    pub fn begin(plan: Vec<Fault>, deployment: Arc<dyn Deployment>, calm: Arc<AtomicBool>) -> Result<Self> {
         let (tell, notes) = channel();
-        let run = move || Running { under_way: Vec::new(), scene, calm, tell }.run(&plan);
+        let run = move || Running { under_way: Vec::new(), deployment, calm, tell }.run(&plan);
         Ok(Self { notes, thread: std::thread::Builder::new().name("faults".to_owned()).spawn(run)? })
     }
 
@@ -49,9 +49,9 @@ impl Faults {
 
 struct Running {
     under_way: Vec<JoinHandle<Result<()>>>,
-    scene: Arc<dyn Scene>,
+    deployment: Arc<dyn Deployment>,
     calm: Arc<AtomicBool>,
-    tell: Sender<Note>,
+    tell: Sender<FaultEvent>,
 }
 
 impl Running {
@@ -70,10 +70,10 @@ impl Running {
             }
             began = Instant::now();
             // Nobody listens where the run has failed elsewhere, which is told there.
-            let _ = self.tell.send(Note::Began(number, fault.kind, began));
-            let (scene, tell, fault) = (Arc::clone(&self.scene), self.tell.clone(), *fault);
+            let _ = self.tell.send(FaultEvent::Began(number, fault.kind, began));
+            let (deployment, tell, fault) = (Arc::clone(&self.deployment), self.tell.clone(), *fault);
             let run = move || {
-                let told = scene.carry_out(&fault, &Teller::new(number, &tell));
+                let told = deployment.carry_out(&fault, &FaultReporter::new(number, &tell));
                 told.with_context(|| format!("the fault {:?} could not be done", fault.kind))
             };
             if fault.kind.is_awaited() {

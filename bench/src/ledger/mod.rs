@@ -1,6 +1,6 @@
 //! `ledger`: faults every few seconds; then every message is accounted for.
 //!
-//! `plan` draws the faults for a `shape` of the service, `faults` has them done in time, and `scenes` are that shape at work, with its
+//! `plan` draws the faults for a `topology` of the service, `faults` has them done in time, and `deployments` are that topology at work, with its
 //! `proxy` and `disk`; `clients` are the users, in the rooms of `world`; `accounts` is told what happens and, at the end, what `read_back`
 //! finds in the log; `table` says what came of it, and `document` keeps it.
 
@@ -8,19 +8,19 @@ mod accounts;
 mod bodies;
 mod churn;
 mod clients;
+mod deployments;
 mod disk;
 mod document;
 mod events;
+mod fault_events;
 mod faults;
-mod notes;
 mod plan;
 mod proxy;
 mod read_back;
 mod rest;
-mod scenes;
-mod shape;
 mod table;
 mod timeline;
+mod topology;
 mod world;
 
 use std::path::PathBuf;
@@ -38,22 +38,22 @@ use crate::scenario::{Found, Needs, Scenario};
 use crate::setup::Setup;
 use crate::target::{Launch, describe};
 use clients::Clients;
+use deployments::{Cluster, Deployment, Single};
+use fault_events::FaultEvent;
 use faults::Faults;
-use notes::Note;
 use plan::Fault;
 use read_back::Reading;
-use scenes::{Alone, Cluster, Scene};
 use table::Outcome;
 use world::World;
 
 pub use plan::Until;
-pub use shape::Shape;
+pub use topology::Topology;
 
 /// A run of it.
 #[derive(Clone, Debug)]
 pub struct LedgerRun {
     /// What faults are done to.
-    pub shape: Shape,
+    pub topology: Topology,
     /// What everything is drawn from: the same seed is the same plan of faults.
     pub seed: u64,
     /// Seconds from one fault to the next, about.
@@ -89,7 +89,7 @@ impl Scenario for LedgerRun {
             bail!("the ledger is about our own server: leave --server away");
         }
         if let Some(file) = &self.write {
-            self.shape.marks().look(file)?;
+            self.topology.marks().look(file)?;
         }
         let folder = tempfile::Builder::new().prefix("guild-ledger-").tempdir()?;
         let outcome = run(self, setup.launch(folder.path()));
@@ -105,7 +105,7 @@ impl Scenario for LedgerRun {
         }
         if let Some(file) = &self.write {
             let report = Report { command: setup.command.clone(), machine: describe(), tables: tables.clone() };
-            self.shape.marks().write(file, &report.markdown())?;
+            self.topology.marks().write(file, &report.markdown())?;
         }
         Ok(Found { tables, sound: complaints.is_empty() })
     }
@@ -113,30 +113,30 @@ impl Scenario for LedgerRun {
 
 fn run(asked: &LedgerRun, launch: Launch) -> Result<Outcome> {
     let seed = asked.seed;
-    let plan = plan::plan(seed, Duration::from_secs_f64(asked.every), asked.until, asked.shape.menu());
+    let plan = plan::plan(seed, Duration::from_secs_f64(asked.every), asked.until, asked.topology.menu());
     eprintln!("ledger: seed {seed}, {} faults in about {} s", plan.len(), plan::length(&plan).as_secs());
-    let scene: Arc<dyn Scene> = match asked.shape {
-        Shape::Alone => Arc::new(Alone::start(launch, seed)?),
-        Shape::Cluster => Arc::new(Cluster::start(launch, seed)?),
+    let deployment: Arc<dyn Deployment> = match asked.topology {
+        Topology::Single => Arc::new(Single::start(launch, seed)?),
+        Topology::Cluster => Arc::new(Cluster::start(launch, seed)?),
     };
-    account(asked, plan, &scene)
+    account(asked, plan, &deployment)
 }
 
 /// The users' talk, the faults, and what came of them.
-fn account(asked: &LedgerRun, plan: Vec<Fault>, scene: &Arc<dyn Scene>) -> Result<Outcome> {
-    let &LedgerRun { shape, seed, users, rooms, rate, .. } = asked;
+fn account(asked: &LedgerRun, plan: Vec<Fault>, deployment: &Arc<dyn Deployment>) -> Result<Outcome> {
+    let &LedgerRun { topology, seed, users, rooms, rate, .. } = asked;
     let (kills, of) = (plan::kills_of(&plan) as u64, plan.len() as u64);
     let least = asked.least.unwrap_or_else(|| plan::length(&plan).as_secs() * u64::from(rate) / 10);
-    let target = scene.target();
-    let mut net = Net::new(scene.proxy().addr)?;
+    let target = deployment.target();
+    let mut net = Net::new(deployment.proxy().addr)?;
     let world = World::draw(seed, users, rooms);
     let mut clients = Clients::new(&target, world, seed, f64::from(rate));
     clients.begin(&mut net)?;
-    scene.look()?;
+    deployment.look()?;
 
     let calm = Arc::new(AtomicBool::new(true));
     let began = Instant::now();
-    let faults = Faults::begin(plan, Arc::clone(scene), Arc::clone(&calm))?;
+    let faults = Faults::begin(plan, Arc::clone(deployment), Arc::clone(&calm))?;
     let not_started = endure(&mut clients, &mut net, faults, of, &calm)?;
     let seconds = began.elapsed().as_secs_f64();
     Reading::open(&target)?.heads(&clients.world, &mut clients.ledger)?;
@@ -145,13 +145,13 @@ fn account(asked: &LedgerRun, plan: Vec<Fault>, scene: &Arc<dyn Scene>) -> Resul
     // Over a connection of its own: the server ends one that says nothing while everybody drains.
     Reading::open(&target)?.log(&clients.world, &mut clients.ledger)?;
     let totals = clients.ledger.close();
-    let check = scene.check()?;
+    let check = deployment.check()?;
     clients.ledger.problems().iter().for_each(|problem| eprintln!("ledger: {problem}"));
     clients.lost.iter().for_each(|(why, count)| eprintln!("ledger: {count} connections lost: {why}"));
     not_started.iter().for_each(|why| eprintln!("ledger: a server did not start at once: {why}"));
     Ok(Outcome {
         seed,
-        shape,
+        topology,
         seconds,
         size: (users, rooms),
         totals,
@@ -161,7 +161,7 @@ fn account(asked: &LedgerRun, plan: Vec<Fault>, scene: &Arc<dyn Scene>) -> Resul
         given_up: clients.given_up,
         lost: clients.lost.values().sum(),
         errors: clients.errors,
-        cuts: scene.proxy().cuts(),
+        cuts: deployment.proxy().cuts(),
         not_started: not_started.len(),
         check,
         least,
@@ -199,9 +199,9 @@ fn endure(clients: &mut Clients, net: &mut Net, faults: Faults, of: u64, calm: &
 fn take_notes(faults: &Faults, clients: &mut Clients, not_started: &mut Vec<String>) {
     for note in faults.notes.try_iter() {
         match note {
-            Note::Began(number, kind, at) => clients.timeline.began(number, kind, at),
-            Note::Ended(number, at) => clients.timeline.ended(number, at),
-            Note::NotStarted(why) => not_started.push(why),
+            FaultEvent::Began(number, kind, at) => clients.timeline.began(number, kind, at),
+            FaultEvent::Ended(number, at) => clients.timeline.ended(number, at),
+            FaultEvent::NotStarted(why) => not_started.push(why),
         }
     }
 }

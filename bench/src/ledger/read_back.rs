@@ -6,15 +6,15 @@ use serde_json::Value;
 use super::accounts::Ledger;
 use super::bodies;
 use super::world::{Room, World};
+use crate::one_at_a_time::OneAtATime;
 use crate::progress::Progress;
-use crate::single::Single;
 use crate::target::Target;
 
 /// Messages of a page: the most that the contract allows.
 const PAGE: usize = 100;
 
 /// One connection straight to the server.
-pub struct Reading<'a>(Single<'a>);
+pub struct Reading<'a>(OneAtATime<'a>);
 
 impl<'a> Reading<'a> {
     /// Opens it.
@@ -22,7 +22,7 @@ impl<'a> Reading<'a> {
     /// # Errors
     /// No socket is to be had.
     pub fn open(target: &'a Target) -> Result<Self> {
-        Ok(Self(Single::open(target)?))
+        Ok(Self(OneAtATime::open(target)?))
     }
 
     /// Tells the accounts how far each room has come.

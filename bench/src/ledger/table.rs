@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::accounts::Totals;
-use super::shape::Shape;
 use super::timeline::Timeline;
+use super::topology::Topology;
 use crate::latency::Latency;
 use crate::report::{Cell, Column, Table, column};
 
@@ -14,7 +14,7 @@ pub struct Outcome {
     /// The seed that was drawn from.
     pub seed: u64,
     /// What could happen, and to what.
-    pub shape: Shape,
+    pub topology: Topology,
     /// How long the faults and what had to be waited for after them took, in seconds.
     pub seconds: f64,
     /// Users and rooms.
@@ -84,12 +84,12 @@ impl Outcome {
         let acked = self.totals.acked;
         unless(acked >= self.least, &|| format!("{acked} messages were acknowledged, {} at the least were expected", self.least));
         unless(self.totals.refused > 0, &|| "no stranger was refused".to_owned());
-        for kind in self.shape.menu().kinds.iter().copied() {
+        for kind in self.topology.menu().kinds.iter().copied() {
             unless(self.timeline.of(kind).count > 0, &|| format!("a fault did not occur: {}", kind.words()));
         }
         let kills = self.timeline.kills();
         unless(kills >= self.kills, &|| format!("{kills} kills were done, {} were planned", self.kills));
-        for kind in self.shape.noticed().iter().copied() {
+        for kind in self.topology.noticed().iter().copied() {
             unless(self.timeline.of(kind).busy > 0, &|| format!("nobody noticed: {}", kind.words()));
         }
         unless(self.cuts > 0, &|| "the proxy cut nothing".to_owned());
@@ -100,13 +100,13 @@ impl Outcome {
     pub fn tables(&self) -> Vec<Table> {
         let title = format!("Faults: {} in {:.0} s, seed {}", self.timeline.count(), self.seconds, self.seed);
         let mut faults = Table::new(title, &FAULTS);
-        for kind in self.shape.menu().kinds.iter().copied() {
+        for kind in self.topology.menu().kinds.iter().copied() {
             let times = self.timeline.of(kind);
             let mut row: Vec<Cell> = vec![kind.words().into(), times.count.into(), seconds(&times.lasted, 50.0), times.busy.into()];
             row.extend([&times.first_ack, &times.everybody].iter().flat_map(|latency| [50.0, 100.0].map(|at| seconds(latency, at))));
             faults.rows.push(row);
         }
-        faults.notes.push(self.shape.about_faults().to_owned());
+        faults.notes.push(self.topology.about_faults().to_owned());
         let totals = &self.totals;
         let mut accounts = Table::new("Accounts", &ACCOUNTS);
         let messages = [totals.acked, totals.lost, totals.doubled, totals.reordered, totals.changed, totals.strayed];
@@ -157,16 +157,16 @@ mod tests {
 
     use super::*;
 
-    fn fine(shape: Shape) -> Outcome {
+    fn fine(topology: Topology) -> Outcome {
         let mut timeline = Timeline::default();
-        for (number, kind) in shape.menu().kinds.iter().copied().enumerate() {
+        for (number, kind) in topology.menu().kinds.iter().copied().enumerate() {
             timeline.began(number, kind, Instant::now());
             timeline.busy();
             timeline.ended(number, Instant::now() + Duration::from_secs(1));
         }
         Outcome {
             seed: 1,
-            shape,
+            topology,
             seconds: 10.0,
             size: (2, 1),
             totals: Totals { sent: 11, attempts: 12, acked: 10, refused: 1, delivered: 20, ..Totals::default() },
@@ -186,15 +186,15 @@ mod tests {
 
     #[test]
     fn a_run_that_proves_something_has_no_complaints() {
-        for shape in [Shape::Alone, Shape::Cluster] {
-            assert_eq!(fine(shape).complaints(), Vec::<String>::new());
-            assert!(fine(shape).tables().iter().all(|table| table.rows.iter().all(|row| row.len() == table.columns.len())));
+        for topology in [Topology::Single, Topology::Cluster] {
+            assert_eq!(fine(topology).complaints(), Vec::<String>::new());
+            assert!(fine(topology).tables().iter().all(|table| table.rows.iter().all(|row| row.len() == table.columns.len())));
         }
     }
 
     #[test]
     fn a_run_that_proves_nothing_says_so() {
-        let fine = || fine(Shape::Alone);
+        let fine = || fine(Topology::Single);
         let too_few = Outcome { least: 11, ..fine() };
         let no_fault = Outcome { timeline: Timeline::default(), ..fine() };
         let no_cut = Outcome { cuts: 0, ..fine() };

@@ -3,20 +3,20 @@
 use super::document::{self, Marks};
 use super::plan::{self, Kind, Menu};
 
-/// A shape.
+/// A topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum Topology {
     /// One process on SQLite.
-    Alone,
+    Single,
     /// Two processes of each service, over PostgreSQL and NATS.
     Cluster,
 }
 
-impl Shape {
+impl Topology {
     /// What may happen.
     pub fn menu(self) -> &'static Menu {
         match self {
-            Self::Alone => &plan::ALONE,
+            Self::Single => &plan::SINGLE,
             Self::Cluster => &plan::CLUSTER,
         }
     }
@@ -24,7 +24,7 @@ impl Shape {
     /// Where a document has its tables.
     pub fn marks(self) -> Marks {
         match self {
-            Self::Alone => document::ALONE,
+            Self::Single => document::SINGLE,
             Self::Cluster => document::CLUSTER,
         }
     }
@@ -32,7 +32,7 @@ impl Shape {
     /// The kinds of fault that sends must be refused under, or the fault was none.
     pub fn noticed(self) -> &'static [Kind] {
         match self {
-            Self::Alone => &[Kind::Full, Kind::SyncFails],
+            Self::Single => &[Kind::Full, Kind::SyncFails],
             Self::Cluster => &[Kind::KillPostgres],
         }
     }
@@ -40,7 +40,7 @@ impl Shape {
     /// The short run's seed, seconds from one fault to the next, and kills.
     pub fn short(self) -> (u64, f64, usize) {
         match self {
-            Self::Alone => (46, 1.5, 3),
+            Self::Single => (46, 1.5, 3),
             Self::Cluster => (1, 1.5, 6),
         }
     }
@@ -48,7 +48,7 @@ impl Shape {
     /// What a reader of the table of faults must know.
     pub fn about_faults(self) -> &'static str {
         match self {
-            Self::Alone => {
+            Self::Single => {
                 "A kill lasts as long as the server stays away before it is started again; all times are from the end of a fault, also where \
                  another one began meanwhile. The disk fails through a shim (acceptance/shim/disk.c) that is preloaded into the server, for the \
                  database's files only. The lock is `BEGIN IMMEDIATE` in another process; the server waits 5 s for it."
@@ -70,14 +70,14 @@ mod tests {
     use super::*;
     use crate::ledger::plan::{Fault, Until, length, plan};
 
-    fn short(shape: Shape) -> Vec<Fault> {
-        let (seed, every, kills) = shape.short();
-        plan(seed, Duration::from_secs_f64(every), Until::Kills(kills), shape.menu())
+    fn short(topology: Topology) -> Vec<Fault> {
+        let (seed, every, kills) = topology.short();
+        plan(seed, Duration::from_secs_f64(every), Until::Kills(kills), topology.menu())
     }
 
     #[test]
     fn the_short_run_is_short_and_kills_a_server_whose_syncs_fail() {
-        let plan = short(Shape::Alone);
+        let plan = short(Topology::Single);
         assert!(length(&plan) < Duration::from_secs(30));
         assert_eq!(plan.iter().filter(|fault| fault.kind == Kind::Kill).count(), 3);
         let meets = |pair: &[Fault]| pair[0].kind == Kind::SyncFails && pair[1].kind == Kind::Kill && pair[1].into_last.is_some();
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_short_run_of_a_cluster_is_short_and_kills_an_instance_while_another_fault_lasts() {
-        let plan = short(Shape::Cluster);
+        let plan = short(Topology::Cluster);
         assert!(length(&plan) < Duration::from_secs(30), "{:?}", length(&plan));
         assert!(plan.iter().any(|fault| fault.into_last.is_some() && matches!(fault.kind, Kind::KillOf(_))), "{plan:?}");
     }

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 
-const PAGE: &str = include_str!("../../../docs/scaling.md");
+/// The page, as it was when this program was built.
+pub const PAGE: &str = include_str!("../../../docs/scaling.md");
 
 /// What the sums are made of; the page says what each is.
 #[derive(Clone, Debug, PartialEq)]

@@ -35,17 +35,26 @@ impl Scenario for Scale {
 
     fn run(&self, _setup: &Setup) -> Result<Found> {
         let constants = Constants::of_docs()?;
-        let mut predicted = Table::new("What so many users need at the daily peak", &COLUMNS);
-        for users in &self.users {
-            let need = predict(*users, &self.assumed, &constants);
-            let beyond = need.beyond(&self.assumed, &constants);
-            predicted.rows.push(row(&need, beyond));
-        }
-        let mut assumed = Table::new("Assumed", &[column("name", "flag"), column("value", "value"), column("meaning", "what it is")]);
-        assumed.rows = self.assumed.named().into_iter().map(|(name, value, meaning)| named(&format!("--{name}"), value, meaning)).collect();
         let mut measured = Table::new("Measured on one core", &[column("name", "what"), column("value", "value"), column("unit", "unit")]);
         measured.rows = constants.rows.iter().map(|row| named(row.what, row.value, row.unit)).collect();
-        Ok(Found::figures(vec![predicted, assumed, measured]))
+        Ok(Found::figures(vec![self.predicted(&constants), self.assumed(), measured]))
+    }
+}
+
+impl Scale {
+    fn predicted(&self, constants: &Constants) -> Table {
+        let mut table = Table::new("What so many users need at the daily peak", &COLUMNS);
+        for users in &self.users {
+            let need = predict(*users, &self.assumed, constants);
+            table.rows.push(row(&need, need.beyond(&self.assumed, constants)));
+        }
+        table
+    }
+
+    fn assumed(&self) -> Table {
+        let mut table = Table::new("Assumed", &[column("name", "flag"), column("value", "value"), column("meaning", "what it is")]);
+        table.rows = self.assumed.named().into_iter().map(|(name, value, meaning)| named(&format!("--{name}"), value, meaning)).collect();
+        table
     }
 }
 
@@ -89,4 +98,19 @@ fn row(need: &Need, beyond: String) -> Vec<Cell> {
 
 fn named(name: &str, value: f64, meaning: &str) -> Vec<Cell> {
     vec![name.into(), Cell::Number(value, usize::from(value.fract() != 0.0) * 2), meaning.into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_shows_what_the_sums_give() {
+        let scale = Scale { users: vec![1e6, 1e7, 1e8], assumed: USUAL };
+        for table in [scale.predicted(&Constants::of_docs().unwrap()), scale.assumed()] {
+            for line in table.markdown().lines() {
+                assert!(constants::PAGE.contains(line), "docs/scaling.md lacks this line, which `bench scale` prints: {line}");
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::progress::{Progress, per_second};
 use crate::random::Random;
 use crate::report::{Cell, Table, charted, column};
 use crate::scenario::{Found, Needs, Scenario};
-use crate::seed::{Seeded, Shape, seeded};
+use crate::seed::{SeedPlan, Seeded, seeded};
 use crate::setup::Setup;
 use crate::target::{Server, Target, own_usage};
 
@@ -21,7 +21,7 @@ use crate::target::{Server, Target, own_usage};
 #[derive(Clone, Debug)]
 pub struct History {
     /// What is in the database: rooms of two.
-    pub shape: Shape,
+    pub plan: SeedPlan,
     /// Connections, each with one request under way.
     pub connections: usize,
     /// Seconds to measure.
@@ -51,7 +51,7 @@ impl Scenario for History {
     }
 
     fn run(&self, setup: &Setup) -> Result<Found> {
-        let seeded = seeded(self.shape, self.fresh)?;
+        let seeded = seeded(self.plan, self.fresh)?;
         let copy = seeded.copy()?;
         let mut launch = setup.launch(copy.folder());
         launch.database = Some(copy.file.clone());
@@ -100,7 +100,7 @@ struct Reading<'a> {
 
 fn measure(target: &Target, seeded: &Seeded, history: &History) -> Result<Outcome> {
     let mut net = Net::new(target.addr)?;
-    let tokens = (0..seeded.shape.users).map(|user| target.tokens.of(&Shape::username(user))).collect();
+    let tokens = (0..seeded.plan.users).map(|user| target.tokens.of(&SeedPlan::username(user))).collect();
     let conns = (0..history.connections).map(|client| Ok((net.open_http(client)?, None))).collect::<Result<_>>()?;
     let (random, text, outcome) = (Random::new(SEED), String::new(), Outcome::default());
     let mut reading = Reading { seeded, tokens, random, conns, text, measuring: false, stopping: false, problem: None, outcome };
@@ -156,11 +156,11 @@ impl Reading<'_> {
 
     /// Asks for a page: any room, as any of its two, anywhere in it.
     fn ask(&mut self, net: &mut Net, client: usize) {
-        let shape = &self.seeded.shape;
-        let room = self.random.below(shape.rooms);
-        let user = shape.member(room, self.random.below(2));
+        let plan = &self.seeded.plan;
+        let room = self.random.below(plan.rooms);
+        let user = plan.member(room, self.random.below(2));
         // `before` from the first place that has a whole page before it to the one past the end.
-        let before = (!self.random.percent(NEWEST)).then(|| self.random.between(PAGE + 1, shape.messages + 1));
+        let before = (!self.random.percent(NEWEST)).then(|| self.random.between(PAGE + 1, plan.messages + 1));
         let (Some(id), Some(token)) = (self.seeded.rooms.get(room), self.tokens.get(user)) else { return };
         self.text.clear();
         // Writing to a String cannot fail.
@@ -191,9 +191,9 @@ impl Reading<'_> {
             self.ask(net, client);
         }
         let Asked { room, before, .. } = asked;
-        let newest = before.unwrap_or(self.seeded.shape.messages + 1) - 1;
+        let newest = before.unwrap_or(self.seeded.plan.messages + 1) - 1;
         let id = self.seeded.rooms.get(room).map(ToString::to_string).unwrap_or_default();
-        let verdict = if status == 200 { check(body, &self.seeded.shape, room, &id, newest) } else { Err(format!("status {status}")) };
+        let verdict = if status == 200 { check(body, &self.seeded.plan, room, &id, newest) } else { Err(format!("status {status}")) };
         if let Err(why) = verdict {
             self.outcome.wrong += 1;
             let example = || format!("room {id} before {before:?}: {why}: {}", String::from_utf8_lossy(body.get(..200).unwrap_or(body)));
@@ -234,7 +234,7 @@ struct Item<'a> {
 }
 
 /// Whether this is the page of this room that ends with the message `newest`: 50 of them, ascending, none missing, each as it was sent.
-fn check(body: &[u8], shape: &Shape, room: usize, id: &str, newest: usize) -> Result<(), String> {
+fn check(body: &[u8], plan: &SeedPlan, room: usize, id: &str, newest: usize) -> Result<(), String> {
     let page: Page<'_> = serde_json::from_slice(body).map_err(|error| format!("no page: {error}"))?;
     if page.items.len() != PAGE {
         return Err(format!("{} messages instead of {PAGE}", page.items.len()));
@@ -243,14 +243,14 @@ fn check(body: &[u8], shape: &Shape, room: usize, id: &str, newest: usize) -> Re
         if item.seq != seq {
             return Err(format!("message {} where {seq} must be", item.seq));
         }
-        if item.room != id || item.body != shape.body(room, seq) || item.sender != Shape::username(shape.sender(room, seq)) {
+        if item.room != id || item.body != plan.body(room, seq) || item.sender != SeedPlan::username(plan.sender(room, seq)) {
             return Err(format!("message {seq} is not what was sent"));
         }
         if item.id.len() != 36 || item.created_at.len() != 24 {
             return Err(format!("message {seq} has the id {:?} and the time {:?}", item.id, item.created_at));
         }
     }
-    let next = (newest < shape.messages).then(|| newest.to_string());
+    let next = (newest < plan.messages).then(|| newest.to_string());
     if page.next != next.as_deref() {
         return Err(format!("next is {:?} where {next:?} must be", page.next));
     }
@@ -274,14 +274,14 @@ fn table(seeded: &Seeded, history: &History, outcome: &Outcome) -> Table {
         column("server_cpu_percent", "server CPU %"),
         column("generator_cpu_percent", "generator CPU %"),
     ];
-    let shape = &seeded.shape;
+    let plan = &seeded.plan;
     #[allow(clippy::cast_precision_loss)]
     let (pages, bytes, size) = (outcome.pages as f64, outcome.bytes as f64, seeded.size() as f64);
     let cpu = Some(outcome.cpu).filter(|cpu| *cpu > 0.0);
     let mut table = Table::new(format!("Pages of {PAGE} messages over REST"), &columns);
     table.rows.push(vec![
-        (shape.rooms * shape.messages).into(),
-        shape.rooms.into(),
+        (plan.rooms * plan.messages).into(),
+        plan.rooms.into(),
         history.connections.into(),
         outcome.pages.into(),
         outcome.wrong.into(),
@@ -298,7 +298,7 @@ fn table(seeded: &Seeded, history: &History, outcome: &Outcome) -> Table {
     table.notes.push(format!(
         "Random rooms and places, {NEWEST} of 100 pages the newest; the messages of a room lie {} rows apart in a file of {:.0} MiB. The server \
          (its reader threads too) has one core. Every page is checked: 50 messages, no gap, each as it was sent.",
-        shape.together.min(shape.rooms),
+        plan.together.min(plan.rooms),
         size / 1_048_576.0
     ));
     if let Some(example) = &outcome.example {
@@ -314,25 +314,25 @@ mod tests {
 
     const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-    fn page(shape: &Shape, room: usize, newest: usize) -> Value {
+    fn page(plan: &SeedPlan, room: usize, newest: usize) -> Value {
         let items: Vec<Value> = (newest + 1 - PAGE..=newest)
             .map(|seq| {
-                let (sender, body) = (Shape::username(shape.sender(room, seq)), shape.body(room, seq));
+                let (sender, body) = (SeedPlan::username(plan.sender(room, seq)), plan.body(room, seq));
                 json!({"id": ID, "room": ID, "seq": seq, "sender": sender, "body": body, "created_at": "2026-11-24T20:00:00.000Z"})
             })
             .collect();
-        let next = (newest < shape.messages).then(|| newest.to_string());
+        let next = (newest < plan.messages).then(|| newest.to_string());
         json!({"items": items, "next": next})
     }
 
     #[test]
     fn a_page_is_right_or_told_why_not() {
-        let shape = Shape::new(20, 2, 100, None, 40).unwrap();
-        let verdict = |page: &Value, newest| check(page.to_string().as_bytes(), &shape, 3, ID, newest);
+        let plan = SeedPlan::new(20, 2, 100, None, 40).unwrap();
+        let verdict = |page: &Value, newest| check(page.to_string().as_bytes(), &plan, 3, ID, newest);
         for newest in [50, 77, 100] {
-            assert_eq!(verdict(&page(&shape, 3, newest), newest), Ok(()));
+            assert_eq!(verdict(&page(&plan, 3, newest), newest), Ok(()));
         }
-        let right = page(&shape, 3, 77);
+        let right = page(&plan, 3, 77);
         assert!(verdict(&right, 78).unwrap_err().contains("message 28 where 29 must be"));
         let spoiled = |spoil: fn(&mut Value)| {
             let mut page = right.clone();

@@ -7,20 +7,20 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::latency::Latency;
+use crate::one_at_a_time::OneAtATime;
 use crate::progress::Progress;
 use crate::random::Random;
 use crate::report::{Cell, Table, charted, column};
 use crate::scenario::{Found, Needs, Scenario};
-use crate::seed::{Seeded, Shape, seeded, word};
+use crate::seed::{SeedPlan, Seeded, seeded, word};
 use crate::setup::Setup;
-use crate::single::Single;
 use crate::target::Target;
 
 /// Questions of each kind.
 #[derive(Clone, Debug)]
 pub struct Search {
     /// What is in the database: rooms of two, messages of words.
-    pub shape: Shape,
+    pub plan: SeedPlan,
     /// Questions of each kind.
     pub questions: usize,
     /// Whether the database is made anew even if it is there.
@@ -98,7 +98,7 @@ impl Scenario for Search {
     }
 
     fn run(&self, setup: &Setup) -> Result<Found> {
-        let seeded = seeded(self.shape, self.fresh)?;
+        let seeded = seeded(self.plan, self.fresh)?;
         let copy = seeded.copy()?;
         let tested = setup.start("guild", |launch| launch.database = Some(copy.file.clone()))?;
         Ok(Found::figures(vec![measure(&tested.target, &seeded, self.questions)?]))
@@ -106,8 +106,8 @@ impl Scenario for Search {
 }
 
 fn measure(target: &Target, seeded: &Seeded, questions: usize) -> Result<Table> {
-    let expected = Expected::new(&seeded.shape, seeded.rooms.iter().map(ToString::to_string));
-    let mut single = Single::open(target)?;
+    let expected = Expected::new(&seeded.plan, seeded.rooms.iter().map(ToString::to_string));
+    let mut single = OneAtATime::open(target)?;
     let progress = Progress::new("guild: searching", (KINDS.len() * questions) as u64);
     let columns = [
         column("kind", "looked for"),
@@ -127,10 +127,10 @@ fn measure(target: &Target, seeded: &Seeded, questions: usize) -> Result<Table> 
             if question == WARM {
                 used = target.usage()?.context("no server process")?.cpu;
             }
-            let (user, parts) = (random.below(seeded.shape.users), draw(kind, &mut random));
+            let (user, parts) = (random.below(seeded.plan.users), draw(kind, &mut random));
             let query: Vec<String> = parts.iter().map(Part::query).collect();
             let began = Instant::now();
-            let body = single.get(&format!("/messages/search?q={}&limit={PAGE}", query.join("+")), &Shape::username(user))?;
+            let body = single.get(&format!("/messages/search?q={}&limit={PAGE}", query.join("+")), &SeedPlan::username(user))?;
             let ended = Instant::now();
             let page: Page = serde_json::from_slice(&body)?;
             expected.check(user, &parts, &page).map_err(|why| anyhow::anyhow!("f{user} looked for {parts:?}: {why}"))?;
@@ -161,9 +161,9 @@ fn measure(target: &Target, seeded: &Seeded, questions: usize) -> Result<Table> 
     table.notes.push(format!(
         "{} messages in {} rooms of two, each user in {} of them; one question after the other, over REST. Every answer is checked: each message that was \
          found is one that holds what was looked for, in a room of who asked; and where there is no next page, none is missing.",
-        seeded.shape.messages * seeded.shape.rooms,
-        seeded.shape.rooms,
-        2 * seeded.shape.rooms / seeded.shape.users
+        seeded.plan.messages * seeded.plan.rooms,
+        seeded.plan.rooms,
+        2 * seeded.plan.rooms / seeded.plan.users
     ));
     Ok(table)
 }
@@ -188,23 +188,23 @@ struct Message {
 
 /// Who is where, and which room has which id.
 struct Expected<'a> {
-    shape: &'a Shape,
+    plan: &'a SeedPlan,
     numbers: HashMap<String, usize>,
     rooms_of: Vec<Vec<usize>>,
 }
 
 impl<'a> Expected<'a> {
-    fn new(shape: &'a Shape, ids: impl Iterator<Item = String>) -> Self {
-        let mut rooms_of = vec![Vec::new(); shape.users];
-        for room in 0..shape.rooms {
-            for place in 0..shape.members {
-                if let Some(rooms) = rooms_of.get_mut(shape.member(room, place)) {
+    fn new(plan: &'a SeedPlan, ids: impl Iterator<Item = String>) -> Self {
+        let mut rooms_of = vec![Vec::new(); plan.users];
+        for room in 0..plan.rooms {
+            for place in 0..plan.members {
+                if let Some(rooms) = rooms_of.get_mut(plan.member(room, place)) {
                     rooms.push(room);
                 }
             }
         }
         let numbers = ids.enumerate().map(|(number, id)| (id, number)).collect();
-        Self { shape, numbers, rooms_of }
+        Self { plan, numbers, rooms_of }
     }
 
     /// Whether this page is what this user must find.
@@ -219,7 +219,7 @@ impl<'a> Expected<'a> {
         for Item { message } in &page.items {
             let room =
                 self.numbers.get(&message.room).filter(|room| rooms.contains(room)).ok_or("a message of a room that is another's")?;
-            if message.body != self.shape.body(*room, message.seq) || !holds(&message.body) {
+            if message.body != self.plan.body(*room, message.seq) || !holds(&message.body) {
                 return Err(format!("message {} of room {room} does not hold it: {}", message.seq, message.body));
             }
             if !found.insert((*room, message.seq)) || last.insert(*room, message.seq).is_some_and(|before| before < message.seq) {
@@ -229,8 +229,8 @@ impl<'a> Expected<'a> {
         if page.next.is_some() {
             return Ok(());
         }
-        let all = rooms.iter().flat_map(|room| (1..=self.shape.messages).map(move |seq| (*room, seq)));
-        let missing = all.filter(|place| !found.contains(place)).find(|(room, seq)| holds(&self.shape.body(*room, *seq)));
+        let all = rooms.iter().flat_map(|room| (1..=self.plan.messages).map(move |seq| (*room, seq)));
+        let missing = all.filter(|place| !found.contains(place)).find(|(room, seq)| holds(&self.plan.body(*room, *seq)));
         missing.map_or(Ok(()), |(room, seq)| Err(format!("message {seq} of room {room} is missing")))
     }
 }
@@ -241,12 +241,12 @@ mod tests {
 
     #[test]
     fn an_answer_is_right_or_told_why_not() {
-        let shape = Shape::new(50, 2, 20, None, BODY).unwrap().in_words();
-        let expected = Expected::new(&shape, (0..50).map(|room| format!("room{room}")));
-        let (user, parts) = (shape.member(3, 0), [Part::Word(word(1))]);
+        let plan = SeedPlan::new(50, 2, 20, None, BODY).unwrap().in_words();
+        let expected = Expected::new(&plan, (0..50).map(|room| format!("room{room}")));
+        let (user, parts) = (plan.member(3, 0), [Part::Word(word(1))]);
         let all = expected.rooms_of[user].iter().flat_map(|room| (1..=20).rev().map(move |seq| (*room, seq)));
         let items: Vec<Item> = all
-            .map(|(room, seq)| Message { room: format!("room{room}"), seq, body: shape.body(room, seq) })
+            .map(|(room, seq)| Message { room: format!("room{room}"), seq, body: plan.body(room, seq) })
             .filter(|message| message.body.split(' ').any(|one| one == word(1)))
             .map(|message| Item { message })
             .collect();

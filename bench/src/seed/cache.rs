@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use contract::RoomId;
 use rustix::fs::{FlockOperation, flock};
 
-use super::plan::Shape;
+use super::plan::SeedPlan;
 use super::services;
 use crate::target::on_all_cores;
 
@@ -17,14 +17,14 @@ use crate::target::on_all_cores;
 #[derive(Debug)]
 pub struct Seeded {
     /// What is in it.
-    pub shape: Shape,
+    pub plan: SeedPlan,
     /// The kept file.
     pub file: PathBuf,
     /// The rooms' ids, by the plan's numbers.
     pub rooms: Vec<RoomId>,
 }
 
-/// Where filled databases are kept: `bench` in the target folder, beside the program's own.
+/// Where seeded databases are kept: `bench` in the target folder, beside the program's own.
 ///
 /// # Errors
 /// The program does not know where it is.
@@ -34,21 +34,21 @@ pub fn place() -> Result<PathBuf> {
     Ok(target.join("bench"))
 }
 
-/// The kept database of this shape, made if it is not there or if a fresh one is asked for.
+/// The kept database of this plan, made if it is not there or if a fresh one is asked for.
 ///
 /// # Errors
 /// It cannot be made.
-pub fn seeded(shape: Shape, fresh: bool) -> Result<Seeded> {
+pub fn seeded(plan: SeedPlan, fresh: bool) -> Result<Seeded> {
     let folder = place()?;
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    seeded_at(shape, folder.join(shape.file_name()), fresh)
+    seeded_at(plan, folder.join(plan.file_name()), fresh)
 }
 
 /// The same in a file of this name.
 ///
 /// # Errors
 /// As [`seeded`], or what is there is another database.
-pub fn seeded_at(shape: Shape, file: PathBuf, fresh: bool) -> Result<Seeded> {
+pub fn seeded_at(plan: SeedPlan, file: PathBuf, fresh: bool) -> Result<Seeded> {
     if fresh {
         for old in [file.clone(), ids_of(&file)] {
             if let Err(error) = fs::remove_file(&old)
@@ -58,8 +58,8 @@ pub fn seeded_at(shape: Shape, file: PathBuf, fresh: bool) -> Result<Seeded> {
             }
         }
     }
-    let rooms = if file.exists() { read_ids(&shape, &file)? } else { make(shape, &file)? };
-    Ok(Seeded { shape, file, rooms })
+    let rooms = if file.exists() { read_ids(&plan, &file)? } else { make(plan, &file)? };
+    Ok(Seeded { plan, file, rooms })
 }
 
 impl Seeded {
@@ -97,10 +97,10 @@ impl Copy {
     }
 }
 
-fn make(shape: Shape, file: &Path) -> Result<Vec<RoomId>> {
+fn make(plan: SeedPlan, file: &Path) -> Result<Vec<RoomId>> {
     let folder = Claimed::take(file, "partial")?;
     let partial = folder.path.join("guild.db");
-    let rooms = on_own_runtime(shape, &partial)?;
+    let rooms = on_own_runtime(plan, &partial)?;
     let log = fs::metadata(folder.path.join("guild.db-wal")).map_or(0, |metadata| metadata.len());
     if log > 0 {
         bail!("{} was not closed cleanly: {log} bytes of its log are left", partial.display());
@@ -116,12 +116,12 @@ fn make(shape: Shape, file: &Path) -> Result<Vec<RoomId>> {
 }
 
 /// Fills on every core: nothing is measured meanwhile.
-fn on_own_runtime(shape: Shape, file: &Path) -> Result<Vec<RoomId>> {
+fn on_own_runtime(plan: SeedPlan, file: &Path) -> Result<Vec<RoomId>> {
     let filling = std::thread::scope(|scope| {
         let filling = scope.spawn(|| {
             on_all_cores();
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-            let rooms = runtime.block_on(services::fill(&shape, file));
+            let rooms = runtime.block_on(services::fill(&plan, file));
             runtime.shutdown_background();
             rooms
         });
@@ -137,12 +137,12 @@ fn ids_of(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn read_ids(shape: &Shape, file: &Path) -> Result<Vec<RoomId>> {
+fn read_ids(plan: &SeedPlan, file: &Path) -> Result<Vec<RoomId>> {
     let ids = ids_of(file);
     let again = || format!("{} does not fit the rooms of {}: make both anew with --fresh", ids.display(), file.display());
     let mut bytes = Vec::new();
     File::open(&ids).and_then(|mut ids| ids.read_to_end(&mut bytes)).with_context(again)?;
-    if bytes.len() != shape.rooms * 16 {
+    if bytes.len() != plan.rooms * 16 {
         bail!("{}", again());
     }
     Ok(bytes.chunks_exact(16).filter_map(|id| id.try_into().ok()).map(RoomId::from_bytes).collect())
@@ -186,8 +186,8 @@ mod tests {
     fn a_filled_database_is_whole_used_again_and_copied() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("small.db");
-        let shape = Shape::new(50, 2, 3, None, 40).unwrap();
-        let made = seeded_at(shape, file.clone(), false).unwrap();
+        let plan = SeedPlan::new(50, 2, 3, None, 40).unwrap();
+        let made = seeded_at(plan, file.clone(), false).unwrap();
         let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "only the database and its ids: {names:?}");
 
@@ -195,12 +195,12 @@ mod tests {
         let count = |sql: &str| opened.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!([count("SELECT COUNT(*) FROM rooms"), count("SELECT COUNT(*) FROM users")], [50, 21]);
         assert_eq!(count("SELECT COUNT(*) FROM log WHERE seq IS NOT NULL"), 150);
-        let (room, body) = (made.rooms[7].bytes(), shape.body(7, 3));
+        let (room, body) = (made.rooms[7].bytes(), plan.body(7, 3));
         let kept: String = opened.query_row("SELECT payload FROM log WHERE room = ?1 AND seq = 3", [room], |row| row.get(0)).unwrap();
         assert_eq!(kept, body);
         drop(opened);
 
-        let again = seeded_at(shape, file.clone(), false).unwrap();
+        let again = seeded_at(plan, file.clone(), false).unwrap();
         assert_eq!(again.rooms, made.rooms);
         let copy = again.copy().unwrap();
         assert_eq!(fs::metadata(&copy.file).unwrap().len(), again.size());
@@ -209,8 +209,8 @@ mod tests {
         drop(copy);
         assert!(!gone.exists());
 
-        assert_ne!(seeded_at(shape, file.clone(), true).unwrap().rooms, made.rooms);
-        let other = Shape::new(51, 2, 3, None, 40).unwrap();
+        assert_ne!(seeded_at(plan, file.clone(), true).unwrap().rooms, made.rooms);
+        let other = SeedPlan::new(51, 2, 3, None, 40).unwrap();
         assert!(seeded_at(other, file, false).unwrap_err().to_string().contains("--fresh"));
     }
 
@@ -220,7 +220,7 @@ mod tests {
         let file = folder.path().join("small.db");
         fs::create_dir_all(folder.path().join("small.partial")).unwrap();
         fs::write(folder.path().join("small.partial/guild.db"), "half a database").unwrap();
-        let shape = Shape::new(20, 2, 1, None, 40).unwrap();
-        assert_eq!(seeded_at(shape, file, false).unwrap().rooms.len(), 20);
+        let plan = SeedPlan::new(20, 2, 1, None, 40).unwrap();
+        assert_eq!(seeded_at(plan, file, false).unwrap().rooms.len(), 20);
     }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 pub use cache::{Copy, Seeded, seeded};
-pub use plan::{Shape, TOGETHER};
+pub use plan::{SeedPlan, TOGETHER};
 pub use words::word;
 
 use crate::report::{Cell, Table, column};
@@ -22,7 +22,7 @@ use crate::setup::Setup;
 #[derive(Clone, Debug)]
 pub struct Seed {
     /// What shall be in it.
-    pub shape: Shape,
+    pub plan: SeedPlan,
     /// The file; without it one among those that are kept, where scenarios look.
     pub database: Option<PathBuf>,
     /// Whether it is made anew even if it is there.
@@ -41,8 +41,8 @@ impl Scenario for Seed {
     fn run(&self, _setup: &Setup) -> Result<Found> {
         let began = Instant::now();
         let seeded = match &self.database {
-            Some(file) => cache::seeded_at(self.shape, file.clone(), self.fresh)?,
-            None => seeded(self.shape, self.fresh)?,
+            Some(file) => cache::seeded_at(self.plan, file.clone(), self.fresh)?,
+            None => seeded(self.plan, self.fresh)?,
         };
         let columns = [
             column("file", "file"),
@@ -57,9 +57,9 @@ impl Scenario for Seed {
         let size = seeded.size() as f64 / 1_048_576.0;
         table.rows.push(vec![
             Cell::Text(seeded.file.display().to_string()),
-            self.shape.rooms.into(),
-            (self.shape.rooms * self.shape.messages).into(),
-            self.shape.users.into(),
+            self.plan.rooms.into(),
+            (self.plan.rooms * self.plan.messages).into(),
+            self.plan.users.into(),
             Cell::number(size),
             Cell::number(began.elapsed().as_secs_f64()),
         ]);

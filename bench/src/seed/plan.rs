@@ -1,4 +1,4 @@
-//! What a filled database holds: who is in which room, and who has said what. All of it follows from a few numbers, so a scenario knows
+//! What a seeded database holds: who is in which room, and who has said what. All of it follows from a few numbers, so a scenario knows
 //! every page without having read it.
 
 use anyhow::{Result, bail};
@@ -7,7 +7,7 @@ use super::words;
 
 /// The size of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct SeedPlan {
     /// Rooms.
     pub rooms: usize,
     /// Members of each. Two are a direct room, more a group.
@@ -34,7 +34,7 @@ pub const TOGETHER: usize = 20_000;
 /// Least bytes of a message: room and number, in hexadecimal.
 const STAMP: usize = 17;
 
-impl Shape {
+impl SeedPlan {
     /// A database of these numbers; without `users`, as many as make everybody a member of 20 rooms.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Shape {
         // 21 are the fewest among whom everybody can have ten partners to the one side and ten to the other.
         let least = if members == 2 { ROOMS_OF_A_USER + 1 } else { members };
         let users = users.unwrap_or_else(|| (rooms * members).div_ceil(ROOMS_OF_A_USER).max(least));
-        let shape = Self { rooms, members, messages, users, body, together: TOGETHER, words: false };
+        let plan = Self { rooms, members, messages, users, body, together: TOGETHER, words: false };
         // A pair has one direct room: `i` with `i + d` must never be `j` with `j + e`.
         if members == 2 && rooms.div_ceil(users.max(1)) * 2 >= users {
             bail!("{users} users are not enough for {rooms} rooms of two: there is one direct room a pair");
@@ -57,7 +57,7 @@ impl Shape {
         if users < members {
             bail!("{users} users cannot fill a room of {members}");
         }
-        Ok(shape)
+        Ok(plan)
     }
 
     /// The same, but so many rooms talk at a time.
@@ -157,46 +157,46 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    fn pairs(shape: &Shape) -> HashSet<(usize, usize)> {
-        (0..shape.rooms).map(|room| (shape.member(room, 0), shape.member(room, 1))).map(|(a, b)| (a.min(b), a.max(b))).collect()
+    fn pairs(plan: &SeedPlan) -> HashSet<(usize, usize)> {
+        (0..plan.rooms).map(|room| (plan.member(room, 0), plan.member(room, 1))).map(|(a, b)| (a.min(b), a.max(b))).collect()
     }
 
     #[test]
     fn no_pair_comes_twice_and_everybody_is_in_twenty_rooms() {
         for rooms in [1, 20, 50, 209, 210, 211, 1_000, 12_345] {
-            let shape = Shape::new(rooms, 2, 3, None, 100).unwrap();
-            let pairs = pairs(&shape);
-            assert_eq!(pairs.len(), rooms, "{shape:?}");
-            assert!(pairs.iter().all(|(a, b)| a != b && *b < shape.users), "{shape:?}");
+            let plan = SeedPlan::new(rooms, 2, 3, None, 100).unwrap();
+            let pairs = pairs(&plan);
+            assert_eq!(pairs.len(), rooms, "{plan:?}");
+            assert!(pairs.iter().all(|(a, b)| a != b && *b < plan.users), "{plan:?}");
         }
-        let shape = Shape::new(1_000, 2, 3, None, 100).unwrap();
-        let mut rooms = vec![0; shape.users];
-        (0..shape.rooms).flat_map(|room| [shape.member(room, 0), shape.member(room, 1)]).for_each(|user| rooms[user] += 1);
+        let plan = SeedPlan::new(1_000, 2, 3, None, 100).unwrap();
+        let mut rooms = vec![0; plan.users];
+        (0..plan.rooms).flat_map(|room| [plan.member(room, 0), plan.member(room, 1)]).for_each(|user| rooms[user] += 1);
         assert_eq!(rooms, vec![20; 100]);
     }
 
     #[test]
     fn a_pairs_room_is_found() {
-        let shape = Shape::new(1_000, 2, 3, None, 100).unwrap();
-        let room = shape.pair(95, 10).unwrap();
-        assert_eq!([shape.member(room, 0), shape.member(room, 1)], [95, 5]);
-        assert_eq!([shape.pair(0, 0), shape.pair(0, 11)], [None, None]);
+        let plan = SeedPlan::new(1_000, 2, 3, None, 100).unwrap();
+        let room = plan.pair(95, 10).unwrap();
+        assert_eq!([plan.member(room, 0), plan.member(room, 1)], [95, 5]);
+        assert_eq!([plan.pair(0, 0), plan.pair(0, 11)], [None, None]);
     }
 
     #[test]
     fn what_cannot_be_is_refused() {
-        assert!(Shape::new(1_000, 2, 3, Some(44), 100).unwrap_err().to_string().contains("44 users"));
-        assert!(Shape::new(1_000, 2, 3, Some(50), 100).is_ok_and(|shape| pairs(&shape).len() == 1_000));
-        assert!(Shape::new(0, 2, 3, None, 100).is_err() && Shape::new(1, 1, 3, None, 100).is_err());
-        assert!(Shape::new(10, 30, 3, Some(20), 100).is_err() && Shape::new(10, 2, 3, None, 16).is_err());
+        assert!(SeedPlan::new(1_000, 2, 3, Some(44), 100).unwrap_err().to_string().contains("44 users"));
+        assert!(SeedPlan::new(1_000, 2, 3, Some(50), 100).is_ok_and(|plan| pairs(&plan).len() == 1_000));
+        assert!(SeedPlan::new(0, 2, 3, None, 100).is_err() && SeedPlan::new(1, 1, 3, None, 100).is_err());
+        assert!(SeedPlan::new(10, 30, 3, Some(20), 100).is_err() && SeedPlan::new(10, 2, 3, None, 16).is_err());
     }
 
     #[test]
     fn a_group_has_different_members_and_all_of_them_speak() {
-        let shape = Shape::new(10, 30, 60, None, 100).unwrap();
+        let plan = SeedPlan::new(10, 30, 60, None, 100).unwrap();
         for room in 0..10 {
-            let members: HashSet<_> = (0..30).map(|place| shape.member(room, place)).collect();
-            let senders: HashSet<_> = (1..=60).map(|seq| shape.sender(room, seq)).collect();
+            let members: HashSet<_> = (0..30).map(|place| plan.member(room, place)).collect();
+            let senders: HashSet<_> = (1..=60).map(|seq| plan.sender(room, seq)).collect();
             assert_eq!((members.len(), &senders), (30, &members));
         }
     }
@@ -214,8 +214,8 @@ mod tests {
     #[test]
     fn every_room_is_made_once() {
         for rooms in [1, 20, 50, 1_000] {
-            let shape = Shape::new(rooms, 2, 3, None, 100).unwrap();
-            let mut made: Vec<usize> = shape.rooms_in_order().collect();
+            let plan = SeedPlan::new(rooms, 2, 3, None, 100).unwrap();
+            let mut made: Vec<usize> = plan.rooms_in_order().collect();
             made.sort_unstable();
             assert_eq!(made, (0..rooms).collect::<Vec<_>>());
         }
@@ -223,8 +223,8 @@ mod tests {
 
     #[test]
     fn bodies_differ_and_have_their_length() {
-        let shape = Shape::new(1_000, 2, 3, None, 40).unwrap();
-        assert_eq!(shape.body(255, 3), format!("000000ff 00000003{}", "x".repeat(23)));
-        assert!(shape.file_name().starts_with("rooms1000-members2-messages3-users100-body40-together20000-schema"));
+        let plan = SeedPlan::new(1_000, 2, 3, None, 40).unwrap();
+        assert_eq!(plan.body(255, 3), format!("000000ff 00000003{}", "x".repeat(23)));
+        assert!(plan.file_name().starts_with("rooms1000-members2-messages3-users100-body40-together20000-schema"));
     }
 }

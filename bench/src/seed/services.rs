@@ -1,4 +1,4 @@
-//! The real services in this process, asked as an edge asks them: so a filled database is what a server would have written.
+//! The real services in this process, asked as an edge asks them: so a seeded database is what a server would have written.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use messages::Messages;
 use users::{JwtSettings, Mode, Users};
 
-use super::plan::{Shape, TOGETHER};
+use super::plan::{SeedPlan, TOGETHER};
 use crate::progress::{Progress, per_second};
 use crate::target::{SECRET, Tokens};
 
@@ -25,10 +25,10 @@ const AT_ONCE: usize = 4_096;
 ///
 /// # Errors
 /// A service refuses, or answers otherwise than planned.
-pub async fn fill(shape: &Shape, file: &Path) -> Result<Vec<RoomId>> {
+pub async fn fill(plan: &SeedPlan, file: &Path) -> Result<Vec<RoomId>> {
     let services = Services::open(file).await?;
-    let users = services.users(shape).await?;
-    let rooms = services.rooms(shape, &users).await?;
+    let users = services.users(plan).await?;
+    let rooms = services.rooms(plan, &users).await?;
     services.close().await;
     Ok(rooms)
 }
@@ -58,12 +58,12 @@ impl Services {
     }
 
     /// Everybody appears by a token, as the users of a host application do.
-    async fn users(&self, shape: &Shape) -> Result<Vec<Caller>> {
-        let (tokens, step) = (Tokens::new(SECRET), Step::new("users", shape.users));
-        let mut callers = vec![Caller::Anonymous; shape.users];
-        let mut answers = stream::iter(shape.users_in_order())
+    async fn users(&self, plan: &SeedPlan) -> Result<Vec<Caller>> {
+        let (tokens, step) = (Tokens::new(SECRET), Step::new("users", plan.users));
+        let mut callers = vec![Caller::Anonymous; plan.users];
+        let mut answers = stream::iter(plan.users_in_order())
             .map(|user| {
-                let token = tokens.of(&Shape::username(user));
+                let token = tokens.of(&SeedPlan::username(user));
                 async move { Ok::<_, anyhow::Error>((user, self.ask(&Caller::Anonymous, Authenticate { token }).await?)) }
             })
             .buffer_unordered(AT_ONCE);
@@ -79,17 +79,17 @@ impl Services {
     }
 
     /// The rooms, and all that is said in them.
-    async fn rooms(&self, shape: &Shape, users: &[Caller]) -> Result<Vec<RoomId>> {
-        let step = Step::new("rooms and messages", shape.rooms * (1 + shape.messages));
-        let mut ids = vec![RoomId(Default::default()); shape.rooms];
-        let (mut order, mut done) = (shape.rooms_in_order(), 0);
+    async fn rooms(&self, plan: &SeedPlan, users: &[Caller]) -> Result<Vec<RoomId>> {
+        let step = Step::new("rooms and messages", plan.rooms * (1 + plan.messages));
+        let mut ids = vec![RoomId(Default::default()); plan.rooms];
+        let (mut order, mut done) = (plan.rooms_in_order(), 0);
         loop {
             let these: Vec<usize> = order.by_ref().take(TOGETHER).collect();
             if these.is_empty() {
                 break;
             }
             let mut made = stream::iter(&these)
-                .map(|room| async { self.room(shape, users, *room).await.map(|id| (*room, id)) })
+                .map(|room| async { self.room(plan, users, *room).await.map(|id| (*room, id)) })
                 .buffer_unordered(AT_ONCE);
             while let Some((room, id)) = made.try_next().await? {
                 *ids.get_mut(room).context("a room beyond the plan")? = id;
@@ -99,10 +99,10 @@ impl Services {
             drop(made);
             let ids = &ids;
             let turns = these
-                .chunks(shape.together)
-                .flat_map(|talking| (1..=shape.messages).flat_map(move |seq| talking.iter().map(move |room| (*room, seq))));
+                .chunks(plan.together)
+                .flat_map(|talking| (1..=plan.messages).flat_map(move |seq| talking.iter().map(move |room| (*room, seq))));
             let mut sent = stream::iter(turns)
-                .map(|(room, seq)| async move { self.message(shape, users, ids, room, seq).await })
+                .map(|(room, seq)| async move { self.message(plan, users, ids, room, seq).await })
                 .buffer_unordered(AT_ONCE);
             while sent.try_next().await?.is_some() {
                 done += 1;
@@ -113,26 +113,26 @@ impl Services {
         Ok(ids)
     }
 
-    async fn room(&self, shape: &Shape, users: &[Caller], room: usize) -> Result<RoomId> {
-        let direct = shape.members == 2;
-        let usernames = (1..shape.members).map(|place| Ok(user(users, shape.member(room, place))?.1.username.clone()));
+    async fn room(&self, plan: &SeedPlan, users: &[Caller], room: usize) -> Result<RoomId> {
+        let direct = plan.members == 2;
+        let usernames = (1..plan.members).map(|place| Ok(user(users, plan.member(room, place))?.1.username.clone()));
         let call = CreateRoom {
             usernames: usernames.collect::<Result<_>>()?,
             name: (!direct).then(|| format!("room {room}").try_into()).transpose().map_err(|why: String| anyhow!(why))?,
             kind: Some(if direct { RoomKind::Direct } else { RoomKind::Group }),
             nonce: None,
         };
-        let answer = self.ask(user(users, shape.member(room, 0))?.0, call).await?;
+        let answer = self.ask(user(users, plan.member(room, 0))?.0, call).await?;
         if !answer.created {
             bail!("room {room} was there before");
         }
         Ok(answer.room.id)
     }
 
-    async fn message(&self, shape: &Shape, users: &[Caller], ids: &[RoomId], room: usize, seq: usize) -> Result<()> {
-        let body = shape.body(room, seq).try_into().map_err(|why: String| anyhow!(why))?;
+    async fn message(&self, plan: &SeedPlan, users: &[Caller], ids: &[RoomId], room: usize, seq: usize) -> Result<()> {
+        let body = plan.body(room, seq).try_into().map_err(|why: String| anyhow!(why))?;
         let call = Send { room: *ids.get(room).context("a room beyond the plan")?, body, nonce: None };
-        let sent = self.ask(user(users, shape.sender(room, seq))?.0, call).await?;
+        let sent = self.ask(user(users, plan.sender(room, seq))?.0, call).await?;
         // The plan tells who said what by the seq, so messages of one room must not overtake one another here.
         if sent.message.seq != i64::try_from(seq)? {
             bail!("message {seq} of room {room} became number {}", sent.message.seq);

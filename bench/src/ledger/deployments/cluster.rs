@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
+use super::deployment::Deployment;
 use super::instance::Instance;
-use super::scene::Scene;
-use crate::ledger::notes::Teller;
+use crate::ledger::fault_events::FaultReporter;
 use crate::ledger::plan::{Fault, Kind, Service};
 use crate::ledger::proxy::{Proxy, Routes};
 use crate::target::{Launch, Nats, Postgres, Target, free_port};
@@ -79,7 +79,7 @@ fn taken<T>(server: &Mutex<T>) -> MutexGuard<'_, T> {
     server.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Scene for Cluster {
+impl Deployment for Cluster {
     fn proxy(&self) -> &Proxy {
         &self.proxy
     }
@@ -88,7 +88,7 @@ impl Scene for Cluster {
         self.log.clone()
     }
 
-    fn carry_out(&self, fault: &Fault, told: &Teller<'_>) -> Result<()> {
+    fn carry_out(&self, fault: &Fault, told: &FaultReporter<'_>) -> Result<()> {
         let lasts = fault.lasts;
         match fault.kind {
             Kind::KillOf(service) => return self.of(service, fault.which)?.kill(lasts, told),

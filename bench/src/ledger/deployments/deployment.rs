@@ -1,14 +1,14 @@
-//! What every shape can do.
+//! What every topology can do.
 
 use anyhow::Result;
 
-use crate::ledger::notes::Teller;
+use crate::ledger::fault_events::FaultReporter;
 use crate::ledger::plan::Fault;
 use crate::ledger::proxy::Proxy;
 use crate::target::Target;
 
-/// One shape.
-pub trait Scene: Send + Sync + 'static {
+/// One topology.
+pub trait Deployment: Send + Sync + 'static {
     /// The way of the clients to it.
     fn proxy(&self) -> &Proxy;
 
@@ -27,7 +27,7 @@ pub trait Scene: Send + Sync + 'static {
     ///
     /// # Errors
     /// It could not be done, something does not start any more.
-    fn carry_out(&self, fault: &Fault, told: &Teller<'_>) -> Result<()>;
+    fn carry_out(&self, fault: &Fault, told: &FaultReporter<'_>) -> Result<()>;
 
     /// Stops everything and has `guild check` look at the database: whether all promises are kept, and what it printed.
     ///

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::ledger::notes::Teller;
+use crate::ledger::fault_events::FaultReporter;
 use crate::target::{Launch, Server};
 
 /// A process that is killed, started again and stopped for a while.
@@ -48,7 +48,7 @@ impl Instance {
     ///
     /// # Errors
     /// The kernel refuses; it does not start again.
-    pub fn kill(&self, away: Duration, told: &Teller<'_>) -> Result<()> {
+    pub fn kill(&self, away: Duration, told: &FaultReporter<'_>) -> Result<()> {
         let mut server = self.server();
         *self.pid() = None;
         server.kill().context("the server cannot be killed")?;

@@ -1,10 +1,10 @@
-//! What faults are done to: a shape of the service, with the way to it and everything that can fail about it.
+//! What faults are done to: a topology of the service, with the way to it and everything that can fail about it.
 
-mod alone;
 mod cluster;
+mod deployment;
 mod instance;
-mod scene;
+mod single;
 
-pub use alone::Alone;
 pub use cluster::Cluster;
-pub use scene::Scene;
+pub use deployment::Deployment;
+pub use single::Single;

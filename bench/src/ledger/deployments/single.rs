@@ -6,16 +6,16 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use rusqlite::{Connection, OpenFlags};
 
+use super::deployment::Deployment;
 use super::instance::Instance;
-use super::scene::Scene;
 use crate::ledger::disk::{Disk, Failure};
-use crate::ledger::notes::Teller;
+use crate::ledger::fault_events::FaultReporter;
 use crate::ledger::plan::{Fault, Kind};
 use crate::ledger::proxy::{Proxy, Routes};
 use crate::target::{Launch, Target};
 
 /// The process, its disk, and the proxy before it.
-pub struct Alone {
+pub struct Single {
     server: Instance,
     proxy: Proxy,
     disk: Disk,
@@ -26,7 +26,7 @@ pub struct Alone {
 /// Another process that wants the lock waits as long as this for it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
-impl Alone {
+impl Single {
     /// Starts it on a disk that can be told to fail.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Alone {
     }
 }
 
-impl Scene for Alone {
+impl Deployment for Single {
     fn proxy(&self) -> &Proxy {
         &self.proxy
     }
@@ -73,7 +73,7 @@ impl Scene for Alone {
         Ok(())
     }
 
-    fn carry_out(&self, fault: &Fault, told: &Teller<'_>) -> Result<()> {
+    fn carry_out(&self, fault: &Fault, told: &FaultReporter<'_>) -> Result<()> {
         let outcome = match fault.kind {
             Kind::Kill => return self.server.kill(fault.lasts, told),
             Kind::Stop => self.server.pause(fault.lasts),

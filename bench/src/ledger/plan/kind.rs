@@ -58,7 +58,7 @@ impl Service {
     }
 }
 
-/// What is drawn from for one shape of the service.
+/// What is drawn from for one topology of the service.
 #[derive(Clone, Copy, Debug)]
 pub struct Menu {
     /// The kinds that occur, in the order of the table.
@@ -70,7 +70,7 @@ pub struct Menu {
 }
 
 /// One process on SQLite.
-pub const ALONE: Menu = Menu {
+pub const SINGLE: Menu = Menu {
     kinds: &[Kind::Kill, Kind::Stop, Kind::Cut, Kind::Stall, Kind::Full, Kind::SyncFails, Kind::Lock],
     // A transaction whose sync failed is still in the write-ahead log when the server is killed; a stopped server dies stopped; one that
     // starts finds its disk full or its file locked; clients that are coming back are cut, or their server is killed, once more.

@@ -4,7 +4,7 @@ mod kind;
 
 use std::time::Duration;
 
-pub use kind::{ALONE, CLUSTER, Kind, Menu, Service};
+pub use kind::{CLUSTER, Kind, Menu, SINGLE, Service};
 
 use crate::random::Random;
 
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     const EVERY: Duration = Duration::from_secs(3);
-    const MENUS: [Menu; 2] = [ALONE, CLUSTER];
+    const MENUS: [Menu; 2] = [SINGLE, CLUSTER];
 
     fn of(faults: &[Fault], kind: Kind) -> usize {
         faults.iter().filter(|fault| fault.kind == kind).count()
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_plan_by_seconds_is_about_as_long() {
         for seed in 0..50 {
-            let seconds = length(&plan(seed, EVERY, Until::Seconds(60), &ALONE)).as_secs();
+            let seconds = length(&plan(seed, EVERY, Until::Seconds(60), &SINGLE)).as_secs();
             assert!((60..75).contains(&seconds), "{seed}: {seconds}");
         }
     }

@@ -3,7 +3,7 @@
 use super::{Asked, Audience, STAMP};
 use crate::json::{number_after, text_after};
 use crate::net::{Heard, Hears, Net};
-use crate::received::Place;
+use crate::received::Arrival;
 use crate::target::Dialect;
 use crate::virtual_users::Step;
 
@@ -77,7 +77,7 @@ impl Audience {
             self.problem = Some(format!("a message that this program did not send: {event}"));
             return;
         };
-        if received.take(seq) != Place::Again {
+        if received.take(seq) != Arrival::Again {
             self.counts.once += 1;
             self.counts.replayed += u64::from(!there);
         }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::report::{Cell, Table, charted, column};
 use crate::scenario::{Found, Needs, Scenario};
 use crate::scenarios::traffic::Outcome;
-use crate::seed::{Seeded, Shape, seeded};
+use crate::seed::{SeedPlan, Seeded, seeded};
 use crate::setup::Setup;
 use visit::{Cast, Visit, visit};
 
@@ -98,10 +98,10 @@ impl Scenario for Rooms {
     }
 
     fn run(&self, setup: &Setup) -> Result<Found> {
-        let database = |rooms| seeded(Shape::new(rooms, 2, self.messages, None, 100)?, self.fresh);
+        let database = |rooms| seeded(SeedPlan::new(rooms, 2, self.messages, None, 100)?, self.fresh);
         let (small, large) = (database(self.small)?, database(self.large)?);
         let copies = [small.copy()?, large.copy()?];
-        let cast = Cast::of(&small.shape, &large.shape, self.course.connects, self.talking);
+        let cast = Cast::of(&small.plan, &large.plan, self.course.connects, self.talking);
         let mut visits: [Vec<Visit>; 2] = [Vec::new(), Vec::new()];
         for _ in 0..self.times {
             for ((seeded, copy), visits) in [&small, &large].into_iter().zip(&copies).zip(&mut visits) {
@@ -130,7 +130,7 @@ fn each<'a>(both: impl Iterator<Item = (&'a Seeded, &'a Vec<Visit>)> + Clone) ->
     let times = both.clone().map(|(_, visits)| visits.len()).min().unwrap_or(0);
     for time in 0..times {
         for (seeded, visit) in both.clone().filter_map(|(seeded, visits)| Some((seeded, visits.get(time)?))) {
-            let mut row: Vec<Cell> = vec![seeded.shape.rooms.into()];
+            let mut row: Vec<Cell> = vec![seeded.plan.rooms.into()];
             row.extend(MEASURES.iter().map(|measure| Cell::maybe((measure.of)(visit))));
             let (one, other) = (&visit.paced, &visit.closed);
             row.extend(
@@ -156,7 +156,7 @@ fn beside(databases: [&Seeded; 2], visits: &[Vec<Visit>; 2], cast: &Cast, rooms:
         column("within", "within"),
     ];
     let [small, large] = databases;
-    let title = format!("{} rooms beside {}", Cell::from(large.shape.rooms).shown(), Cell::from(small.shape.rooms).shown());
+    let title = format!("{} rooms beside {}", Cell::from(large.plan.rooms).shown(), Cell::from(small.plan.rooms).shown());
     let mut table = Table::new(title, &columns);
     let [few, many] = visits;
     for measure in &MEASURES {

@@ -27,7 +27,7 @@ const BODY: usize = 100;
 pub struct Talked {
     /// Its id.
     pub id: String,
-    /// Both members, by their place in the virtual_users.
+    /// Both members, by their number.
     pub members: [usize; 2],
     sent: u64,
     /// The newest `seq` that each has received, once there is one.

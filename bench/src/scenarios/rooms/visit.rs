@@ -8,7 +8,7 @@ use super::talk::Talk;
 use crate::latency::Latency;
 use crate::net::Net;
 use crate::scenarios::traffic::{Outcome, Pace};
-use crate::seed::{Copy, Seeded, Shape};
+use crate::seed::{Copy, SeedPlan, Seeded};
 use crate::setup::Setup;
 use crate::target::{Server, Usage};
 use crate::virtual_users::VirtualUsers;
@@ -25,14 +25,14 @@ const DISTANCES: usize = 10;
 pub struct Cast {
     /// How many users.
     pub users: usize,
-    /// User and distance of each room, see [`Shape::pair`].
+    /// User and distance of each room, see [`SeedPlan::pair`].
     pub pairs: Vec<(usize, usize)>,
 }
 
 impl Cast {
     /// Up to so many users whom both databases have, and up to so many of the rooms that they share among themselves. So the same clients
     /// talk alike in both, and only what lies around them differs. (Near numbers are far apart in the database.)
-    pub fn of(small: &Shape, large: &Shape, users: usize, rooms: usize) -> Self {
+    pub fn of(small: &SeedPlan, large: &SeedPlan, users: usize, rooms: usize) -> Self {
         // As many again remain outside in the smaller one, so that nobody has more partners online there.
         let users = users.min(small.users.min(large.users).saturating_sub(DISTANCES)).max(2);
         let shared = |user: usize, distance: usize| {
@@ -92,7 +92,7 @@ pub fn visit(setup: &Setup, course: Course, seeded: &Seeded, copy: &Copy, cast: 
     let at_start = used()?;
 
     let mut net = Net::new(target.addr)?;
-    let mut virtual_users = VirtualUsers::new(&target, (0..cast.users).map(Shape::username), AT_ONCE);
+    let mut virtual_users = VirtualUsers::new(&target, (0..cast.users).map(SeedPlan::username), AT_ONCE);
     let rounds = course.connects.div_ceil(cast.users).max(1);
     let mut first = Latency::default();
     for round in 0..rounds {
@@ -111,7 +111,7 @@ pub fn visit(setup: &Setup, course: Course, seeded: &Seeded, copy: &Copy, cast: 
     let cpu_per_connect = (connected.cpu - at_start.cpu) / (rounds * cast.users) as f64;
 
     let rooms = cast.pairs.iter().filter_map(|(user, distance)| {
-        let id = seeded.rooms.get(seeded.shape.pair(*user, *distance)?)?;
+        let id = seeded.rooms.get(seeded.plan.pair(*user, *distance)?)?;
         Some((id.to_string(), [*user, user + distance]))
     });
     let mut talk = Talk::new(virtual_users, rooms);
@@ -129,19 +129,19 @@ mod tests {
 
     #[test]
     fn both_databases_have_every_room_of_the_cast() {
-        let shape = |rooms| Shape::new(rooms, 2, 3, None, 100).unwrap();
+        let plan = |rooms| SeedPlan::new(rooms, 2, 3, None, 100).unwrap();
         for (small, large, users, rooms) in [(20, 200, 10, 1_000), (1_000, 1_000_000, 500, 1_000), (1_000, 50_000, 30, 50)] {
-            let (small, large) = (shape(small), shape(large));
+            let (small, large) = (plan(small), plan(large));
             let cast = Cast::of(&small, &large, users, rooms);
             assert!(!cast.pairs.is_empty() && cast.pairs.len() <= rooms && cast.users <= users, "{cast:?}");
-            for shape in [small, large] {
+            for plan in [small, large] {
                 for (user, distance) in &cast.pairs {
-                    let room = shape.pair(*user, *distance).unwrap();
-                    assert_eq!([shape.member(room, 0), shape.member(room, 1)], [*user, user + distance]);
+                    let room = plan.pair(*user, *distance).unwrap();
+                    assert_eq!([plan.member(room, 0), plan.member(room, 1)], [*user, user + distance]);
                     assert!(user + distance < cast.users);
                 }
             }
         }
-        assert_eq!(Cast::of(&shape(1_000), &shape(1_000_000), 500, 1_000).users, 90);
+        assert_eq!(Cast::of(&plan(1_000), &plan(1_000_000), 500, 1_000).users, 90);
     }
 }

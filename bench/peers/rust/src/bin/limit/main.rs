@@ -10,6 +10,7 @@
 
 mod connection;
 mod hub;
+mod reading;
 mod ws;
 
 use std::{error::Error, rc::Rc, time::Duration};
@@ -60,7 +61,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
                     let (reader, writer) = stream.into_split();
                     let connection = Connection::new(hub.number(), writer);
                     // A client that breaks off is nothing to tell anybody.
-                    let _ = connection.clone().serve(reader, &hub).await;
+                    let _ = reading::serve(&connection, reader, &hub).await;
                     hub.closed(&connection);
                 });
             }
