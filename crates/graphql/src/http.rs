@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use crate::socket::{self, Sockets};
 use crate::{page, schema::sdl};
 use axum::extract::{FromRef, FromRequestParts, Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use bus::Bus;
 use contract::{Caller, Clock};
