@@ -1,4 +1,4 @@
-//! `authenticate` by a user who is authenticated already: from then on the socket lives by the newer token. It has to be the same user's.
+//! `authenticate` by a user who is authenticated already: from then on the socket depends on the newer token, which must be the same user's.
 
 use crate::cut::cut_unserved;
 use crate::event::Event;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 ///
 /// (There is one corner, told as [`Error::Busy`]. On PostgreSQL, if the line breaks while the commit is on its way, nobody
 /// can know. On SQLite, if the sync at the commit's end fails, the transaction is undone, but stands in the log's file
-/// until the next one takes its place there: a crash before that brings it back. So whoever tries again must be
+/// until the next one takes its place there: a crash before that brings it back. So a retry must be
 /// protected by a key of its own, as messages are by their nonce.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {

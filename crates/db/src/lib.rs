@@ -12,8 +12,8 @@
 //! - `ON CONFLICT` and `RETURNING` are fine; `CASE` for booleans; no `NUMERIC` out of `SUM` (cast it to `BIGINT`);
 //! - PostgreSQL's text columns are `COLLATE "C"`, so that both engines order alike; text never holds a NUL;
 //! - **after an error a transaction can only fail**, as PostgreSQL has it: every later statement and the commit answer
-//!   that first error, even if the work returned `Ok`. Whoever expects a row to exist already says
-//!   `ON CONFLICT DO NOTHING` and looks at the count, or takes [`Error::Conflict`] from [`Db::write`] itself.
+//!   that first error, even if the work returned `Ok`. A statement whose row may exist already says
+//!   `ON CONFLICT DO NOTHING` and looks at the count, or the caller takes [`Error::Conflict`] from [`Db::write`] itself.
 
 mod access;
 mod coalescer;

@@ -39,7 +39,7 @@ impl Default for RequestDeadlines {
     }
 }
 
-/// Which requests of a connection are being answered. Whoever answers them tells the stream by it.
+/// Which requests of a connection are being answered. The HTTP server tells the stream by it.
 #[derive(Clone, Debug, Default)]
 pub struct RequestTracker(Arc<Progress>);
 

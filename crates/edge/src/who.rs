@@ -9,28 +9,28 @@ use contract::{Caller, Refusal, UserCaller};
 use http::{HeaderMap, header, request::Parts};
 use std::sync::Arc;
 
-/// Whoever calls a verb that reads a bounded amount.
+/// The caller of a verb that reads a bounded amount.
 #[derive(Clone, Debug)]
 pub struct Reads(pub Caller);
 
-/// Whoever calls a verb that writes something durable.
+/// The caller of a verb that writes something durable.
 #[derive(Clone, Debug)]
 pub struct Changes(pub Caller);
 
-/// Whoever calls a verb that may look at much; the handler says how much it was ([`Paid::looked_at`]).
+/// The caller of a verb that may look at much; the handler says how much it was ([`Paid::looked_at`]).
 #[derive(Debug)]
 pub struct Looks(pub Caller, pub Paid);
 
-/// Whoever sends a message; the handler says whether it counted elsewhere ([`Paid::counted`]).
+/// The caller who sends a message; the handler says whether it counted elsewhere ([`Paid::counted`]).
 #[derive(Debug)]
 pub struct Sends(pub Caller, pub Paid);
 
-/// Whoever changes a password by showing the present one: a change, and one of the few passwords a minute that a user may try. The handler
-/// takes a turn ([`PasswordTry::turn`]) and keeps it until the password is checked.
+/// The caller who changes a password by showing the present one: a change, and one of the few passwords a minute that a user may try. The
+/// handler takes a turn ([`PasswordTry::turn`]) and keeps it until the password is checked.
 #[derive(Debug)]
 pub struct Passwords(pub Caller, pub PasswordTry);
 
-/// An address that logs in. It is nobody yet. The handler takes a turn as for [`Passwords`].
+/// An address that logs in; it is no user yet. The handler takes a turn as for [`Passwords`].
 #[derive(Debug)]
 pub struct Logins(pub PasswordTry);
 
@@ -102,7 +102,7 @@ where
     }
 }
 
-/// The token that a request shows, whoever's it is.
+/// The token that a request shows, valid or not.
 #[derive(Clone)]
 pub struct Token(pub String);
 

@@ -19,10 +19,10 @@ use utoipa_axum::router::OpenApiRouter;
 use vital::Vital;
 
 use crate::http::{Program, with_own_routes};
-use crate::serve::StartError;
 use crate::settings::{Run, Settings};
+use crate::start_error::StartError;
 
-/// The schemas of everything that keeps something, for whoever opens the whole database.
+/// The schemas of all services, for the tools that open the whole database.
 pub const MIGRATIONS: [Migrations; 2] = [users::MIGRATIONS, messages::MIGRATIONS];
 
 /// The services at work, and what they answer over HTTP.

@@ -4,15 +4,16 @@
 //! It may not know how a user, a room or a message works: what a request means is decided in `users`, `messages` and `chat`, and
 //! nothing here reads or writes a table.
 //!
-//! Reading order: [`run`] (from arguments to exit code), [`cli`] (how it is said), [`settings`] (what can be set), [`assemble`] (what is
-//! built of it), [`serve`] (from a server's start to its end), [`listen`] (its connections), [`vitals`] (what must not end before it),
-//! [`shutdown`] (who ends it); [`http`] is what
-//! the program itself answers: probes, metrics, documents and pages; [`commands`] is everything that is not a server.
+//! Reading order: [`run`] (from arguments to exit code), [`cli`] (the arguments), [`settings`] (what can be set), [`assemble`] (the services
+//! that run here), [`serve`] (a server from its start to its end), [`listen`] (its connections), [`vitals`] (the tasks that must not end
+//! before it), [`shutdown`] (the signals that end it). [`http`] is what the program itself answers: probes, metrics, documents and pages;
+//! [`commands`] is everything that is not a server.
 
 pub mod assemble;
 pub mod cli;
 pub mod commands;
 pub mod exit;
+pub mod failure;
 pub mod http;
 pub mod listen;
 pub mod logging;
@@ -21,4 +22,5 @@ pub mod run;
 pub mod serve;
 pub mod settings;
 pub mod shutdown;
+pub mod start_error;
 pub mod vitals;

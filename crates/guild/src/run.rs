@@ -1,49 +1,14 @@
 //! The program from its arguments to its exit code.
 
 use std::ffi::OsString;
-use std::fmt::Display;
 use std::process::ExitCode;
 
 use crate::cli::{self, Action};
-use crate::serve::{self, StartError};
-use crate::settings::{Layered, Log, Problems, Settings, Sources, layer};
+use crate::failure::Failure;
+use crate::serve;
+use crate::settings::{Layered, Log, Settings, Sources, layer};
 use crate::shutdown::Signals;
 use crate::{commands, exit, logging};
-
-/// Why a command did not do what it was told: a line for the operator, and the exit code.
-#[derive(Debug)]
-pub struct Failure {
-    text: String,
-    code: u8,
-}
-
-impl Failure {
-    /// It could not.
-    pub fn new(text: impl Display) -> Self {
-        Self { text: text.to_string(), code: exit::FAILED }
-    }
-
-    /// It was told something that cannot be.
-    pub fn wrong(text: impl Display) -> Self {
-        Self { text: text.to_string(), code: exit::WRONG }
-    }
-}
-
-impl From<Problems> for Failure {
-    fn from(problems: Problems) -> Self {
-        Self::wrong(format!("the settings are wrong, and nothing was started:\n{problems}"))
-    }
-}
-
-impl From<StartError> for Failure {
-    fn from(error: StartError) -> Self {
-        match error {
-            StartError::Service(error) => Self::wrong(error),
-            StartError::Nats(error) => Self::wrong(error),
-            other => Self::new(other),
-        }
-    }
-}
 
 /// Does what the command line says.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Vec<(String, String)>) -> ExitCode {
@@ -97,7 +62,7 @@ fn on_a_runtime(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, F
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start its threads: {error}")))?;
     let done = runtime.block_on(work);
-    // A hash that is still being computed is waited for by nobody.
+    // Nobody waits for a password hash that is still being computed.
     runtime.shutdown_background();
     done
 }

@@ -1,14 +1,10 @@
 //! A server from its start to its end. The program and the tests start it through the same function.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bus::CannotConnect;
-use db::OpenError;
 use tokio::net::{TcpListener, TcpSocket};
-use users::CannotStart;
 use vital::{Lost, Vital};
 
 use crate::assemble::{Assembled, assemble};
@@ -16,6 +12,7 @@ use crate::listen::{Listening, listen};
 use crate::metering;
 use crate::settings::Settings;
 use crate::shutdown::{Asked, Signals};
+use crate::start_error::StartError;
 use crate::{exit, vitals};
 
 /// How long events that had begun may take to be answered.
@@ -36,59 +33,7 @@ pub struct Server {
     assembled: Assembled,
 }
 
-/// Why a server did not start: one line for an operator.
-#[derive(Debug)]
-pub enum StartError {
-    /// The database cannot be used.
-    Database(OpenError),
-    /// NATS cannot even be looked for.
-    Nats(CannotConnect),
-    /// A service refuses its settings, or this database with them.
-    Service(CannotStart),
-    /// The log is of a newer version than this program.
-    Log(messages::CannotServe),
-    /// Nothing can listen there.
-    Listen(SocketAddr, std::io::Error),
-    /// Numbers cannot be counted.
-    Metrics(String),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Database(error) => error.fmt(f),
-            StartError::Nats(error) => error.fmt(f),
-            StartError::Service(error) => error.fmt(f),
-            StartError::Log(error) => error.fmt(f),
-            StartError::Listen(address, error) => {
-                write!(f, "cannot listen on {address} ({error}): is another server there? listen says where this one should")
-            }
-            StartError::Metrics(why) => write!(f, "the metrics cannot be started: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl From<OpenError> for StartError {
-    fn from(error: OpenError) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<CannotConnect> for StartError {
-    fn from(error: CannotConnect) -> Self {
-        Self::Nats(error)
-    }
-}
-
-impl From<CannotStart> for StartError {
-    fn from(error: CannotStart) -> Self {
-        Self::Service(error)
-    }
-}
-
-/// A listener whose queue has room for a storm: all clients of a server that was away connect at once, and whoever finds no room tries
+/// A listener whose queue has room for a storm: all clients of a server that was away connect at once, and a client that finds no room tries
 /// again only a second later. The system may allow fewer (Linux: `net.core.somaxconn`, 4,096).
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     const WAITING: u32 = 16_384;
@@ -132,7 +77,7 @@ pub async fn start(settings: &Settings) -> Result<Server, StartError> {
 }
 
 impl Server {
-    /// What the server cannot do without, where it runs beside the services: whoever loses such a task here ends the server.
+    /// The tasks of the program itself that the server cannot do without: when one of them ends, so does the server.
     pub fn vital(&self) -> &Vital {
         &self.assembled.own
     }
@@ -148,8 +93,8 @@ impl Server {
         });
     }
 
-    /// Serves until a signal asks for an end, or a task is lost that must live; stops, and answers the exit code. `drain` is the time over
-    /// which clients are sent away. A lost task's server sends them away at once: it cannot serve them any more.
+    /// Serves until a signal asks it to stop, or a vital task is lost; stops, and answers the exit code. `drain` is the time over which clients
+    /// are sent away. After a lost task they are sent away at once, because the server cannot serve them any more.
     pub async fn serve(self, mut signals: Signals, drain: Duration) -> u8 {
         let told_to_stop = async {
             loop {
@@ -172,7 +117,7 @@ impl Server {
         }
     }
 
-    /// Stops: sends the clients away in their turns, and does what [`Self::stop_at_once`] does. Answers the exit code: a task may be lost
+    /// Stops: sends the clients away one after the other, then stops as [`Self::stop_at_once`] does. Answers the exit code: a task may be lost
     /// while clients wait for their turn.
     pub async fn stop(self) -> u8 {
         self.assembled.stopping.store(true, Ordering::Relaxed);
@@ -204,7 +149,7 @@ impl Server {
         let Assembled { stopping, bus, chat, graphql, messages, db, tasks, .. } = self.assembled;
         stopping.store(true, Ordering::Relaxed);
         self.listening.stop_accepting();
-        // What others ask from here on goes to those who stay.
+        // Calls of other processes go elsewhere from here on.
         bus.stop_taking().await;
         if let Some(chat) = &chat {
             in_time(EVENTS, chat.drain(), "some events were not answered in time; their clients send them again").await;

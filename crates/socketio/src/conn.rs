@@ -41,7 +41,7 @@ const CLOSED: u8 = 2;
 /// Why a packet was not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendError {
-    /// The client is too far behind, in packets or in bytes. It misses this packet, so whoever promises completeness must
+    /// The client is too far behind, in packets or in bytes. It misses this packet, so a server that promises completeness must
     /// [`abort`](Conn::abort) it.
     Full,
     /// The connection is over, or [`Handler::connect`](crate::Handler::connect) has not answered yet.
@@ -181,8 +181,8 @@ impl Conn {
         }
     }
 
-    /// Waits until the connection is over, whichever side ended it. Whoever does something for a connection that takes long should stop
-    /// then, so that nothing of it outlives the connection.
+    /// Waits until the connection is over, whichever side ended it. Long work for a connection should stop then, so that nothing of it outlives
+    /// the connection.
     pub async fn over(&self) {
         loop {
             let mut moved = pin!(self.link.backpressure.moved());

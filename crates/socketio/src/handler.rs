@@ -1,13 +1,13 @@
 //! What the user of this crate writes, and what it is given.
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 use axum::response::Response;
 use futures_util::future::BoxFuture;
 use http::request::Parts;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
-use crate::Conn;
+use crate::{Conn, Incoming, TransportGuard};
 
 /// What a server does with its connections.
 ///
@@ -43,26 +43,6 @@ pub trait Handler: Send + Sync + 'static {
     /// `slow client`, `connect timeout`, `protocol error`, `payload too large`), or what was given to [`Conn::close`].
     fn disconnected(&self, conn: &Arc<Conn>, reason: &'static str);
 }
-
-/// What [`Handler::open`] gives for a transport; dropped when the transport has ended.
-pub type TransportGuard = Box<dyn Any + Send + Sync>;
-
-/// An event that a client sent.
-#[derive(Debug)]
-pub struct Incoming {
-    /// The event's name; never one of the six that Socket.IO reserves (`connect`, `disconnect`, …).
-    pub name: String,
-    /// The arguments after the name, each as JSON text that is well formed but otherwise unchecked; at most 255.
-    pub args: Vec<Box<RawValue>>,
-    /// Given if the client waits for an acknowledgement: hand it to [`Conn::ack`].
-    pub ack: Option<Ack>,
-    /// Whether the event had binary attachments. They have been thrown away, and placeholders stand for them in `args`.
-    pub binary: bool,
-}
-
-/// The right to acknowledge one event, once.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Ack(pub(crate) u64);
 
 /// Why a client is not connected: what its `connect_error` gets.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,7 @@
 //! an acknowledgement and never sends binary. Nothing that a client sends reaches another connection or panics.
 //!
 //! Read [`Handler`] for what a user of this crate writes, [`Server`] for how it is mounted, [`Conn`] for what can be done with a
-//! connection. The packets are in `packet.rs`, the life of a connection in `reader.rs`, how far a client is behind in `backpressure.rs`.
+//! connection. The packets are in `packet.rs`, the life of a connection in `protocol.rs`, how far a client is behind in `backpressure.rs`.
 
 mod backpressure;
 mod config;
@@ -18,8 +18,10 @@ mod deadlines;
 mod frame;
 mod handler;
 mod http;
+mod incoming;
 mod link;
 mod packet;
+mod protocol;
 mod reader;
 mod server;
 mod slow_client;
@@ -29,5 +31,7 @@ pub use config::Config;
 pub use conn::{Conn, SendError};
 pub use frame::Frame;
 pub use futures_util::future::BoxFuture;
-pub use handler::{Ack, ConnectError, Handler, Incoming, TransportGuard};
+pub use handler::{ConnectError, Handler};
+pub use incoming::{Ack, Incoming};
+pub use link::TransportGuard;
 pub use server::Server;

@@ -1,6 +1,7 @@
 //! One engine connection, whatever its transport: what its reader, its writer, the sweep and its [`Conn`](crate::Conn)s share.
 
 use std::{
+    any::Any,
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
@@ -12,7 +13,10 @@ use std::{
 use engineioxide::{DisconnectReason, Socket, Str, TransportType};
 use tokio::{runtime::Handle, sync::mpsc::error::TrySendError, time::Instant};
 
-use crate::{Config, SendError, TransportGuard, backpressure::Backpressure, reader::Reader, slow_client::SlowClientDetector};
+use crate::{Config, SendError, backpressure::Backpressure, reader::Reader, slow_client::SlowClientDetector};
+
+/// What [`Handler::open`](crate::Handler::open) gives for a transport; dropped when the transport has ended.
+pub type TransportGuard = Box<dyn Any + Send + Sync>;
 
 /// The engine's own connection, which carries ours.
 pub(crate) type EngineSocket = Socket<LinkCell>;

@@ -1,10 +1,10 @@
 //! `Authenticate`: finds the user of a token. Every REST call and every socket asks, so valid sessions are cached.
 
 use crate::jwt::Jwt;
-use crate::service::Known;
+use crate::service::{Known, Users};
+use crate::settings::Mode;
 use crate::store::{Credential, Identity, NewUser};
 use crate::token::{self, Hash};
-use crate::{Mode, Users};
 use contract::calls::users::{Authenticate, Session};
 use contract::{Answer, Caller, Code, Refusal, TokenId, User};
 
@@ -69,7 +69,7 @@ impl Users {
             tracing::info!(user = %user.username, id = %user.id, "a user of the host application was seen for the first time");
             return Ok(user);
         }
-        // Either the username is taken, or the same user came in twice at once.
+        // Either the username is taken, or two calls created the same user at once.
         match self.lookups.ask(Credential::Foreign { token, origin }).await? {
             Identity::LoggedOut => Err(not_valid()),
             Identity::Account(account) if account.disabled => Err(not_valid()),

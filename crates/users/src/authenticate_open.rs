@@ -1,8 +1,10 @@
 //! `AuthenticateOpen`: a username alone, in `open` mode. The session has no token, so it gets a random name.
 
 use crate::authenticate::not_valid;
+use crate::service::Users;
+use crate::settings::Mode;
 use crate::store::{Credential, Identity, NewUser};
-use crate::{Mode, Users, token};
+use crate::token;
 use contract::calls::users::{AuthenticateOpen, Session};
 use contract::{Answer, Caller, Code, Refusal, User};
 

@@ -1,7 +1,7 @@
 //! `ChangePassword`: with the current one; all other tokens of the user are revoked.
 
-use crate::Users;
 use crate::log_in::invalid_credentials;
+use crate::service::Users;
 use contract::calls::users::ChangePassword;
 use contract::hint::Revoked;
 use contract::{Answer, Caller, Refusal};
@@ -16,7 +16,7 @@ impl Answer<ChangePassword> for Users {
         }
         let new = self.hashing.hash(call.new_password.into()).await?;
         if !self.store.set_password(user.id, Some(stored), new, Some(user.token)).await? {
-            // It was changed by somebody else in the meantime.
+            // Another call has changed it in the meantime.
             return Err(wrong_password());
         }
         self.forget_user(user.id, Some(user.token));

@@ -1,5 +1,5 @@
-//! What `guild copy` takes to another database: accounts, tokens, and the tokens of a host application that were logged out. Who is
-//! online is not taken: a gateway says it again.
+//! What `guild copy` takes to another database: accounts, tokens, and logged-out tokens of a host application. Presence is not copied: gateways
+//! report it again.
 
 use db::copy::{Column, Copy, CopyError, Table};
 

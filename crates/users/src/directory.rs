@@ -1,7 +1,7 @@
 //! `GetUser`, `GetUsers` and `ListUsers`: the directory, open to all who are logged in.
 
-use crate::service::after;
-use crate::{Users, lookup};
+use crate::lookup;
+use crate::service::{Users, after};
 use contract::calls::users::{GetUser, GetUsers, ListUsers};
 use contract::{Answer, Caller, Page, Refusal, User};
 

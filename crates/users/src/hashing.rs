@@ -61,7 +61,7 @@ impl Hashing {
         self.run(move || hash(&argon2, &password)).await?.map_err(|e| edge::incident(&e))
     }
 
-    /// Whether the password is the one that was stored so.
+    /// Whether the password is the stored one.
     ///
     /// # Errors
     /// `busy` when too many wait already; `internal` where what is stored cannot be read.
@@ -74,7 +74,7 @@ impl Hashing {
         self.run(work).await?.map_err(|e| edge::incident(&e))
     }
 
-    /// Takes as long as [`Self::matches`], so that nobody can tell by the time who exists.
+    /// Takes as long as [`Self::matches`], so that the time does not reveal whether a user exists.
     pub(crate) async fn pretend(&self, password: String) -> Result<(), Refusal> {
         self.hash(password).await.map(|_| ())
     }
@@ -82,7 +82,7 @@ impl Hashing {
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
         let (answer, answered) = oneshot::channel();
         let work = move || {
-            // Who has hung up needs no answer.
+            // Skipped if the caller has hung up.
             if !answer.is_closed() {
                 let _ = answer.send(work());
             }
@@ -131,7 +131,7 @@ fn work_off(waiting: &Waiting) {
         match queue.work.pop_front() {
             Some(work) => {
                 drop(queue);
-                // Whoever waits for it hears that it failed; the thread goes on for the others.
+                // The caller gets an error; the thread goes on.
                 if catch_unwind(AssertUnwindSafe(work)).is_err() {
                     tracing::error!("a password could not be hashed because of a panic");
                 }

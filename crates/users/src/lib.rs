@@ -4,8 +4,8 @@
 //! [`admin`] is what `guild user …` does. What is stored is in `store/`; passwords are hashed in `hashing`; tokens of a host
 //! application are read in `jwt/`, whose keys may come from an address that is fetched.
 //!
-//! It may know contract, the bus, edge and db. It may not know what a room or a message is: whoever asks for a user's rooms is sent
-//! on to the messages service by a call. Authorization is decided here, in the calls, not in the edge.
+//! It may know contract, the bus, edge and db. It may not know what a room or a message is: a request for a user's rooms is
+//! passed on to the messages service by a call. Authorization is decided here, in the calls, not in the edge.
 //!
 //! Start it so: [`Users::new`], [`Users::start_check`], [`Users::serve`], [`Users::start`].
 
@@ -24,11 +24,13 @@ mod log_out;
 mod lookup;
 mod online;
 mod presence;
+mod presence_writer;
 mod profile;
 mod service;
 mod settings;
 mod store;
 mod sweep;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -1,8 +1,9 @@
-//! `Login`: a username and a password, or in `open` mode a username, for a token. Who does not exist yet is created.
+//! `Login`: a username and a password, or in `open` mode a username, for a token. A new user is created.
 
+use crate::service::Users;
 use crate::settings::Mode;
 use crate::store::{Account, NewToken, NewUser};
-use crate::{Users, token};
+use crate::token;
 use contract::calls::users::{LoggedIn, Login, LoginAnswer};
 use contract::{Answer, Caller, Code, Refusal, Time, User, Username};
 use std::time::Instant;
@@ -53,7 +54,7 @@ impl Users {
             self.hashing.pretend(password).await?;
             return Err(invalid_credentials());
         };
-        // A disabled user's password is checked too: the time must not tell.
+        // A disabled user's password is checked too, so that the time reveals nothing.
         let right = self.hashing.matches(password, stored.clone()).await?;
         let minted = self.mint(self.clock.now())?;
         if right && !account.disabled && self.store.add_token(account.user.id, Some(stored), minted.stored).await? {
@@ -71,7 +72,7 @@ impl Users {
         if self.store.create(new, Some(minted.stored)).await? {
             return Ok(minted.of(user, true));
         }
-        // Somebody else was first with this name: now it is a login like any other.
+        // Another call has just created this name: now it is a usual login.
         match self.store.account_by_name(&username).await? {
             Some(account) => self.log_in_as(account, password).await,
             None => Err(invalid_credentials()),
@@ -99,7 +100,7 @@ impl Users {
     }
 
     async fn token_openly(&self, account: Account, minted: Minted) -> Result<LoggedIn, Refusal> {
-        // No password is asked for, so nobody who has one can be logged in so, should one have been set since the start.
+        // No password is asked for, so this must not log in a user who has got one since the start.
         let open = account.password.is_none() && self.store.add_token(account.user.id, None, minted.stored).await?;
         if open { Ok(minted.of(account.user, false)) } else { Err(invalid_credentials()) }
     }
@@ -111,7 +112,7 @@ impl Users {
     }
 }
 
-/// One sentence for all of: no such user, a wrong password, no password, a disabled user.
+/// The one refusal for: no such user, a wrong password, no password, a disabled user.
 pub(crate) fn invalid_credentials() -> Refusal {
     Refusal::new(Code::InvalidCredentials, "this username and password do not belong together, or may not log in")
 }

@@ -1,14 +1,15 @@
 //! `Logout`: revokes the token that it comes with.
 
 use crate::jwt::Jwt;
-use crate::{Users, token};
+use crate::service::Users;
+use crate::token;
 use contract::calls::users::Logout;
 use contract::hint::Revoked;
 use contract::{Answer, Caller, Refusal, Time, UserCaller};
 use std::time::Duration;
 
-/// How long a host application's token is denied whose `exp` nobody says: longer than any token should live. Only a process of another age
-/// logs out without showing the token.
+/// How long a host application's token is denied if its `exp` is not known: longer than any token should live. Only a process of an older
+/// version logs out without the token.
 const LONG: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 impl Answer<Logout> for Users {
@@ -28,14 +29,14 @@ impl Answer<Logout> for Users {
 }
 
 impl Users {
-    /// Until when a token that is not stored here is to be denied: a host application's, until its own `exp`. What is remembered may be another
-    /// process's, or gone, so the token itself is asked. `None` for one of ours that was revoked in the meantime.
-    async fn denied_until(&self, jwt: &Jwt, user: &UserCaller, shown: Option<&str>) -> Result<Option<Time>, Refusal> {
+    /// Until when to deny a token that is not stored here. A host application's token is denied until its own `exp`. The cache may not have it, so
+    /// the token itself is read. `None` for one of ours that was revoked in the meantime.
+    async fn denied_until(&self, jwt: &Jwt, user: &UserCaller, token: Option<&str>) -> Result<Option<Time>, Refusal> {
         if let Some(known) = self.sessions.get(&user.token) {
             return Ok(known.keys.map(|_| known.session.expires_at));
         }
-        match shown.filter(|shown| token::name(&token::hash(shown)) == user.token) {
-            Some(shown) if token::is_jwt(shown) => Ok(Some(jwt.bearer(shown, self.clock.now()).await?.expires_at)),
+        match token.filter(|token| token::name(&token::hash(token)) == user.token) {
+            Some(token) if token::is_jwt(token) => Ok(Some(jwt.bearer(token, self.clock.now()).await?.expires_at)),
             Some(_) => Ok(None),
             None => Ok(Some(self.clock.now().plus(LONG))),
         }

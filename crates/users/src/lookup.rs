@@ -1,6 +1,6 @@
 //! `UsersById` and `UsersByName`: other services ask who these are.
 
-use crate::Users;
+use crate::service::Users;
 use contract::calls::users::{UsersById, UsersByName};
 use contract::{Answer, Caller, Refusal, User, UserRef};
 

@@ -1,7 +1,6 @@
 //! `ListOnline`: everyone with a live, authenticated socket anywhere.
 
-use crate::Users;
-use crate::service::after;
+use crate::service::{Users, after};
 use contract::calls::users::ListOnline;
 use contract::{Answer, Caller, Page, Refusal, User};
 

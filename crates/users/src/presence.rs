@@ -1,20 +1,10 @@
-//! `SetPresence`, `RenewLease`, `EndLease`: gateways report who has live sockets. Waiting reports share one transaction. A user who has come
-//! online anywhere, or gone offline everywhere, is published to contacts.
+//! `SetPresence`, `RenewLease`, `EndLease`: gateways report who has live sockets.
 
-use crate::Users;
-use crate::store::{Change, Store};
-use bus::Bus;
+use crate::presence_writer::{LEASE, publish};
+use crate::service::Users;
+use crate::store::Change;
 use contract::calls::users::{EndLease, RenewLease, SetPresence};
-use contract::hint::PresenceChanged;
-use contract::{Answer, Caller, Clock, Refusal, UserRef};
-use db::Coalescer;
-use std::time::Duration;
-
-/// How long a gateway counts as alive after its last call (contract: 15 s).
-pub(crate) const LEASE: Duration = Duration::from_secs(15);
-
-/// Most changes in one transaction: on SQLite other writes, the messages too, wait for it.
-const BATCH: usize = 256;
+use contract::{Answer, Caller, Refusal};
 
 impl Answer<SetPresence> for Users {
     async fn answer(&self, who: &Caller, call: SetPresence) -> Result<(), Refusal> {
@@ -40,27 +30,4 @@ impl Answer<EndLease> for Users {
         publish(&self.bus, gone.into_iter().map(|user| (user, false)));
         Ok(())
     }
-}
-
-/// Publishes who came online and who went offline, for their contacts.
-pub(crate) fn publish(bus: &Bus, changes: impl IntoIterator<Item = (UserRef, bool)>) {
-    for (user, online) in changes {
-        tracing::debug!(user = %user.username, online, "presence changed");
-        bus.publish(PresenceChanged { user, online });
-    }
-}
-
-/// Changes of presence that wait to be written, joined.
-pub(crate) type Presence = Coalescer<Change, ()>;
-
-/// Starts the task that writes it.
-pub(crate) fn start(store: Store, bus: Bus, clock: Clock) -> Presence {
-    Coalescer::start(1, BATCH, move |changes| {
-        let (store, bus, now) = (store.clone(), bus.clone(), clock.now());
-        async move {
-            let count = changes.len();
-            publish(&bus, store.set_presence(changes, now, now.plus(LEASE)).await?);
-            Ok(vec![(); count])
-        }
-    })
 }

@@ -1,6 +1,6 @@
 //! `Me` and `ChangeDisplayName`: the caller's own user.
 
-use crate::Users;
+use crate::service::Users;
 use contract::calls::users::{ChangeDisplayName, Me};
 use contract::hint::UserChanged;
 use contract::{Answer, Caller, Refusal, User};

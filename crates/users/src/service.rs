@@ -3,11 +3,10 @@
 use crate::cache::Cache;
 use crate::hashing::Hashing;
 use crate::jwt::Jwt;
-use crate::presence::{self, Presence};
+use crate::presence_writer::{self, Presence};
 use crate::settings::{CannotStart, Mode, Registration, Settings};
 use crate::store::{Credential, Identity, NewUser, Store};
 use crate::token::Hash;
-use crate::{sweep, watch};
 use bus::Bus;
 use contract::calls::users as calls;
 use contract::calls::users::Session;
@@ -16,7 +15,6 @@ use db::{Coalescer, Db};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
 use vital::Vital;
 
 /// Most sessions, and most users, in the caches (about 3 MB each). Every REST call authenticates, and every page of messages names senders.
@@ -47,7 +45,7 @@ pub struct Users {
     /// Creations of users who come for the first time and have no password, joined.
     pub(crate) creations: Coalescer<NewUser, bool>,
     pub(crate) presence: Presence,
-    vital: Vital,
+    pub(crate) vital: Vital,
 }
 
 /// A session in the cache, with the hash of the whole token that was found valid, signature included.
@@ -71,7 +69,7 @@ impl Users {
         let jwt = settings.mode.takes_jwt().then(|| Jwt::new(&settings.jwt)).transpose()?;
         let hashing = Hashing::start(settings.hashing).map_err(CannotStart)?;
         let store = Store::new(db.clone());
-        let presence = presence::start(store.clone(), bus.clone(), clock.clone());
+        let presence = presence_writer::start(store.clone(), bus.clone(), clock.clone());
         let looking = store.clone();
         let lookups = Coalescer::start(LOOKING, LOOKUPS, move |credentials| {
             let store = looking.clone();
@@ -127,24 +125,6 @@ impl Users {
             .serve::<calls::SetPresence, _>(self)
             .serve::<calls::RenewLease, _>(self)
             .serve::<calls::EndLease, _>(self);
-    }
-
-    /// Starts what runs beside the calls: noticing changes from outside, ending dead gateways, removing expired tokens. It runs until
-    /// the set is dropped.
-    pub fn start(self: &Arc<Self>) -> JoinSet<()> {
-        let mut tasks = JoinSet::new();
-        let vital = &self.vital;
-        tasks.spawn(vital.keep("the watch for changes of users from outside", watch::foreign_writes(Arc::clone(self))));
-        // Subscribed before the task runs, so that no hint from here on is missed.
-        let others = watch::others(Arc::clone(self), self.bus.subscribe(), self.bus.subscribe());
-        tasks.spawn(vital.keep("the watch for changes of users by other processes", others));
-        tasks.spawn(vital.keep("the sweep of dead gateways", sweep::dead_gateways(Arc::clone(self))));
-        tasks.spawn(vital.keep("the count of who is online", sweep::online(Arc::clone(self))));
-        tasks.spawn(vital.keep("the sweep of expired tokens", sweep::expired_tokens(Arc::clone(self))));
-        if self.jwt.as_ref().is_some_and(Jwt::has_sources) {
-            tasks.spawn(vital.keep("the refresh of the keys of auth.jwt", watch::keys(Arc::clone(self))));
-        }
-        tasks
     }
 
     /// What this service cannot do without.

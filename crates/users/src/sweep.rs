@@ -1,6 +1,7 @@
 //! Removes what has expired: silent gateways and old tokens. Counts who is online.
 
-use crate::{Users, presence};
+use crate::presence_writer;
+use crate::service::Users;
 use contract::{Refusal, Time};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ impl Users {
         if !gone.is_empty() {
             tracing::info!(users = gone.len(), "users of a gateway that is silent count as offline");
         }
-        presence::publish(&self.bus, gone.into_iter().map(|user| (user, false)));
+        presence_writer::publish(&self.bus, gone.into_iter().map(|user| (user, false)));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Invalidates the caches of users and sessions. When `guild user …` changes the database from another process, both caches are cleared and
 //! every gateway checks its sessions again. Other processes with this service publish hints.
 
-use crate::Users;
+use crate::service::Users;
 use bus::{Heard, Subscription};
 use contract::hint::{Revoked, UserChanged};
 use std::sync::Arc;

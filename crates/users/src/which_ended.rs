@@ -1,7 +1,9 @@
 //! `WhichEnded`: a gateway asks which of its sessions are not valid any more, after something was changed from outside.
 
 use crate::lookup::at_most_1000;
-use crate::{Mode, Users, token};
+use crate::service::Users;
+use crate::settings::Mode;
+use crate::token;
 use contract::calls::users::WhichEnded;
 use contract::{Answer, Caller, Refusal, TokenId};
 

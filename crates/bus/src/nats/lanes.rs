@@ -147,7 +147,7 @@ mod tests {
         let (late, _receiver) = waiting(1, Duration::ZERO);
         lanes.enter(key, late);
         let sizes = || lanes.next(key, 1_000).iter().map(|one| one.request.len()).collect::<Vec<_>>();
-        assert_eq!(sizes(), [10, 30], "who is gone is passed over");
+        assert_eq!(sizes(), [10, 30], "a call whose caller is gone is passed over");
         assert_eq!(sizes(), [5_000], "what is too large for company goes alone");
         assert_eq!(sizes(), [40], "whose time is over is let go");
         assert!(sizes().is_empty() && lanes.lock().is_empty());

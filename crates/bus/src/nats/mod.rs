@@ -76,7 +76,7 @@ impl Nats {
             vital: Vital::new(),
         });
         nats.start_inbox();
-        tokio::spawn(nats.vital.keep("the telling of hints to other processes", Arc::clone(&nats).publish_queued(queue)));
+        tokio::spawn(nats.vital.keep("the publishing of hints to other processes", Arc::clone(&nats).publish_queued(queue)));
         let mut up = nats.up.subscribe();
         tokio::spawn(nats.vital.keep("the watch over the connection to NATS", Arc::clone(&nats).watch(events)));
         // Where the connection comes quickly, no call is refused as busy at the start.

@@ -185,7 +185,7 @@ impl Sim {
     }
 
     /// What came before `ready`, to a client that came when all was quiet, came in the order of commits over all partitions. How often it went
-    /// from one partition to another; none for who was not served from a cursor of its own.
+    /// from one partition to another; none for a client that was not served from its own cursor.
     pub(super) fn must_be_in_order(&self, world: &Shared) -> Option<usize> {
         let account = self.account(world);
         let (from, true) = self.started(&account) else { return None };
@@ -242,7 +242,7 @@ fn by_partition(mut places: Vec<LogPosition>) -> Vec<LogPosition> {
     places
 }
 
-/// Whether a cursor of these positions covers a place.
+/// Whether a cursor of these positions covers a position of the log.
 fn is_within((part, position): &LogPosition, positions: &[i64]) -> bool {
     *position <= positions[usize::from(*part)]
 }

@@ -97,7 +97,7 @@ impl World {
         self.stuck = true;
     }
 
-    /// The gateway's lease has run out: nobody is online, and it has to say anew who is.
+    /// The gateway's lease has run out: nobody is online, and it has to report its users again.
     pub(super) fn lose_lease(&mut self) {
         self.doubtful.extend(std::mem::take(&mut self.online));
         self.no_lease = true;

@@ -109,7 +109,7 @@ async fn one_life(seed: u64, tally: &mut Tally) {
         }
         pause(&mut random).await;
     }
-    // What was lost is found from the log, whoever was late arrives.
+    // Lost hints are made up for from the log, and late clients arrive.
     for _ in 0..100 {
         sims.iter().for_each(|sim| sim.take(&mut random));
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,5 +1,5 @@
-//! Calls out of this house, to an address that somebody has named: a key set today, webhooks later. Whoever names it must not reach by it
-//! what only this machine can reach (a database's port, a cloud's metadata), so each call keeps these rules:
+//! Calls to addresses that users or operators have named: a key set today, webhooks later. Nobody may reach by such an address what only
+//! this machine can reach (a database's port, a cloud's metadata). So each call keeps these rules:
 //!
 //! - https, unless [`FetchRules::insecure`]; certificates are checked against the authorities that the system trusts.
 //! - The host is resolved once, every address that it has must be public or in a network of [`FetchRules::allow`], and the connection goes
@@ -10,19 +10,20 @@
 //! There is no pool, no proxy and no cookie: calls are rare, and each has a connection of its own.
 
 mod public;
+mod rules;
 mod tls;
 mod url;
 
+pub use rules::FetchRules;
 pub use url::FetchUrl;
 
-use crate::Network;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,22 +31,6 @@ use tokio::net::TcpStream;
 
 /// How much of an answer's body is read: enough for a key set, and for whatever an endpoint has to say about a delivery.
 pub const MOST_BYTES: usize = 64 * 1024;
-
-/// Who may be called.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FetchRules {
-    /// Networks that may be called although they are not public.
-    pub allow: Vec<Network>,
-    /// Whether `http:` is taken too.
-    pub insecure: bool,
-}
-
-impl FetchRules {
-    /// Whether this address may be called.
-    pub fn permits(&self, address: IpAddr) -> bool {
-        public::is_public(address) || self.allow.iter().any(|network| network.contains(address))
-    }
-}
 
 /// What is asked of an address.
 #[derive(Clone, Debug)]
@@ -75,7 +60,7 @@ pub struct Fetched {
     pub whole: bool,
 }
 
-/// Why nothing came back: a line for the operator or for whoever named the address.
+/// Why nothing came back: a line for the one who named the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchError {
     /// The rules forbid it.

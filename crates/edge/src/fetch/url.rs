@@ -1,6 +1,6 @@
 //! An address that may be called, read once and checked.
 
-use super::FetchRules;
+use super::rules::FetchRules;
 use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
 use std::fmt;

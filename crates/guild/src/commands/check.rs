@@ -3,10 +3,10 @@
 use db::{Access, Db};
 use messages::Report;
 
-use super::print;
+use super::output::print;
 use crate::assemble::MIGRATIONS;
 use crate::exit;
-use crate::run::Failure;
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 /// Checks the database that the settings name. It is only read, and may be in use.

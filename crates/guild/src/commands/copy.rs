@@ -5,10 +5,10 @@ use db::{Access, DatabaseUrl, Db};
 
 use super::check::{broken, told};
 use super::copy_progress::Progress;
-use super::{note, print};
+use super::output::{note, print};
 use crate::assemble::MIGRATIONS;
 use crate::exit;
-use crate::run::Failure;
+use crate::failure::Failure;
 
 /// Copies the database at one address to the one at another, goes on with what was cut short, and proves both at the end.
 ///

@@ -2,10 +2,10 @@
 
 use db::{Access, Db};
 
-use super::print;
+use super::output::print;
 use crate::assemble::MIGRATIONS;
 use crate::exit;
-use crate::run::Failure;
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 /// Begins a new epoch in the database that the settings name.

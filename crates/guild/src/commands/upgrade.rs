@@ -2,10 +2,10 @@
 
 use db::{Access, Db};
 
-use super::print;
+use super::output::print;
 use crate::assemble::MIGRATIONS;
 use crate::exit;
-use crate::run::Failure;
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 /// Lets the kinds of events that this program knows be written to the database that the settings name.

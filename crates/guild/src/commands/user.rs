@@ -6,11 +6,11 @@ use contract::{Clock, NewDisplayName, Password, Username};
 use db::{Access, Db};
 use users::admin::{self, Account};
 
-use super::{note, print};
+use super::output::{note, print};
 use crate::assemble::MIGRATIONS;
 use crate::cli::UserAction;
 use crate::exit;
-use crate::run::Failure;
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 /// How many users are read at a time.

@@ -1,49 +1,25 @@
 //! What the program itself answers over HTTP: probes, metrics, the documents and the pages. Every service's own routes are the service's.
 
+mod document_routes;
 mod documents;
 mod events_page;
 mod pages;
 mod pinged;
 mod probes;
 mod schema_table;
+mod state;
+
+pub use state::Program;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use axum::Router;
-use bus::Bus;
-use db::Db;
-use metrics_exporter_prometheus::PrometheusHandle;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use vital::Vital;
 
 use crate::settings::Run;
 use documents::Documents;
-use pinged::Pinged;
-
-/// What the probes look at.
-#[derive(Clone)]
-pub struct Program {
-    /// The database that has to answer for `/readyz`, where there is one.
-    pub db: Option<Db>,
-    /// What it has answered lately.
-    pub pinged: Arc<Pinged>,
-    /// What has to reach other processes for `/readyz`, where there are any.
-    pub bus: Bus,
-    /// Set when the server has been told to stop.
-    pub stopping: Arc<AtomicBool>,
-    /// The tasks that must live for `/readyz`.
-    pub vitals: Vec<Vital>,
-    /// Prints the metrics.
-    pub metrics: PrometheusHandle,
-}
-
-#[derive(Clone)]
-struct Own {
-    program: Program,
-    documents: Arc<Documents>,
-}
+use state::Own;
 
 /// Where the services' parts of the OpenAPI document are also found, below paths that an ingress sends to them: a page in front of several
 /// processes finds them there.
@@ -57,22 +33,22 @@ pub fn with_own_routes(services: OpenApiRouter, program: Program, run: Run, even
         .routes(routes!(probes::alive))
         .routes(routes!(probes::ready))
         .routes(routes!(probes::numbers))
-        .routes(routes!(documents::openapi))
-        .routes(routes!(documents::errors));
+        .routes(routes!(document_routes::openapi))
+        .routes(routes!(document_routes::errors));
     if events.is_some() {
         own = own
-            .routes(routes!(documents::asyncapi))
-            .routes(routes!(documents::swagger))
-            .route("/docs/", axum::routing::get(documents::swagger_index))
-            .route("/docs/{*file}", axum::routing::get(documents::swagger_file))
-            .routes(routes!(documents::events))
+            .routes(routes!(document_routes::asyncapi))
+            .routes(routes!(document_routes::swagger))
+            .route("/docs/", axum::routing::get(document_routes::swagger_index))
+            .route("/docs/{*file}", axum::routing::get(document_routes::swagger_file))
+            .routes(routes!(document_routes::events))
             .routes(routes!(pages::index))
             .route("/favicon.ico", axum::routing::get(pages::icon))
             .route("/assets/{*file}", axum::routing::get(pages::asset));
     }
     let parts = [(run.users, "users", USERS_PART), (run.messages, "messages", MESSAGES_PART)];
     for (_, _, path) in parts.iter().filter(|(here, _, _)| *here) {
-        own = own.route(path, axum::routing::get(documents::openapi));
+        own = own.route(path, axum::routing::get(document_routes::openapi));
     }
     let elsewhere: Vec<_> = parts.iter().filter(|(here, _, _)| !here).map(|(_, name, path)| (*name, *path)).collect();
     let mut api = services.get_openapi().clone();

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use db::Db;
 
 /// How long the database may take to answer before the server counts as not ready.
-const PATIENCE: Duration = Duration::from_secs(2);
+const WITHIN: Duration = Duration::from_secs(2);
 
-/// Whether the database answers. Anybody may ask for `/readyz`, as often as they like, so all who ask within a quarter of a second get
-/// one answer: a probe must not take the place of those who read.
+/// Whether the database answers. Anybody may ask for `/readyz` as often as they like, so all requests within a quarter of a second share one
+/// answer: probes must not keep readers from the database.
 #[derive(Default)]
 pub struct Pinged(tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>);
 
@@ -19,7 +19,7 @@ impl Pinged {
     /// Asks the database, unless it has answered just now.
     ///
     /// # Errors
-    /// What is wrong, for whoever asks.
+    /// What is wrong, in a sentence.
     pub async fn ping(&self, db: &Db) -> Result<(), String> {
         let mut last = self.0.lock().await;
         if let Some((at, answer)) = &*last
@@ -27,13 +27,13 @@ impl Pinged {
         {
             return answer.clone();
         }
-        let answer = match tokio::time::timeout(PATIENCE, db.ping()).await {
+        let answer = match tokio::time::timeout(WITHIN, db.ping()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "not ready: the database does not answer");
                 Err("the database does not answer; the log says more".to_owned())
             }
-            Err(_) => Err(format!("the database has not answered for {} seconds", PATIENCE.as_secs())),
+            Err(_) => Err(format!("the database has not answered for {} seconds", WITHIN.as_secs())),
         };
         *last = Some((Instant::now(), answer.clone()));
         answer

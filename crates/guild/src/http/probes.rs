@@ -11,7 +11,7 @@ use edge::{Problem, ProblemBody};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Own;
+use super::state::Own;
 use crate::vitals;
 
 /// How a probe finds the server.

@@ -2,39 +2,15 @@
 //! its origin, so that an error can say which of them to mend.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, Item, TableLike};
 
 use super::catalog::{self, Setting, catalog};
+use super::origin::Origin;
 use super::problem::{Problem, Problems};
 use super::shown::shown;
 use super::value::Value;
-
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Nobody said anything.
-    Default,
-    /// This file, at this line (from 1).
-    File(String, usize),
-    /// This environment variable.
-    Environment(String),
-    /// This flag, with its dashes.
-    Flag(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Default => f.write_str("default"),
-            Origin::File(path, line) => write!(f, "{path} line {line}"),
-            Origin::Environment(variable) => write!(f, "environment {variable}"),
-            Origin::Flag(flag) => write!(f, "flag {flag}"),
-        }
-    }
-}
 
 /// What the operator said, outside the defaults.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::layers::{Layered, Origin};
+use super::layers::Layered;
+use super::origin::Origin;
 use super::problem::{Problem, Problems};
 use super::shown::shown;
 use super::value::Value;

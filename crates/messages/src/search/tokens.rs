@@ -3,10 +3,10 @@
 //! found), and three tokens that no text can hold, because they begin with a private character: its room, its sender, and its block of
 //! positions.
 //!
-//! The tokens of what is found are a condition that a message must meet, not one that is enough: whoever matches them is looked at
+//! The tokens of what is found are a condition that a message must meet, not one that is enough: a message that matches them is looked at
 //! again ([`super::query`]). So a room's token need not be its whole id.
 //!
-//! What is stored here is in every database. Whoever changes it, or the rules in `units` and `character` that it is made by, must index everything
+//! What is stored here is in every database. A change of it, or of the rules in `units` and `character` that make it, must index everything
 //! anew: raise the number in the names of the tables in `store::search`, with a migration that makes the new ones. The test `rules_are_as_indexed`
 //! notices.
 

@@ -1,8 +1,7 @@
 //! What a token's claims are checked for, beside its signature.
 
-use super::refused;
 use crate::settings::JwtSettings;
-use contract::{Refusal, Time};
+use contract::{Code, Refusal, Time};
 use jsonwebtoken::{Algorithm, Validation};
 use std::time::Duration;
 
@@ -84,4 +83,9 @@ impl Checks {
 #[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates")]
 fn in_ms(seconds: f64) -> Time {
     Time((seconds.clamp(0.0, MILLISECONDS) * 1_000.0) as i64)
+}
+
+/// The refusal of a token, with the reason.
+pub(super) fn refused(why: &str) -> Refusal {
+    Refusal::new(Code::Unauthenticated, format!("this token is not valid: {why}"))
 }

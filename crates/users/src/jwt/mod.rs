@@ -14,8 +14,8 @@ mod rotation_tests;
 mod tests;
 
 use crate::settings::{CannotStart, JwtSettings};
-use checks::{Checks, Times};
-use contract::{Code, Refusal, Time, Username};
+use checks::{Checks, Times, refused};
+use contract::{Refusal, Time, Username};
 use file::KeyFile;
 use jsonwebtoken::{Algorithm, Header, decode, decode_header, errors::ErrorKind};
 use remote::Remote;
@@ -257,8 +257,4 @@ fn reason(kind: &ErrorKind) -> &'static str {
         ErrorKind::Json(_) => "a claim is missing or of the wrong type (exp, nbf, iat: number; sub, iss, username: text)",
         _ => "it is malformed",
     }
-}
-
-fn refused(why: &str) -> Refusal {
-    Refusal::new(Code::Unauthenticated, format!("this token is not valid: {why}"))
 }

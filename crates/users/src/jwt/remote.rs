@@ -26,7 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(super) struct Remote {
     url: FetchUrl,
     fetcher: Fetcher,
-    /// Held while it is fetched, so that all who want it at that time share one fetch.
+    /// Held during a fetch, so that all concurrent callers share it.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
@@ -59,8 +59,8 @@ impl Remote {
         state.text.is_none() || state.failures > 0
     }
 
-    /// Fetches the set, unless that was begun less than `at_most_every` ago. `then` is handed its keys if they are others than before. Whoever comes while
-    /// a fetch runs waits for that one. It goes on if nobody waits for it any more, so that nobody can keep others from it by hanging up.
+    /// Fetches the set, unless a fetch began less than `at_most_every` ago. `then` gets its keys if they have changed. A caller that comes while a
+    /// fetch runs waits for that one. The fetch goes on even if all callers hang up, so that none can prevent it.
     pub(super) async fn refresh(self: &Arc<Self>, at_most_every: Duration, then: impl FnOnce(Vec<Key>) + Send + 'static) {
         if self.is_recent(at_most_every) && self.turn.try_lock().is_ok() {
             return;

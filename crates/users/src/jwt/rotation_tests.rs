@@ -4,6 +4,7 @@ use super::tests::{NOW, claims, file, jwk, signed};
 use super::*;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
+use contract::Code;
 use edge::fetch::FetchRules;
 use serde_json::{Value, json};
 use std::path::PathBuf;

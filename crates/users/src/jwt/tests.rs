@@ -1,4 +1,5 @@
 use super::*;
+use contract::Code;
 use jsonwebtoken::{EncodingKey, encode};
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use db::{Migration, Migrations};
 /// The users service's schema.
 ///
 /// - `users`: `password` is a PHC string or null; `origin` is null, or for a host application's user its `[iss, sub]`;
-///   `disabled_at` is null for who may come in.
+///   `disabled_at` is null for a user who may log in.
 /// - `tokens`: `hash` is the token's SHA-256, `id` its first 16 bytes.
 /// - `revoked_jwts`: tokens of a host application that were logged out, until they expire.
 /// - `presence`: who has sockets at which gateway; it counts while the gateway's lease runs.

@@ -1,4 +1,4 @@
-//! Who has live sockets, and where. A row counts while its gateway's lease runs, so a gateway that dies takes its users with it. That is
+//! Which users have live sockets at which gateway. A row counts while its gateway's lease runs, so a dead gateway's users go offline. That is
 //! also why nothing here is synced to disk: after a crash of the machine nobody is online.
 
 use super::{Store, user_columns, user_with_online, username};

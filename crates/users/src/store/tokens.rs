@@ -1,11 +1,11 @@
-//! Tokens: ours, by hash; and those of a host application that were logged out.
+//! Tokens: our own, by hash, and logged-out ones of a host application.
 
 use super::{Store, user, user_columns};
 use crate::token::{Hash, name};
 use contract::{Time, TokenId, User, UserId};
 use db::{Error, Row, Tx, values};
 
-/// TokenHolder by who removes what has expired, so that two servers do not want the same rows in different orders. `GILDSWEE`.
+/// Held while expired rows are removed, so that two servers do not lock the same rows in different orders. `GILDSWEE`.
 const SWEEP: i64 = 0x4749_4c44_5357_4545;
 
 /// How many rows are removed in one transaction.
@@ -46,7 +46,7 @@ impl Store {
         self.db
             .write(move |tx| {
                 Box::pin(async move {
-                    // Changing nothing, this locks the row: a password that is changed meanwhile revokes this token too.
+                    // This changes nothing but locks the row, so that a concurrent change of the password revokes this token too.
                     let same = match password {
                         Some(password) => {
                             const SQL: &str =
@@ -107,7 +107,7 @@ impl Store {
             .await
     }
 
-    /// Removes what has expired; how many rows. Some at a time, so that nobody waits long for it.
+    /// Removes expired rows, some in each transaction, so that other writes do not wait long. Answers how many.
     pub(crate) async fn remove_expired(&self, now: Time) -> Result<u64, Error> {
         const TOKENS: &str = "DELETE FROM tokens WHERE hash IN (SELECT hash FROM tokens WHERE expires_at <= $1 LIMIT $2)";
         const DENIED: &str = "DELETE FROM revoked_jwts WHERE id IN (SELECT id FROM revoked_jwts WHERE expires_at <= $1 LIMIT $2)";
@@ -134,7 +134,7 @@ impl Store {
     }
 }
 
-/// Whose token each of these is, unless the user is disabled.
+/// The holder of each of these tokens, unless the user is disabled.
 pub(super) async fn holders(tx: &mut Tx, hashes: &[Hash]) -> Result<Vec<Option<TokenHolder>>, Error> {
     const SQL: &str = concat!(
         "SELECT ",

@@ -104,8 +104,7 @@ impl Store {
         self.db.read(|tx| Box::pin(async move { tx.rows(SQL, &values, account).await })).await
     }
 
-    /// Creates a user, and in the same transaction a token for them. False, and nothing happened, where the username or the origin
-    /// is taken.
+    /// Creates a user, and in the same transaction a token. False if the username or the origin is taken; then nothing happens.
     pub(crate) async fn create(&self, new: NewUser, token: Option<NewToken>) -> Result<bool, Error> {
         self.db
             .write(move |tx| {
@@ -152,8 +151,8 @@ impl Store {
             .await
     }
 
-    /// Sets the password and revokes all tokens but `keep`. Where `old` is given it must still be what is stored, and the user not be
-    /// disabled; else, or where there is no such user, nothing happens and it is false.
+    /// Sets the password and revokes all tokens but `keep`. If `old` is given, it must still be the stored one, and the user must not be disabled.
+    /// Otherwise, or if there is no such user, nothing happens and it is false.
     pub(crate) async fn set_password(&self, id: UserId, old: Option<String>, new: String, keep: Option<TokenId>) -> Result<bool, Error> {
         self.db
             .write(move |tx| {
