@@ -154,7 +154,13 @@ pub async fn a_hint_with_a_row_of_a_newer_program_keeps_its_places(house: House)
     let room = house.room(1, Group, Some("g"), &[2]).await.id;
     let mut hints = house.bus.subscribe::<Told>();
     house.write_newer(vec![Newer::of(room, 999, 1), Newer::of(room, 5, 99)]).await;
-    let Some(Heard::Hint(batch)) = hints.next().await else { panic!("a hint was missed") };
+    // That the room was created may be told after it was subscribed to.
+    let batch = loop {
+        let Some(Heard::Hint(batch)) = hints.next().await else { panic!("a hint was missed") };
+        if batch.first > 2 {
+            break batch;
+        }
+    };
     let told: Vec<_> = batch.entries.iter().map(|entry| (entry.position, brief(entry))).collect();
     assert_eq!(told, [(3, "Some(1) kind 999 None".to_owned()), (4, "Some(2) kind 5 None".to_owned())]);
     assert!(batch.entries.iter().all(|entry| matches!(entry.event, Event::Unknown(_)) && entry.event.room() == room));
