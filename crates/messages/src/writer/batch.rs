@@ -91,6 +91,7 @@ impl<'t> Batch<'t> {
     /// Writes everything that was decided, and indexes what is due for search.
     pub(super) async fn finish(mut self) -> Result<Outcome, Error> {
         self.flush().await?;
+        self.changes.write_read_marks(self.tx).await?;
         index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed).await?;
         Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages })
     }

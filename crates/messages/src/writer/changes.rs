@@ -63,9 +63,13 @@ impl Changes {
         self.read.insert((room, member), seq);
     }
 
-    /// Writes all of it, with these rows of the log.
+    /// Writes all of it but read marks, with these rows of the log. On SQLite this comes before each row, and mostly finds nothing to write.
     pub(super) async fn write(&mut self, tx: &mut Tx, rows: &[LogRow], cache: &mut WriterCache) -> Result<(), Error> {
-        let Self { rooms, changed, begun, ended, entered, left, read } = std::mem::take(self);
+        if rows.is_empty() && self.is_written() {
+            return Ok(());
+        }
+        let read = std::mem::take(&mut self.read);
+        let Self { rooms, changed, begun, ended, entered, left, .. } = std::mem::replace(self, Self { read, ..Self::default() });
         // The log and memberships refer to rooms. A membership ends before the next one of the same member begins.
         rooms::insert_each(tx, &rooms).await?;
         if !rows.is_empty() && !log::append(tx, rows).await?.into_iter().all(|written| written) {
@@ -79,7 +83,17 @@ impl Changes {
             let room = cache.rooms.peek(&id)?;
             Some((id, room.name.clone(), room.owner, room.member_count))
         });
-        rooms::update_each(tx, changed).await?;
-        members::mark_read(tx, read.into_iter()).await
+        rooms::update_each(tx, changed).await
+    }
+
+    /// Writes the read marks: once, at the batch's end, because every send moves one.
+    pub(super) async fn write_read_marks(&mut self, tx: &mut Tx) -> Result<(), Error> {
+        members::mark_read(tx, std::mem::take(&mut self.read).into_iter()).await
+    }
+
+    /// Whether nothing but read marks waits.
+    fn is_written(&self) -> bool {
+        let Self { rooms, changed, begun, ended, entered, left, read: _ } = self;
+        rooms.is_empty() && changed.is_empty() && begun.is_empty() && ended.is_empty() && entered.is_empty() && left.is_empty()
     }
 }
