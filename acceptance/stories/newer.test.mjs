@@ -2,9 +2,12 @@
 // place, and stumbles over none of it.
 
 import assert from 'node:assert/strict';
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
 import { newerRow } from '../lib/newer.mjs';
 import { assertInOrder } from '../lib/sockets.mjs';
 import { story } from '../lib/story.mjs';
+import { eventually } from '../lib/wait.mjs';
 
 const newer = (server, room, what) => server.sql(newerRow(server, room, what));
 
@@ -45,6 +48,39 @@ story('what a newer program has written', { timeout: 120_000 }, (it) => {
     const query = `{ room(id: "${room.id}") { head lastMessage { body } messages(last: 10) { nodes { body } } } }`;
     const { data } = await bob.api.ok(200, 'POST', '/graphql', { query });
     assert.deepEqual(data.room, { head: 4, lastMessage: { body: 'after' }, messages: { nodes: [{ body: 'before' }, { body: 'after' }] } });
+  });
+
+  it('does not end a GraphQL subscription, which hears the messages on either side', async ({ server, people }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const room = await alice.room([bob], { name: 'feed' });
+    const client = createClient({
+      url: `${server.url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${bob.token}` },
+      retryAttempts: 0,
+    });
+    const heard = [];
+    let over;
+    client.subscribe({ query: 'subscription { newMessage { seq } }' }, {
+      next: ({ data }) => heard.push(data.newMessage.seq),
+      error: (error) => { over = error; },
+      complete: () => { over = 'complete'; },
+    });
+    let last;
+    await eventually('the subscription has begun', async () => {
+      last = (await alice.says(room, 'is anybody there?')).seq;
+      await eventually('it is heard', () => heard.at(-1) === last, 500).catch(() => {});
+      return heard.at(-1) === last;
+    });
+    newer(server, room, { kind: 999 });
+    newer(server, room, { kind: 2, version: 99 });
+    newer(server, room, { kind: 999, to: bob });
+    const { seq } = await alice.says(room, 'after');
+    assert.equal(seq, last + 3);
+    await eventually('what follows is heard', () => heard.at(-1) === seq);
+    assert.equal(heard.at(-2), last, 'and nothing in between');
+    assert.equal(over, undefined);
+    await client.dispose();
   });
 
   it('is the newest of a room that is seen, joined and left', async ({ server, people }) => {

@@ -24,27 +24,10 @@ const NAME: &str = "log_min_version";
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Why a program may not serve a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooOld {
-    /// What the database asks for at least.
-    pub min_version: i64,
-}
-
-impl fmt::Display for TooOld {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "this database was finished upgrading to log version {}, and this program knows only {LOG_VERSION}: run the newer version of guild",
-            self.min_version
-        )
-    }
-}
-
-/// Why the minimal version could not be read or does not fit.
 #[derive(Debug)]
 pub enum CannotServe {
-    /// The program is too old.
-    TooOld(TooOld),
+    /// The program is too old for this minimal version.
+    TooOld(i64),
     /// The database failed.
     Database(Error),
 }
@@ -52,7 +35,10 @@ pub enum CannotServe {
 impl fmt::Display for CannotServe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooOld(why) => why.fmt(f),
+            Self::TooOld(min_version) => write!(
+                f,
+                "this database needs log version {min_version}, and this program knows only {LOG_VERSION}: run the newer version of guild"
+            ),
             Self::Database(error) => write!(f, "the log's version cannot be read: {error}"),
         }
     }
@@ -86,7 +72,7 @@ impl MinVersion {
     pub(crate) async fn start(&self, db: &Db) -> Result<(), CannotServe> {
         let min_version = db.write(|tx| Box::pin(first(tx))).await.map_err(CannotServe::Database)?;
         if min_version > LOG_VERSION {
-            return Err(CannotServe::TooOld(TooOld { min_version }));
+            return Err(CannotServe::TooOld(min_version));
         }
         self.0.store(min_version, Ordering::Relaxed);
         Ok(())

@@ -70,7 +70,7 @@ impl Messages {
     /// Reads which kinds of rows may be written to the database.
     ///
     /// # Errors
-    /// It was finished upgrading to a newer version than this program's, or cannot be read.
+    /// Its minimal version is newer than this program, or cannot be read.
     pub async fn start_check(&self) -> Result<(), CannotServe> {
         self.min_version.start(&self.db).await
     }
