@@ -40,7 +40,10 @@ fn describe() {
     gauge!("guild_nats_connected", "1 while NATS is connected, 0 while it is not; absent without nats.url.");
     counter!("guild_nats_calls_total", "Calls to other processes, by outcome: answered, nobody, late, away, too_large.");
     counter!("guild_nats_answers_total", "Calls of other processes, by outcome: answered, expired, too_many.");
-    counter!("guild_nats_hints_dropped_total", "Hints that another process did not get, or could not read. It looks into the database instead.");
+    counter!(
+        "guild_nats_hints_dropped_total",
+        "Hints that another process did not get, or could not read. It looks into the database instead."
+    );
     counter!("guild_messages_total", "Messages that were committed.");
     counter!("guild_deliveries_total", "Events handed to connections.");
     counter!("guild_slow_clients_cut_total", "Connections cut because they could not keep up; they resume by their cursor.");
