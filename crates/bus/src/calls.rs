@@ -51,12 +51,6 @@ impl Service {
     pub(crate) fn answer_bytes(&self, request: Bytes) -> BoxFuture<'static, Vec<u8>> {
         (self.bytes)(request)
     }
-
-    pub(crate) async fn ask_through_bytes<C: Call>(&self, who: &Caller, call: &C) -> Result<C::Reply, Refusal> {
-        let request = request_bytes(who, call)?;
-        let answer = self.answer_bytes(request.into()).await;
-        read_answer::<C>(&answer)
-    }
 }
 
 /// [`Answer`] in a form that can be a trait object.

@@ -14,8 +14,10 @@ mod nats;
 pub use hints::{Heard, Subscription};
 pub use nats::{CannotConnect, NatsSettings, Servers};
 
+use bytes::Bytes;
 use contract::hint::Hint;
 use contract::{Answer, Call, Caller, Refusal};
+use futures_util::future::BoxFuture;
 use nats::Nats;
 use std::sync::Arc;
 use vital::Vital;
@@ -52,10 +54,12 @@ impl Bus {
     ///
     /// # Errors
     /// A file that the settings name cannot be read: a line that names the setting. A server that is not there is no error.
-    pub async fn connected(settings: NatsSettings) -> Result<Self, CannotConnect> {
-        let (calls, hints) = (Arc::default(), Arc::<hints::Topics>::default());
-        let nats = Nats::start(settings, Arc::clone(&calls), Arc::clone(&hints)).await?;
-        Ok(Self(Arc::new(Inner { encode: false, calls, hints, nats: Some(nats) })))
+    pub fn connected(settings: NatsSettings) -> BoxFuture<'static, Result<Self, CannotConnect>> {
+        Box::pin(async move {
+            let (calls, hints) = (Arc::default(), Arc::<hints::Topics>::default());
+            let nats = Nats::start(settings, Arc::clone(&calls), Arc::clone(&hints)).await?;
+            Ok(Self(Arc::new(Inner { encode: false, calls, hints, nats: Some(nats) })))
+        })
     }
 
     /// From now on `service` answers the call `C`. A second registration of the same call replaces the first.
@@ -72,12 +76,31 @@ impl Bus {
     /// # Errors
     /// The service's refusal; `busy` when nobody answers this call, or not in time (5 s), or NATS is away.
     pub async fn ask<C: Call>(&self, who: &Caller, call: C) -> Result<C::Reply, Refusal> {
-        match (self.0.calls.find(C::SUBJECT), &self.0.nats) {
-            (Some(service), _) if self.0.encode => service.ask_through_bytes(who, &call).await,
-            (Some(service), _) => service.ask(who, call).await,
-            (None, Some(nats)) => nats.ask(who, &call).await,
-            (None, None) => Err(nobody(C::SUBJECT)),
+        match self.0.calls.find(C::SUBJECT) {
+            Some(service) if !self.0.encode => service.ask(who, call).await,
+            service => {
+                let request = calls::request_bytes(who, &call)?;
+                let answer = self.ask_in_bytes(service, C::SUBJECT, call.in_order(), request.into()).await?;
+                calls::read_answer::<C>(&answer)
+            }
         }
+    }
+
+    /// Boxed, so that the way through NATS is compiled in this crate and not again in each that asks.
+    fn ask_in_bytes(
+        &self,
+        service: Option<Arc<calls::Service>>,
+        subject: &'static str,
+        key: Option<[u8; 16]>,
+        request: Bytes,
+    ) -> BoxFuture<'_, Result<Bytes, Refusal>> {
+        Box::pin(async move {
+            match (service, &self.0.nats) {
+                (Some(service), _) => Ok(service.answer_bytes(request).await.into()),
+                (None, Some(nats)) => nats.ask(subject, key, request).await,
+                (None, None) => Err(nobody(subject)),
+            }
+        })
     }
 
     /// Publishes a hint to all listeners. It never waits and never fails: a hint may be lost.
@@ -112,10 +135,12 @@ impl Bus {
 
     /// Takes no more calls from other processes: those that come from now on go to others who answer them. Calls within this
     /// process, and asking, go on.
-    pub async fn stop_taking(&self) {
-        if let Some(nats) = &self.0.nats {
-            nats.stop_taking().await;
-        }
+    pub fn stop_taking(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if let Some(nats) = &self.0.nats {
+                nats.stop_taking().await;
+            }
+        })
     }
 
     /// Waits until the calls of other processes that had been taken are answered.
@@ -126,10 +151,12 @@ impl Bus {
     }
 
     /// Sends what waits to be sent, and ends the connection to NATS.
-    pub async fn close(&self) {
-        if let Some(nats) = &self.0.nats {
-            nats.close().await;
-        }
+    pub fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if let Some(nats) = &self.0.nats {
+                nats.close().await;
+            }
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::trips::Trips;
 use crate::tx::Tx;
 use crate::url::DatabaseUrl;
 use crate::values;
+use crate::work::{self, Answer, Work};
 
 /// An open database; a clone is the same one.
 #[derive(Clone)]
@@ -25,6 +26,13 @@ pub struct Db {
 enum Backend {
     Sqlite(Sqlite),
     Postgres(Box<Postgres>),
+}
+
+/// Where a transaction runs.
+enum Lane {
+    Read,
+    ReadSlowly,
+    Write,
 }
 
 /// The engine behind a [`Db`], for the few statements that differ.
@@ -39,21 +47,8 @@ pub enum Engine {
 impl Db {
     /// Opens a database, makes it if it is absent (not with [`Access::ReadOnly`]), and takes the steps of the schemas
     /// that are missing. A refusal is one line for an operator.
-    pub async fn open(url: &DatabaseUrl, migrations: &[Migrations], access: Access) -> Result<Db, OpenError> {
-        let backend = match url {
-            DatabaseUrl::Postgres(address) => {
-                Backend::Postgres(Box::new(Postgres::open(address, &url.to_string(), migrations, access).await?))
-            }
-            DatabaseUrl::Memory => {
-                let migrations = migrations.to_vec();
-                Backend::Sqlite(off_the_runtime(url, move || Sqlite::open_memory(&migrations)).await?)
-            }
-            DatabaseUrl::File(file) => {
-                let (file, migrations) = (file.clone(), migrations.to_vec());
-                Backend::Sqlite(off_the_runtime(url, move || Sqlite::open_file(&file, &migrations, access)).await?)
-            }
-        };
-        Ok(Db { backend: Arc::new(backend) })
+    pub fn open<'a>(url: &'a DatabaseUrl, migrations: &'a [Migrations], access: Access) -> BoxFuture<'a, Result<Db, OpenError>> {
+        Box::pin(open(url, migrations, access))
     }
 
     /// Runs work that sees one consistent snapshot and may not write; on SQLite on one of a few reader threads.
@@ -66,10 +61,7 @@ impl Db {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
-        match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.read(work).await,
-            Backend::Postgres(postgres) => postgres.read(work).await,
-        }
+        work::recall(self.run(Lane::Read, work::forget(work)).await?)
     }
 
     /// Like [`Db::read`], for work that may look at much: a search, a list of lists. It runs in a lane of its own, few at a time, so that what
@@ -79,10 +71,7 @@ impl Db {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
-        match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.read_slowly(work).await,
-            Backend::Postgres(postgres) => postgres.read_slowly(work).await,
-        }
+        work::recall(self.run(Lane::ReadSlowly, work::forget(work)).await?)
     }
 
     /// Runs work in one transaction: `Ok` means committed and synced to disk, `Err` that nothing of it happened.
@@ -95,10 +84,21 @@ impl Db {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
-        match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.write(work).await,
-            Backend::Postgres(postgres) => postgres.write(work).await,
-        }
+        work::recall(self.run(Lane::Write, work::forget(work)).await?)
+    }
+
+    /// Boxed, so that the engines are compiled in this crate and not again in each that waits for an answer.
+    fn run(&self, lane: Lane, work: Work) -> BoxFuture<'_, Result<Answer, Error>> {
+        Box::pin(async move {
+            match (&*self.backend, lane) {
+                (Backend::Sqlite(sqlite), Lane::Read) => sqlite.read(work).await,
+                (Backend::Sqlite(sqlite), Lane::ReadSlowly) => sqlite.read_slowly(work).await,
+                (Backend::Sqlite(sqlite), Lane::Write) => sqlite.write(work).await,
+                (Backend::Postgres(postgres), Lane::Read) => postgres.read(work).await,
+                (Backend::Postgres(postgres), Lane::ReadSlowly) => postgres.read_slowly(work).await,
+                (Backend::Postgres(postgres), Lane::Write) => postgres.write(work).await,
+            }
+        })
     }
 
     /// The database's epoch: a random number below 2^63, drawn when the database was made, that marks its cursors.
@@ -177,6 +177,21 @@ impl Db {
             Backend::Postgres(postgres) => postgres.close(),
         }
     }
+}
+
+async fn open(url: &DatabaseUrl, migrations: &[Migrations], access: Access) -> Result<Db, OpenError> {
+    let backend = match url {
+        DatabaseUrl::Postgres(address) => Backend::Postgres(Box::new(Postgres::open(address, &url.to_string(), migrations, access).await?)),
+        DatabaseUrl::Memory => {
+            let migrations = migrations.to_vec();
+            Backend::Sqlite(off_the_runtime(url, move || Sqlite::open_memory(&migrations)).await?)
+        }
+        DatabaseUrl::File(file) => {
+            let (file, migrations) = (file.clone(), migrations.to_vec());
+            Backend::Sqlite(off_the_runtime(url, move || Sqlite::open_file(&file, &migrations, access)).await?)
+        }
+    };
+    Ok(Db { backend: Arc::new(backend) })
 }
 
 /// Opening waits for the disk, so it does not happen on one of the runtime's threads.

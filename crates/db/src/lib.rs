@@ -31,6 +31,7 @@ mod trips;
 mod tx;
 mod url;
 mod value;
+mod work;
 
 pub use access::Access;
 pub use coalescer::Coalescer;

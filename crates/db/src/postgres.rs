@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Object;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch as channel};
 use vital::Vital;
 
@@ -20,6 +19,7 @@ use crate::migrations::{self, Migrations};
 use crate::slow::{SLOW_WAIT, slow_lanes_full};
 use crate::trips::Trips;
 use crate::tx::{self, Tx};
+use crate::work::{Answer, Work};
 
 mod address;
 mod gate;
@@ -121,27 +121,18 @@ impl Postgres {
         })
     }
 
-    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
-    {
+    pub(crate) async fn read(&self, work: Work) -> Result<Answer, Error> {
         self.transact(&self.pools.reads, BEGIN_READ, work).await
     }
 
     /// The same in a turn of its own, so that connections are left for quick reads.
-    pub(crate) async fn read_slowly<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
-    {
+    pub(crate) async fn read_slowly(&self, work: Work) -> Result<Answer, Error> {
         let turn = tokio::time::timeout(SLOW_WAIT, self.slow.acquire()).await;
         let _turn = turn.map_err(|_| slow_lanes_full())?.map_err(|_| slow_lanes_full())?;
         self.read(work).await
     }
 
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
-    {
+    pub(crate) async fn write(&self, work: Work) -> Result<Answer, Error> {
         if self.access == Access::ReadOnly {
             return Err(Error::read_only());
         }
@@ -152,10 +143,7 @@ impl Postgres {
     }
 
     /// Begins, works, and commits or undoes. The transaction's first error is the answer, whatever the work answers.
-    async fn transact<T, F>(&self, pool: &Pool, begin: &'static str, work: F) -> Result<T, Error>
-    where
-        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send,
-    {
+    async fn transact(&self, pool: &Pool, begin: &'static str, work: Work) -> Result<Answer, Error> {
         let reading = begin == BEGIN_READ;
         let session = Session::new(pool::take(pool).await?, begin, reading, self.timeout, Arc::clone(&self.counted));
         let mut tx = Tx::new(tx::Session::Postgres(session));

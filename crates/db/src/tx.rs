@@ -2,11 +2,14 @@
 
 use std::any::Any;
 
+use futures_util::future::BoxFuture;
+
 use crate::error::Error;
 use crate::postgres::session::Session as PostgresSession;
-use crate::row::Row;
+use crate::row::{Row, Source};
 use crate::sqlite::session::Session as SqliteSession;
 use crate::value::Value;
+use crate::work::EachRow;
 
 /// An open transaction, lent to the work that [`Db::read`](crate::Db::read) or [`Db::write`](crate::Db::write) was
 /// given.
@@ -37,17 +40,14 @@ impl Tx {
         &mut self,
         sql: &'static str,
         values: &[Value],
-        map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
+        mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
     ) -> Result<Vec<T>, Error>
     where
         T: Send,
     {
-        self.check()?;
-        let outcome = match &mut self.session {
-            Session::Sqlite(session) => session.rows(sql, values, usize::MAX, map),
-            Session::Postgres(session) => session.rows(sql, values, usize::MAX, map).await,
-        };
-        self.note(sql, outcome)
+        let mut answer = Vec::new();
+        self.some_rows(sql, values, usize::MAX, &mut |row| Ok(answer.push(map(row)?))).await?;
+        Ok(answer)
     }
 
     /// Runs a statement and maps the first row of its answer; `None` if it has none.
@@ -55,27 +55,44 @@ impl Tx {
         &mut self,
         sql: &'static str,
         values: &[Value],
-        map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
+        mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
     ) -> Result<Option<T>, Error>
     where
         T: Send,
     {
-        self.check()?;
-        let outcome = match &mut self.session {
-            Session::Sqlite(session) => session.rows(sql, values, 1, map),
-            Session::Postgres(session) => session.rows(sql, values, 1, map).await,
-        };
-        Ok(self.note(sql, outcome)?.into_iter().next())
+        let mut answer = None;
+        self.some_rows(sql, values, 1, &mut |row| Ok(answer = Some(map(row)?))).await?;
+        Ok(answer)
+    }
+
+    /// Runs a statement and gives up to `limit` rows of its answer to `each`.
+    fn some_rows<'a>(
+        &'a mut self,
+        sql: &'static str,
+        values: &'a [Value],
+        limit: usize,
+        each: &'a mut EachRow<'_>,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            self.check()?;
+            let outcome = match &mut self.session {
+                Session::Sqlite(session) => session.rows(sql, values, limit, each),
+                Session::Postgres(session) => session.rows(sql, values, limit, each).await,
+            };
+            self.note(sql, outcome)
+        })
     }
 
     /// Runs a statement that answers no rows; how many it changed.
-    pub async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, Error> {
-        self.check()?;
-        let outcome = match &mut self.session {
-            Session::Sqlite(session) => session.execute(sql, values),
-            Session::Postgres(session) => session.execute(sql, values).await,
-        };
-        self.note(sql, outcome)
+    pub fn execute<'a>(&'a mut self, sql: &'static str, values: &'a [Value]) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(async move {
+            self.check()?;
+            let outcome = match &mut self.session {
+                Session::Sqlite(session) => session.execute(sql, values),
+                Session::Postgres(session) => session.execute(sql, values).await,
+            };
+            self.note(sql, outcome)
+        })
     }
 
     /// Runs a statement once for each of these lists of values, in order, and maps the first row of each answer. On PostgreSQL they go out
@@ -89,14 +106,16 @@ impl Tx {
     where
         T: Send,
     {
-        self.check()?;
-        let outcome = match &mut self.session {
-            Session::Sqlite(session) => {
-                each.iter().map(|values| Ok(session.rows(sql, values, 1, &mut map)?.into_iter().next())).collect::<Result<_, _>>()
+        let mut answers = Vec::with_capacity(each.len());
+        answers.resize_with(each.len(), || None);
+        self.some_rows_each(sql, each, 1, &mut |which, row| {
+            if let Some(answer) = answers.get_mut(which) {
+                *answer = Some(map(row)?);
             }
-            Session::Postgres(session) => session.row_each(sql, each, map).await,
-        };
-        self.note(sql, outcome)
+            Ok(())
+        })
+        .await?;
+        Ok(answers)
     }
 
     /// The same with all rows of each answer.
@@ -109,34 +128,67 @@ impl Tx {
     where
         T: Send,
     {
-        self.check()?;
-        let outcome = match &mut self.session {
-            Session::Sqlite(session) => each.iter().map(|values| session.rows(sql, values, usize::MAX, &mut map)).collect(),
-            Session::Postgres(session) => session.rows_each(sql, each, map).await,
-        };
-        self.note(sql, outcome)
+        let mut answers = Vec::with_capacity(each.len());
+        answers.resize_with(each.len(), Vec::new);
+        self.some_rows_each(sql, each, usize::MAX, &mut |which, row| {
+            if let Some(answer) = answers.get_mut(which) {
+                answer.push(map(row)?);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(answers)
+    }
+
+    /// Runs a statement once for each of these lists of values, and gives up to `limit` rows of each answer, with the list's place, to `each_row`.
+    fn some_rows_each<'a>(
+        &'a mut self,
+        sql: &'static str,
+        each: &'a [Vec<Value>],
+        limit: usize,
+        each_row: &'a mut (dyn FnMut(usize, &Row<'_>) -> Result<(), Error> + Send),
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            self.check()?;
+            let outcome = match &mut self.session {
+                Session::Sqlite(session) => {
+                    let mut lists = each.iter().enumerate();
+                    lists.try_for_each(|(which, values)| session.rows(sql, values, limit, &mut |row| each_row(which, row)))
+                }
+                Session::Postgres(session) => session.query_each(sql, each).await.and_then(|answers| {
+                    let mut rows =
+                        answers.iter().enumerate().flat_map(|(which, rows)| rows.iter().take(limit).map(move |row| (which, row)));
+                    rows.try_for_each(|(which, row)| each_row(which, &Row(Source::Postgres(row))))
+                }),
+            };
+            self.note(sql, outcome)
+        })
     }
 
     /// Runs a statement that answers no rows once for each of these lists of values, in order; how many rows each changed. On PostgreSQL
     /// they go out together.
-    pub async fn execute_each(&mut self, sql: &'static str, each: &[Vec<Value>]) -> Result<Vec<u64>, Error> {
-        self.check()?;
-        let outcome = match &mut self.session {
-            Session::Sqlite(session) => each.iter().map(|values| session.execute(sql, values)).collect::<Result<_, _>>(),
-            Session::Postgres(session) => session.execute_each(sql, each).await,
-        };
-        self.note(sql, outcome)
+    pub fn execute_each<'a>(&'a mut self, sql: &'static str, each: &'a [Vec<Value>]) -> BoxFuture<'a, Result<Vec<u64>, Error>> {
+        Box::pin(async move {
+            self.check()?;
+            let outcome = match &mut self.session {
+                Session::Sqlite(session) => each.iter().map(|values| session.execute(sql, values)).collect::<Result<_, _>>(),
+                Session::Postgres(session) => session.execute_each(sql, each).await,
+            };
+            self.note(sql, outcome)
+        })
     }
 
     /// Waits for the lock of this number and holds it until the transaction's end. So transactions with the same lock run one after the other,
     /// on all servers, and each sees what the one before has committed. On SQLite it does nothing: there all writes run so.
-    pub async fn lock(&mut self, number: i64) -> Result<(), Error> {
-        self.check()?;
-        let outcome = match &mut self.session {
-            Session::Sqlite(_) => Ok(()),
-            Session::Postgres(session) => session.lock(number).await,
-        };
-        self.note("waiting for a lock", outcome)
+    pub fn lock(&mut self, number: i64) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            self.check()?;
+            let outcome = match &mut self.session {
+                Session::Sqlite(_) => Ok(()),
+                Session::Postgres(session) => session.lock(number).await,
+            };
+            self.note("waiting for a lock", outcome)
+        })
     }
 
     /// Whether other servers may write to this database too. Then a cache of an earlier transaction must be checked first.

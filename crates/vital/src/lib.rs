@@ -9,6 +9,7 @@
 //! It knows nothing of what the tasks do. What a panic said and where it happened is in the log already, by the program's panic hook.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -45,13 +46,19 @@ impl Vital {
 
     /// `work` as a task that must live: it is lost when it panics, and when it returns. To abort it is no loss: whoever does that means
     /// it. `task` names it in a sentence: `the delivery of live events`.
-    pub fn keep<F: Future>(&self, task: &'static str, work: F) -> impl Future<Output = F::Output> + use<F> {
+    ///
+    /// Boxed, so that a runtime's machinery for tasks is compiled for one type and not again for each of them.
+    pub fn keep<F>(&self, task: &'static str, work: F) -> Pin<Box<dyn Future<Output = F::Output> + Send>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
         let watch = self.watch(task);
-        async move {
+        Box::pin(async move {
             let done = work.await;
             watch.vital.lose(task, "ended");
             done
-        }
+        })
     }
 
     /// For what may end, and is lost only if it panics: hold this meanwhile. So it is for threads, too.

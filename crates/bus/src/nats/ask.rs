@@ -4,11 +4,10 @@ use super::Nats;
 use super::bundle::CALLS;
 use super::inbox::Reply;
 use super::parts::HEADERS;
-use crate::calls::{read_answer, request_bytes};
 use crate::nobody;
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use contract::{Call, Caller, Code, Refusal};
+use contract::{Code, Refusal};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -23,19 +22,19 @@ pub(super) const LEFT: &str = "Guild-Left";
 pub(super) type Failure = (&'static str, Refusal);
 
 impl Nats {
-    pub(crate) async fn ask<C: Call>(self: &Arc<Self>, who: &Caller, call: &C) -> Result<C::Reply, Refusal> {
+    /// The answer to this call; `key` chooses its lane, where it has one.
+    pub(crate) async fn ask(self: &Arc<Self>, subject: &'static str, key: Option<[u8; 16]>, request: Bytes) -> Result<Bytes, Refusal> {
         let until = Instant::now() + DEADLINE;
-        let request: Bytes = request_bytes(who, call)?.into();
-        let outcome = match call.in_order() {
-            None => self.request(C::SUBJECT, request, 1, until).await,
-            Some(key) => self.ask_in_lane(C::SUBJECT, key, request, until).await,
+        let outcome = match key {
+            None => self.request(subject, request, 1, until).await,
+            Some(key) => self.ask_in_lane(subject, key, request, until).await,
         };
         let counted = match &outcome {
             Ok(_) => "answered",
             Err(refused) => refused.0,
         };
         metrics::counter!("guild_nats_calls_total", "outcome" => counted).increment(1);
-        read_answer::<C>(&outcome.map_err(|(_, refusal)| refusal)?)
+        outcome.map_err(|(_, refusal)| refusal)
     }
 
     /// How large a request may be.

@@ -16,6 +16,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use crate::error::Error;
 use crate::row::{Row, Source};
 use crate::value::Value;
+use crate::work::EachRow;
 
 /// A server that does not answer in time counts as lost.
 fn silent(timeout: Duration) -> Error {
@@ -85,20 +86,14 @@ impl Session {
         Ok(())
     }
 
-    /// Runs a statement and maps up to `limit` rows of its answer.
-    pub(crate) async fn rows<T>(
-        &mut self,
-        sql: &'static str,
-        values: &[Value],
-        limit: usize,
-        mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
-    ) -> Result<Vec<T>, Error> {
+    /// Runs a statement and gives up to `limit` rows of its answer to `each`.
+    pub(crate) async fn rows(&mut self, sql: &'static str, values: &[Value], limit: usize, each: &mut EachRow<'_>) -> Result<(), Error> {
         let statement = self.prepared(sql).await?;
         let values = parameters(statement.params().len(), values)?;
         self.count(1);
         let begin = self.begun().await?;
         let rows = self.within(first(begin, self.connection()?, self.connection()?.query(&statement, &values))).await?;
-        rows.iter().take(limit).map(|row| map(&Row(Source::Postgres(row)))).collect()
+        rows.iter().take(limit).try_for_each(|row| each(&Row(Source::Postgres(row))))
     }
 
     /// Runs a statement that answers no rows; how many it changed.
@@ -110,29 +105,8 @@ impl Session {
         self.within(first(begin, self.connection()?, self.connection()?.execute(&statement, &values))).await
     }
 
-    /// Runs a statement for each of these, all of them on the way at once, and maps the first row of each answer.
-    pub(crate) async fn row_each<T>(
-        &mut self,
-        sql: &'static str,
-        each: &[Vec<Value>],
-        mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
-    ) -> Result<Vec<Option<T>>, Error> {
-        let answers = self.query_each(sql, each).await?;
-        answers.iter().map(|rows| rows.first().map(|row| map(&Row(Source::Postgres(row)))).transpose()).collect()
-    }
-
-    /// The same with all rows of each answer.
-    pub(crate) async fn rows_each<T>(
-        &mut self,
-        sql: &'static str,
-        each: &[Vec<Value>],
-        mut map: impl FnMut(&Row<'_>) -> Result<T, Error> + Send,
-    ) -> Result<Vec<Vec<T>>, Error> {
-        let answers = self.query_each(sql, each).await?;
-        answers.iter().map(|rows| rows.iter().map(|row| map(&Row(Source::Postgres(row)))).collect()).collect()
-    }
-
-    async fn query_each(&mut self, sql: &'static str, each: &[Vec<Value>]) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
+    /// Runs a statement for each of these, all of them on the way at once; the rows of each answer.
+    pub(crate) async fn query_each(&mut self, sql: &'static str, each: &[Vec<Value>]) -> Result<Vec<Vec<tokio_postgres::Row>>, Error> {
         if each.is_empty() {
             return Ok(Vec::new());
         }

@@ -20,7 +20,6 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 use vital::Vital;
 
@@ -29,6 +28,7 @@ use crate::error::{Error, OpenError};
 use crate::migrations::{self, Migrations};
 use crate::slow::{SLOW_WAIT, slow_lanes_full};
 use crate::tx::Tx;
+use crate::work::{Answer, Work};
 
 use checkpoint::Checkpointer;
 use job::closed;
@@ -141,32 +141,20 @@ impl Sqlite {
     }
 
     /// A snapshot on one of the readers.
-    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
-    {
+    pub(crate) async fn read(&self, work: Work) -> Result<Answer, Error> {
         let queue = self.readers.as_ref().or(self.writer.as_ref()).ok_or_else(closed)?;
         read_from(queue, work, |_| Ok(())).await
     }
 
     /// A snapshot on one of the few threads for slow reads.
-    pub(crate) async fn read_slowly<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
-    {
+    pub(crate) async fn read_slowly(&self, work: Work) -> Result<Answer, Error> {
         let Some(queue) = &self.slow else { return self.read(work).await };
         let in_time = |waited| if waited < SLOW_WAIT { Ok(()) } else { Err(slow_lanes_full()) };
         read_from(queue, work, in_time).await
     }
 
     /// A transaction on the writer. It is carried out even if the caller stops waiting.
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
-    {
+    pub(crate) async fn write(&self, work: Work) -> Result<Answer, Error> {
         let queue = self.writer.as_ref().ok_or_else(Error::read_only)?;
         let (answer, wait) = oneshot::channel();
         queue.push(Box::new(move |tx: &mut Tx| {
@@ -234,11 +222,7 @@ impl Drop for Sqlite {
 }
 
 /// Queues a read and waits for its answer. `in_time` says whether it may still run after it has waited so long.
-async fn read_from<T, F>(queue: &Queue, work: F, in_time: fn(Duration) -> Result<(), Error>) -> Result<T, Error>
-where
-    T: Send + 'static,
-    F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
-{
+async fn read_from(queue: &Queue, work: Work, in_time: fn(Duration) -> Result<(), Error>) -> Result<Answer, Error> {
     let (answer, wait) = oneshot::channel();
     let asked = Instant::now();
     queue.push(Box::new(move |tx: &mut Tx| {

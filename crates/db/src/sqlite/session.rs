@@ -14,6 +14,7 @@ use super::shared::Shared;
 use crate::error::Error;
 use crate::row::{Row, Source};
 use crate::value::Value;
+use crate::work::EachRow;
 
 /// A connection, the statements that it was given, and what it has seen of other writers.
 pub(crate) struct Session {
@@ -35,32 +36,24 @@ impl Session {
         session
     }
 
-    /// Runs a statement and maps up to `limit` rows of its answer.
-    pub(crate) fn rows<T>(
-        &mut self,
-        sql: &'static str,
-        values: &[Value],
-        limit: usize,
-        mut map: impl FnMut(&Row<'_>) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
+    /// Runs a statement and gives up to `limit` rows of its answer to `each`.
+    pub(crate) fn rows(&mut self, sql: &'static str, values: &[Value], limit: usize, each: &mut EachRow<'_>) -> Result<(), Error> {
         let mut statement = self.prepare(sql, values)?;
         // A statement that writes is stepped to its end whatever happens: its foreign keys are checked there.
         let reads = statement.readonly();
-        let mut answer = Vec::new();
-        let mut unmapped = None;
+        let mut taken = 0;
+        let mut outcome = Ok(());
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(|error| explain(&error))? {
-            if answer.len() < limit && unmapped.is_none() {
-                match map(&Row(Source::Sqlite(row))) {
-                    Ok(mapped) => answer.push(mapped),
-                    Err(error) => unmapped = Some(error),
-                }
+            if taken < limit && outcome.is_ok() {
+                outcome = each(&Row(Source::Sqlite(row)));
+                taken += 1;
             }
-            if reads && (answer.len() >= limit || unmapped.is_some()) {
+            if reads && (taken >= limit || outcome.is_err()) {
                 break;
             }
         }
-        unmapped.map_or(Ok(answer), Err)
+        outcome
     }
 
     /// Runs a statement that answers no rows; how many it changed.

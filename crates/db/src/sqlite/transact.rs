@@ -4,17 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use futures_util::future::BoxFuture;
-
 use super::session::Session;
 use crate::error::Error;
 use crate::tx::{self, Tx};
+use crate::work::{Answer, Work};
 
 /// Work that sees one snapshot and may not write.
-pub(super) fn read<T, F>(tx: &mut Tx, work: F) -> Result<T, Error>
-where
-    F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>>,
-{
+pub(super) fn read(tx: &mut Tx, work: Work) -> Result<Answer, Error> {
     let session = session(tx)?;
     // Only in memory is this connection also the writer's.
     let lent = !session.connection.is_readonly("main").unwrap_or(false);
@@ -37,10 +33,7 @@ where
 }
 
 /// Work that writes: `Ok` once it is committed and synced, otherwise it is undone.
-pub(super) fn write<T, F>(tx: &mut Tx, work: F) -> Result<T, Error>
-where
-    F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>>,
-{
+pub(super) fn write(tx: &mut Tx, work: Work) -> Result<Answer, Error> {
     let started = Instant::now();
     let session = session(tx)?;
     session.roll_back()?;
@@ -67,10 +60,7 @@ where
 }
 
 /// Runs the work inside the open transaction. Its first error is the answer, whatever the work itself answers.
-fn run<T, F>(tx: &mut Tx, work: F) -> Result<T, Error>
-where
-    F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>>,
-{
+fn run(tx: &mut Tx, work: Work) -> Result<Answer, Error> {
     tx.failed = None;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut work = work(tx);

@@ -18,6 +18,7 @@ pub use rules::FetchRules;
 pub use url::FetchUrl;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
@@ -98,9 +99,12 @@ impl Fetcher {
     ///
     /// # Errors
     /// Nothing came back. Whatever came back is an answer, with any status.
-    pub async fn fetch(&self, fetch: Fetch<'_>) -> Result<Fetched, FetchError> {
-        let within = fetch.within;
-        tokio::time::timeout(within, self.call(fetch)).await.unwrap_or(Err(FetchError::TooSlow(within)))
+    pub fn fetch<'a>(&'a self, fetch: Fetch<'a>) -> BoxFuture<'a, Result<Fetched, FetchError>> {
+        // Boxed, so that the HTTP client is compiled in this crate and not again in each that calls it.
+        Box::pin(async move {
+            let within = fetch.within;
+            tokio::time::timeout(within, self.call(fetch)).await.unwrap_or(Err(FetchError::TooSlow(within)))
+        })
     }
 
     async fn call(&self, fetch: Fetch<'_>) -> Result<Fetched, FetchError> {
