@@ -51,6 +51,40 @@ story('documents', {}, (it) => {
     }
   });
 
+  it('every example of an event is what its schema says', async ({ server }) => {
+    const contract = await contractOf(server);
+    let examples = 0;
+    for (const [id, message] of Object.entries(contract.asyncapi.components.messages)) {
+      for (const { payload } of message.examples ?? []) {
+        contract.check('asyncapi', `#/components/messages/${id}/payload`, payload, `an example of ${id}`);
+        examples += 1;
+      }
+    }
+    assert.ok(examples >= Object.keys(contract.asyncapi.components.messages).length, `only ${examples} examples`);
+  });
+
+  it('the schemas of the events require what is needed, and nothing else', async ({ server }) => {
+    const contract = await contractOf(server);
+    const errors = (message, payload, lenient) => contract.errors('asyncapi', `#/components/messages/${message}/payload`, payload, lenient);
+    const takes = (message, payload) => assert.equal(errors(message, payload, true), undefined, `${message} refuses ${JSON.stringify(payload)}`);
+    const refuses = (message, payload) => assert.ok(errors(message, payload, true), `${message} takes ${JSON.stringify(payload)}`);
+    takes('client_message', { room: 'x', body: 'y', unknown: 1 });
+    refuses('client_message', { room: 'x' });
+    refuses('client_message', { room: 'x', body: '' });
+    takes('client_create_room', {});
+    refuses('client_create_room', { kind: 'party' });
+    refuses('client_message_ack', { ok: true });
+    refuses('client_message_ack', { ok: false, message: {} });
+    refuses('client_typing_ack', { ok: false });
+    takes('client_typing_ack', { ok: true });
+    const created = contract.asyncapi.components.messages.server_room_created.examples[0].payload;
+    takes('server_room_created', created);
+    for (const field of ['name', 'last_message', 'head', 'usernames']) {
+      const { [field]: _, ...room } = created.room;
+      refuses('server_room_created', { ...created, room });
+    }
+  });
+
   it('AsyncAPI\'s own parser has nothing against the events', async ({ nobody }) => {
     const { document, diagnostics } = await new Parser().parse((await nobody.get('/asyncapi.json')).text);
     // 0 is an error, 1 a warning; the rest is advice
