@@ -46,7 +46,11 @@ impl Tx {
         T: Send,
     {
         let mut answer = Vec::new();
-        self.some_rows(sql, values, usize::MAX, &mut |row| Ok(answer.push(map(row)?))).await?;
+        let mut push = |row: &Row<'_>| {
+            answer.push(map(row)?);
+            Ok(())
+        };
+        self.some_rows(sql, values, usize::MAX, &mut push).await?;
         Ok(answer)
     }
 
@@ -61,7 +65,11 @@ impl Tx {
         T: Send,
     {
         let mut answer = None;
-        self.some_rows(sql, values, 1, &mut |row| Ok(answer = Some(map(row)?))).await?;
+        let mut take = |row: &Row<'_>| {
+            answer = Some(map(row)?);
+            Ok(())
+        };
+        self.some_rows(sql, values, 1, &mut take).await?;
         Ok(answer)
     }
 
