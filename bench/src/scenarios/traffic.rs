@@ -29,6 +29,8 @@ pub struct Outcome {
     pub acked: u64,
     /// Refused in all.
     pub refused: u64,
+    /// The first refusal, as it came.
+    pub refusal: Option<String>,
     /// Received in all.
     pub delivered: u64,
     /// Deliveries that never came: members × acknowledged less received.

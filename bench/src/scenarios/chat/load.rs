@@ -253,6 +253,7 @@ impl Running {
             }
         } else {
             self.outcome.refused += 1;
+            self.outcome.refusal.get_or_insert_with(|| answer.to_owned());
             if self.outcome.refused > 1_000 {
                 self.problem = Some(format!("the server refuses messages: {answer}"));
             }

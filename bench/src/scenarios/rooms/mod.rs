@@ -137,6 +137,8 @@ fn each<'a>(both: impl Iterator<Item = (&'a Seeded, &'a Vec<Visit>)> + Clone) ->
                 [one.acked + other.acked, one.missing + other.missing, one.misplaced + other.misplaced, one.refused + other.refused]
                     .map(Cell::Count),
             );
+            let refusals = [one, other].into_iter().filter_map(|outcome| outcome.refusal.as_ref());
+            table.notes.extend(refusals.map(|refusal| format!("{} rooms: refused with {refusal}", seeded.plan.rooms)));
             table.rows.push(row);
         }
     }

@@ -163,6 +163,7 @@ impl Talk {
             }
         } else {
             self.outcome.refused += 1;
+            self.outcome.refusal.get_or_insert_with(|| answer.to_owned());
             if self.outcome.refused > 1_000 {
                 self.problem = Some(format!("the server refuses messages: {answer}"));
             }
