@@ -11,6 +11,12 @@ const here = join(import.meta.dirname, 'bases');
 const SLIM = 'docker.io/library/debian:bookworm-slim';
 /** What the official slim image has not either. */
 const NOT_SLIM = ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/locale', 'usr/share/man', 'usr/share/info', 'usr/share/groff', 'usr/share/lintian'];
+const CLEAN = `DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
+APT::Update::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+Acquire::Languages "none";
+`;
 /** Image and its Containerfile. The last one is what an operator has, and no part of deploy/. */
 const IMAGES = { 'postgres:15-bookworm': 'postgres', 'nats:2.10-alpine': 'nats', 'nginx:1.28-alpine': 'nginx', 'sqlite:3': 'sqlite' };
 
@@ -27,6 +33,8 @@ async function slim(podman) {
     }
     // The updates of security, as the official image has them.
     writeFileSync(join(at, 'etc/apt/sources.list'), ['bookworm', 'bookworm-updates'].map((suite) => `deb http://deb.debian.org/debian ${suite} main\n`).join('') + 'deb http://deb.debian.org/debian-security bookworm-security main\n');
+    // Nothing of apt stays in a layer, as in the official image.
+    writeFileSync(join(at, 'etc/apt/apt.conf.d/docker-clean'), CLEAN);
     writeFileSync(join(at, 'etc/dpkg/dpkg.cfg.d/docker'), ['doc', 'locale', 'man', 'info', 'groff', 'lintian'].map((one) => `path-exclude /usr/share/${one}/*\n`).join(''));
     await podman.must('tar', ['-C', at, '-cf', `${tar}.part`, '.'], { timeout: 300_000 });
     await podman.must('mv', [`${tar}.part`, tar]);

@@ -16,7 +16,7 @@ export function command() {
   return found[0].replaceAll('\\\n', ' ').trim().split(/\s+/).slice(1);
 }
 
-async function ready(podman, name, ms = 30_000) {
+export async function ready(podman, name, ms = 30_000) {
   const { eventually } = await lib('wait');
   const began = performance.now();
   await eventually(`${name} is ready`, async () => (await fetch(`${URL}/readyz`)).ok, ms).catch(async (error) => {

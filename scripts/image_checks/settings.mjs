@@ -18,11 +18,14 @@ export function services(file) {
   return [...text.matchAll(/^ {2}([\w-]+):$/gm)].map(([, name]) => name);
 }
 
-/** Writes the second file; answers its path. */
-export function beside(file, { openFiles }, { image, settings = {}, only } = {}) {
+/**
+ * Writes the second file; answers its path. Whoever names one limit gets Podman's own default for the other, which is too much for a machine that
+ * needs the first.
+ */
+export function beside(file, { openFiles, processes }, { image, settings = {}, only } = {}) {
   const guild = (name) => !['postgres', 'nats', 'ingress'].includes(name);
   const what = Object.fromEntries(services(file).filter((name) => !only || only(name)).map((name) => [name, {
-    ...(openFiles < 65_536 && (guild(name) || name === 'ingress') ? { ulimits: { nofile: { soft: openFiles, hard: openFiles } } } : {}),
+    ...(openFiles < 65_536 && (guild(name) || name === 'ingress') ? { ulimits: { nofile: { soft: openFiles, hard: openFiles }, nproc: processes } } : {}),
     ...(guild(name) ? { environment: { ...ROOMY, ...settings } } : {}),
     ...(guild(name) && image ? { image } : {}),
   }]).filter(([, more]) => Object.keys(more).length));
