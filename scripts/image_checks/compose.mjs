@@ -34,9 +34,10 @@ export async function compose({ podman, health, table, limits }) {
   const { Outside } = await lib('outside');
   const { Stage } = await lib('stage');
   const at = new Compose(podman, 'compose.yaml', limits);
-  await at.up();
+  const began = performance.now();
+  await at.up(health, ['guild']);
   const node = await at.container('guild');
-  table.saw(part, 'up', `${node} is healthy after ${await health.healthy([node])} s`);
+  table.saw(part, 'up', `${node} is healthy after ${((performance.now() - began) / 1000).toFixed(1)} s`);
   table.saw(part, 'stories from outside', await stories(URL, 'near', 'flow', 'resume'));
 
   const faults = new Faults(podman);

@@ -7,8 +7,11 @@ import { join, resolve } from 'node:path';
 const root = resolve(import.meta.dirname, '../..');
 export const lib = (name) => import(join(root, 'acceptance/lib', `${name}.mjs`));
 
-/** How everybody talks: all the time, but not so much that the talk itself is the load. */
-const TALK = { outstanding: 3, pause: 50 };
+/**
+ * How everybody talks: all the time, but not so much that who is cut off for the 45 s after which a silent line is given up has missed more than
+ * a cursor may lie behind.
+ */
+const TALK = { outstanding: 2, pause: 400 };
 /** Acknowledgements that show that the service works. */
 export const SOME = 60;
 export const SOON_MS = 60_000;
