@@ -49,7 +49,7 @@ export async function compose({ podman, health, table, limits }) {
     for (let n = 1; n <= 3; n += 1) table.saw(part, `kill -9, time ${n}`, `its restart policy starts it again; ${await talk.through(() => faults.crash(node))}`);
     let seconds;
     const stopped = await talk.through(async () => {
-      seconds = await faults.stop(node);
+      seconds = await faults.stop(node, () => at.stop('guild'));
       await faults.start(node);
     });
     table.saw(part, 'stop, and start again', `ended with 0 after ${seconds} s; ${stopped}`);

@@ -64,10 +64,15 @@ export class Compose {
     return this.run(['down']);
   }
 
+  /** Within its `stop_grace_period`: podman-compose tells it to `podman stop`, and not to the container, so a `podman stop` of one's own waits 10 s. */
+  stop(service) {
+    return this.run(['stop', service]);
+  }
+
   /** Another image for one service, and for nothing else: its container stops, and one of the new image takes its place and address. */
   async exchange(service, image) {
     const name = await this.container(service);
-    await this.podman.do('stop', name);
+    await this.stop(service);
     await this.podman.do('rm', name);
     this.exchanged.add(service);
     await this.#start(service, { image, only: (one) => this.exchanged.has(one) });

@@ -9,7 +9,7 @@ const root = resolve(import.meta.dirname, '../..');
 /** Program and the package of Debian that brings it. */
 const PROGRAMS = {
   podman: 'podman', runc: 'runc', debootstrap: 'debootstrap', iptables: 'iptables', node: 'nodejs', npm: 'npm', python3: 'python3', curl: 'curl',
-  '/usr/lib/podman/netavark': 'netavark', '/usr/lib/podman/aardvark-dns': 'aardvark-dns',
+  catatonit: 'catatonit', '/usr/lib/podman/netavark': 'netavark', '/usr/lib/podman/aardvark-dns': 'aardvark-dns',
 };
 
 function run(program, args, options = {}) {

@@ -1,7 +1,7 @@
 // Podman with a storage, networks, volumes and limits of its own in target/images, so that what else Podman keeps on this machine is neither
 // seen nor touched.
 
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -91,12 +91,14 @@ export class Podman {
     return (await this.tried('podman', ['logs', '--tail', String(lines), name])).text;
   }
 
-  /** Every pod, container, volume and network goes; images stay, for the next time. */
-  async clear() {
+  /** Every pod, container, volume, secret and network goes; images stay, for the next time. At once, because a signal may end this process. */
+  clear() {
     const wrong = [];
-    for (const args of [['pod', 'rm', '--all', '--force', '--time', '0'], ['rm', '--all', '--force', '--volumes', '--time', '0'], ['volume', 'rm', '--all', '--force'], ['network', 'prune', '--force']]) {
-      const { code, text } = await this.tried('podman', args);
-      if (code !== 0) wrong.push(text);
+    for (const args of [['rm', '--all', '--force', '--time', '0'], ['pod', 'rm', '--all', '--force', '--time', '0'], ['volume', 'rm', '--all', '--force'], ['secret', 'rm', '--all'], ['network', 'prune', '--force']]) {
+      let done;
+      // A container that its restart policy is just starting is not there to be stopped; a moment later it is.
+      for (let tries = 0; tries < 3 && done?.status !== 0; tries += 1) done = spawnSync('podman', args, { env: this.environment, encoding: 'utf8' });
+      if (done.status !== 0) wrong.push(done.stderr);
     }
     return wrong;
   }
