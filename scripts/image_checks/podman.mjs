@@ -91,6 +91,17 @@ export class Podman {
     return (await this.tried('podman', ['logs', '--tail', String(lines), name])).text;
   }
 
+  /** Keeps what every container has written, for somebody who looks into a failure. Answers the folder. */
+  async keepLogs() {
+    const at = join(folder, 'logs');
+    rmSync(at, { recursive: true, force: true });
+    mkdirSync(at, { recursive: true });
+    for (const name of (await this.do('ps', '--all', '--format', '{{.Names}}')).split('\n').filter(Boolean)) {
+      writeFileSync(join(at, `${name}.log`), (await this.tried('podman', ['logs', '--timestamps', name])).text);
+    }
+    return at;
+  }
+
   /** Every pod, container, volume, secret and network goes; images stay, for the next time. At once, because a signal may end this process. */
   clear() {
     const wrong = [];
