@@ -19,6 +19,9 @@ const settings = ({ openFiles, processes }) => `[containers]
 # Podman's own defaults are more than a machine may allow.
 default_ulimits = ["nofile=${openFiles}:${openFiles}", "nproc=${processes}:${processes}"]
 log_driver = "k8s-file"
+# aardvark-dns 1.4 loses a question now and then while containers come and go. The resolver would wait 5 s before it asks again, and then asks
+# the machine's own server, which knows no containers: a look-up of "postgres" took 20 s.
+dns_options = ["timeout:1", "attempts:5"]
 [engine]
 runtime = "runc"
 # There may be no systemd.
