@@ -1,6 +1,7 @@
 // Runs the stories: `node run.mjs [--shape near|postgres|apart|bytes] [name …]`. Without arguments it is the whole suite: every
 // story in the shape `near` (one process, SQLite), and those that concern a client again in `postgres` (one process, PostgreSQL)
 // and `apart` (two processes of each service, PostgreSQL and NATS). It ends with "acceptance: N passed, N failed".
+// `--at URL` tells stories to a service that runs already, in the shape that `--shape` says; what needs a server of its own is left out.
 
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -46,10 +47,14 @@ const CONCURRENCY = Number(process.env.ACCEPTANCE_CONCURRENCY ?? 3);
 const args = process.argv.slice(2);
 const flag = args.indexOf('--shape');
 const onlyShape = flag >= 0 ? args.splice(flag, 2)[1] : undefined;
+const place = args.indexOf('--at');
+const at = place >= 0 ? args.splice(place, 2)[1] : undefined;
+if (at && !onlyShape) fail('--at needs --shape');
+if (at) process.env.ACCEPTANCE_AT = at;
 if (flag >= 0 && !shapes.includes(onlyShape)) fail(`no shape is called ${onlyShape}; there are: ${shapes.join(', ')}`);
 for (const name of args) if (!names.includes(name)) fail(`no story is called ${name}; there are: ${names.join(', ')}`);
 for (const name of args) if (onlyShape && CANNOT[onlyShape][name]) fail(`${name} cannot be told in the shape ${onlyShape}: ${CANNOT[onlyShape][name]}`);
-if (!existsSync(binary)) fail(`${binary} is missing; build it with: cargo build --release`);
+if (!at && !existsSync(binary)) fail(`${binary} is missing; build it with: cargo build --release`);
 
 function fail(why) {
   console.error(why);
@@ -136,7 +141,7 @@ for (const shape of onlyShape ? [onlyShape] : SUITE) {
   const shapeBegan = performance.now();
   const stories = chosen.filter((name) => !CANNOT[shape][name] && (onlyShape || args.length || !LEFT[shape].includes(name)));
   if (!stories.length) continue;
-  if (shape === 'postgres' || shape === 'apart') {
+  if (!at && (shape === 'postgres' || shape === 'apart')) {
     // one server for all of them, each folder with a database of its own
     process.env.ACCEPTANCE_POSTGRES_PORT ??= (await Postgres.start({ synced: false, lasting: true })).port;
   }

@@ -5,9 +5,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { tellSeen } from './contract.mjs';
 import { Api } from './http.mjs';
+import { NotOurs, Outside } from './outside.mjs';
 import { Server, shape, tidy } from './server.mjs';
 import { panics, Stage } from './stage.mjs';
 import { within } from './wait.mjs';
+
+/** A service that runs already, which stories are told to instead of one of their own (`run.mjs --at`). */
+const { ACCEPTANCE_AT: outside } = process.env;
 
 /** What the server logged during a test that failed. */
 function tellLog(server, from, sentence) {
@@ -26,7 +30,7 @@ export function story(title, options, tell) {
   describe(title, { timeout: options.timeout ?? 120_000 }, () => {
     if (options.server !== false) {
       before(async () => {
-        server = await new Server(options).start();
+        server = await (outside ? new Outside(outside, { apart: shape === 'apart' }) : new Server(options)).start();
       });
       after(async () => {
         const wrong = panics(server);
@@ -49,6 +53,7 @@ export function story(title, options, tell) {
         login: (username, password) => stage.login(server, username, password),
         wire: (wireOptions) => stage.wire(server, wireOptions),
         start: async (serverOptions) => {
+          if (outside) throw new NotOurs('it needs a server of its own');
           const one = await stage.server(serverOptions);
           servers.push(one);
           return one;
@@ -58,6 +63,10 @@ export function story(title, options, tell) {
         // an end of its own, before node's, so that a test that hangs still shows the server's log
         await within(more.timeout ?? 60_000, body(world), 'the end of the test');
         failed = false;
+      } catch (error) {
+        if (!(error instanceof NotOurs)) throw error;
+        failed = false;
+        t.skip(error.message);
       } finally {
         if (failed) for (const one of [server, ...servers]) if (one) tellLog(one, one === server ? said : 0, sentence);
         const wrong = await stage.clear();
