@@ -49,6 +49,7 @@ const flag = args.indexOf('--shape');
 const onlyShape = flag >= 0 ? args.splice(flag, 2)[1] : undefined;
 const place = args.indexOf('--at');
 const at = place >= 0 ? args.splice(place, 2)[1] : undefined;
+if (place >= 0 && !at) fail('--at needs the address of a service, such as http://127.0.0.1:8080');
 if (at && !onlyShape) fail('--at needs --shape');
 if (at) process.env.ACCEPTANCE_AT = at;
 if (flag >= 0 && !shapes.includes(onlyShape)) fail(`no shape is called ${onlyShape}; there are: ${shapes.join(', ')}`);

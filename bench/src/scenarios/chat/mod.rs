@@ -35,6 +35,10 @@ impl Scenario for Chat {
             let outcome = run(&tested.target, case)?;
             sound &= outcome.missing == 0 && outcome.misplaced == 0;
             table.rows.push(row(&tested.target.name, case, &outcome));
+            let refusal = outcome.refusal.as_ref();
+            table.notes.extend(
+                refusal.map(|refusal| format!("{} refused {} messages, the first with {refusal}", tested.target.name, outcome.refused)),
+            );
         }
         Ok(Found { tables: vec![table], sound })
     }

@@ -138,7 +138,9 @@ fn each<'a>(both: impl Iterator<Item = (&'a Seeded, &'a Vec<Visit>)> + Clone) ->
                     .map(Cell::Count),
             );
             let refusals = [one, other].into_iter().filter_map(|outcome| outcome.refusal.as_ref());
-            table.notes.extend(refusals.map(|refusal| format!("{} rooms: refused with {refusal}", seeded.plan.rooms)));
+            table
+                .notes
+                .extend(refusals.map(|refusal| format!("{} rooms: messages were refused, the first with {refusal}", seeded.plan.rooms)));
             table.rows.push(row);
         }
     }
