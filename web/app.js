@@ -80,7 +80,13 @@ class Chat {
       'new message': () => this.heardMessage(data),
       'member joined': () => (rooms.joined(data), this.lookSoon()),
       'member left': () => this.heardLeft(data),
-      'room updated': () => rooms.renamed(data),
+      'room updated': () => rooms.updated(data),
+      'message edited': () => rooms.amended(data),
+      'message deleted': () => rooms.amended(data),
+      'reactions changed': () => rooms.reacted(data),
+      'message pinned': () => rooms.passed(data),
+      'message unpinned': () => rooms.passed(data),
+      event: () => rooms.passed(data),
       'user online': () => this.cameOnline(data.username),
       'user offline': () => this.online.delete(data.username),
       typing: () => this.heardTyping(data),
@@ -200,9 +206,7 @@ class Chat {
     await this.attempt(async () => {
       const before = room.loaded ? Math.min(...room.log.keys()) : undefined;
       const { items } = await this.api.get(`/rooms/${room.id}/messages?limit=${PAGE}${before ? `&before=${before}` : ''}`);
-      for (const message of items) {
-        if (!room.log.has(message.seq)) room.log.set(message.seq, { seq: message.seq, at: message.created_at, message });
-      }
+      for (const message of items) this.rooms.fetched(room, message);
       room.loaded = true;
       room.complete = items.length < PAGE;
     });

@@ -52,7 +52,7 @@ export class Rooms {
   message(message) {
     const room = this.all.get(message.room);
     if (!room) return undefined;
-    room.log.set(message.seq, { seq: message.seq, at: message.created_at, message });
+    this.#keep(room, message);
     if (message.nonce) room.waiting = room.waiting.filter((one) => one.nonce !== message.nonce);
     if (this.#isNews(room, message.seq)) {
       room.last_message = message;
@@ -61,6 +61,48 @@ export class Rooms {
     }
     room.typing.delete(message.sender);
     return room;
+  }
+
+  /** A message that was edited or deleted comes whole. */
+  amended({ room: id, seq, message }) {
+    const room = this.all.get(id);
+    if (!room) return undefined;
+    const before = room.log.get(message.seq)?.message;
+    if (before) this.#keep(room, message);
+    if (room.last_message?.seq === message.seq && room.last_message.rev < message.rev) room.last_message = message;
+    const counted = message.deleted_at && !before?.deleted_at && message.sender !== this.me && message.seq > room.read;
+    if (this.#isNews(room, seq) && counted) room.unread = Math.max(0, room.unread - 1);
+    return room;
+  }
+
+  /** A message's reactions come whole. */
+  reacted({ room: id, seq, ref, reactions }) {
+    const room = this.all.get(id);
+    if (!room) return undefined;
+    const item = room.log.get(ref);
+    if (item?.message && seq > (item.reactedAt ?? 0)) Object.assign(item, { reactedAt: seq, message: { ...item.message, reactions } });
+    this.#isNews(room, seq);
+    return room;
+  }
+
+  /** A message out of an answer, which may be older than an event that came meanwhile. */
+  fetched(room, message) {
+    const item = room.log.get(message.seq);
+    if (!item?.message || item.message.rev < message.rev) this.#keep(room, message);
+  }
+
+  /** What this page does not show counts as well: the next event has the next seq. */
+  passed({ room: id, seq }) {
+    const room = this.all.get(id);
+    if (room && seq) this.#isNews(room, seq);
+  }
+
+  /** Keeps a message as it is now: the state with the higher rev. Only answers and events of their own tell reactions. */
+  #keep(room, message) {
+    const item = room.log.get(message.seq);
+    if (item?.message && item.message.rev > message.rev) return;
+    const reactions = message.deleted_at ? [] : (message.reactions ?? item?.message?.reactions);
+    room.log.set(message.seq, { ...item, seq: message.seq, at: message.created_at, message: { ...message, reactions } });
   }
 
   joined({ room: id, seq, username }) {
@@ -85,11 +127,13 @@ export class Rooms {
     return this.#note(room, seq, `${username} left`);
   }
 
-  renamed({ room: id, seq, name }) {
+  updated({ room: id, seq, name, topic }) {
     const room = this.all.get(id);
     if (!room) return undefined;
-    if (this.#isNews(room, seq)) room.name = name;
-    return this.#note(room, seq, `the room is now called “${name}”`);
+    const said = [name !== room.name && name && `the room is now called “${name}”`, topic !== room.topic && (topic ? `the topic is now “${topic}”` : 'the topic was removed')];
+    const text = said.filter(Boolean).join(', and ');
+    if (this.#isNews(room, seq)) Object.assign(room, { name, topic });
+    return text ? this.#note(room, seq, text) : room;
   }
 
   #note(room, seq, text) {

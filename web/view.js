@@ -8,6 +8,8 @@ const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric'
 /** Messages of one sender within so many milliseconds stand together. */
 const TOGETHER_MS = 5 * 60_000;
 
+const said = (message) => (message.deleted_at ? 'deleted' : message.body || message.type || '');
+
 /** @param {{rooms: import('./rooms.js').Rooms, online: Map<string, object>, channels: object[], open: string}} known */
 export function drawSide({ rooms, online, channels, open }, { pick, pickPerson, join }) {
   const sorted = rooms.sorted();
@@ -15,7 +17,7 @@ export function drawSide({ rooms, online, channels, open }, { pick, pickPerson, 
     const title = rooms.title(room);
     const item = before ?? entry(title, { square: room.kind !== 'direct' }, () => pick(room.id));
     const button = item.firstElementChild;
-    fill(button, title, room.last_message ? `${room.last_message.sender === rooms.me ? 'You' : room.last_message.sender}: ${room.last_message.body}` : 'Nothing yet');
+    fill(button, title, room.last_message ? `${room.last_message.sender === rooms.me ? 'You' : room.last_message.sender}: ${said(room.last_message)}` : 'Nothing yet');
     button.classList.toggle('unread', room.unread > 0);
     button.querySelector('.badge').classList.toggle('on', online.has(rooms.other(room)));
     button.setAttribute('aria-current', String(room.id === open));
@@ -97,10 +99,12 @@ function rowsOf(rooms, room) {
     }
     rows.push(row);
   };
-  const message = (key, { sender, body, created_at: at }, more) => {
+  const message = (key, told, more) => {
+    const { sender, created_at: at, reply_to: reply, edited_at: edited, deleted_at: deleted, reactions = [] } = told;
+    const body = deleted ? 'This message was deleted.' : said(told);
     const own = sender === rooms.me;
     const follows = last !== undefined && last.sender === sender && new Date(at) - new Date(last.at) < TOGETHER_MS;
-    put({ key, kind: 'message', sender, body, at, own, follows, ...more }, at);
+    put({ key, kind: 'message', sender, body, at, own, follows, reply, edited, deleted, reactions, ...more }, at);
     last = { sender, at };
   };
   const other = rooms.other(room);
@@ -129,7 +133,8 @@ function draw(row, acts) {
   const meta = make('div', { className: 'meta' });
   if (!row.own) meta.append(make('b', {}, row.sender));
   meta.append(at);
-  element.append(meta, make('div', { className: 'bubble', dir: 'auto' }, row.body));
+  const quote = make('div', { className: 'quote', dir: 'auto', hidden: true });
+  element.append(meta, quote, make('div', { className: 'bubble', dir: 'auto' }), make('div', { className: 'edited' }), make('ul', { className: 'reactions', hidden: true }));
   if (row.own) {
     const again = make('button', { type: 'button' }, 'Try again');
     const away = make('button', { type: 'button' }, 'Discard');
@@ -145,7 +150,24 @@ function refresh(row, element) {
     say(element, row.text);
     return element;
   }
-  element.className = ['message', row.own && 'own', row.follows && 'follows', row.waiting && 'waiting', row.failed && 'failed'].filter(Boolean).join(' ');
+  say(element.querySelector('.bubble'), row.body);
+  const edited = element.querySelector('.edited');
+  say(edited, 'edited');
+  show(edited, Boolean(row.edited) && !row.deleted);
+  const quote = element.querySelector('.quote');
+  show(quote, Boolean(row.reply) && !row.deleted);
+  if (row.reply) say(quote, `${row.reply.sender}: ${row.reply.body || 'deleted'}`);
+  const reactions = element.querySelector('.reactions');
+  show(reactions, row.reactions?.length > 0);
+  list(reactions, row.reactions ?? [], (reaction) => reaction.emoji, (reaction, before) => {
+    const chip = before ?? make('li');
+    const names = reaction.usernames.join(', ') + (reaction.count > reaction.usernames.length ? ` and ${reaction.count - reaction.usernames.length} more` : '');
+    say(chip, `${reaction.emoji} ${reaction.count}`);
+    chip.title = names;
+    chip.setAttribute('aria-label', `${reaction.emoji}: ${names}`);
+    return chip;
+  });
+  element.className = ['message', row.own && 'own', row.deleted && 'deleted', row.follows && 'follows', row.waiting && 'waiting', row.failed && 'failed'].filter(Boolean).join(' ');
   const status = element.querySelector('.status');
   if (status) {
     const [text, again, away] = status.children;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail};
 use bus::Bus;
-use contract::calls::messages::{CreateRoom, Send};
+use contract::calls::messages::{CreateRoom, Rich, Send};
 use contract::calls::users::Authenticate;
 use contract::{Call, Caller, Clock, RoomId, RoomKind, UserCaller};
 use db::{Access, DatabaseUrl, Db};
@@ -131,7 +131,7 @@ impl Services {
 
     async fn message(&self, plan: &SeedPlan, users: &[Caller], ids: &[RoomId], room: usize, seq: usize) -> Result<()> {
         let body = plan.body(room, seq).try_into().map_err(|why: String| anyhow!(why))?;
-        let call = Send { room: *ids.get(room).context("a room beyond the plan")?, body, nonce: None };
+        let call = Send { room: *ids.get(room).context("a room beyond the plan")?, body, nonce: None, rich: Rich::default() };
         let sent = self.ask(user(users, plan.sender(room, seq))?.0, call).await?;
         // The plan tells who said what by the seq, so messages of one room must not overtake one another here.
         if sent.message.seq != i64::try_from(seq)? {

@@ -8,9 +8,13 @@ use crate::connection::Connection;
 use crate::event::{Event, read};
 use crate::on_authenticate::on_authenticate;
 use crate::on_create_room::on_create_room;
+use crate::on_delete_message::on_delete_message;
+use crate::on_edit_message::on_edit_message;
 use crate::on_join_room::on_join_room;
 use crate::on_leave_room::on_leave_room;
 use crate::on_message::on_message;
+use crate::on_pin_message::{on_pin_message, on_unpin_message};
+use crate::on_react::on_react;
 use crate::on_read::on_read;
 use crate::on_typing::on_typing;
 use crate::settings::EVENTS_IN_FLIGHT;
@@ -25,8 +29,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The names of the events that clients emit.
-pub(crate) const NAMES: [&str; 7] =
-    [client::AUTHENTICATE, client::CREATE_ROOM, client::MESSAGE, client::JOIN_ROOM, client::LEAVE_ROOM, client::READ, client::TYPING];
+pub(crate) const NAMES: [&str; 12] = [
+    client::AUTHENTICATE,
+    client::CREATE_ROOM,
+    client::MESSAGE,
+    client::EDIT_MESSAGE,
+    client::DELETE_MESSAGE,
+    client::REACT,
+    client::PIN_MESSAGE,
+    client::UNPIN_MESSAGE,
+    client::JOIN_ROOM,
+    client::LEAVE_ROOM,
+    client::READ,
+    client::TYPING,
+];
 
 /// Answers an event of a user.
 pub(crate) fn dispatch(connection: Connection, user: Arc<AuthenticatedUser>, event: Incoming) {
@@ -34,6 +50,11 @@ pub(crate) fn dispatch(connection: Connection, user: Arc<AuthenticatedUser>, eve
         client::MESSAGE => run(connection, user, event, Price::Send, on_message),
         client::TYPING => run(connection, user, event, Price::Read, on_typing),
         client::READ => run(connection, user, event, Price::Change, on_read),
+        client::EDIT_MESSAGE => run(connection, user, event, Price::Change, on_edit_message),
+        client::DELETE_MESSAGE => run(connection, user, event, Price::Change, on_delete_message),
+        client::REACT => run(connection, user, event, Price::Change, on_react),
+        client::PIN_MESSAGE => run(connection, user, event, Price::Change, on_pin_message),
+        client::UNPIN_MESSAGE => run(connection, user, event, Price::Change, on_unpin_message),
         client::CREATE_ROOM => run(connection, user, event, Price::Change, on_create_room),
         client::JOIN_ROOM => run(connection, user, event, Price::Change, on_join_room),
         client::LEAVE_ROOM => run(connection, user, event, Price::Change, on_leave_room),

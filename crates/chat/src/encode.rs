@@ -1,9 +1,9 @@
 //! From the log's entries to frames. An event is encoded once, however many sockets get it. A message is encoded twice, because only its
 //! sender sees its nonce.
 
+use contract::UserId;
 use contract::log::{Entry, Event};
-use contract::wire::{MemberChanged, NewMessage, RoomCreated, RoomUpdated, UnknownEvent, server};
-use contract::{Message, UserId};
+use contract::wire::Told;
 use serde::Serialize;
 use socketio::Frame;
 
@@ -42,43 +42,21 @@ impl<'a> Frames<'a> {
 }
 
 fn encode(event: &Event, own: bool, cursor: &str) -> Option<Frame> {
-    let cursor = cursor.to_owned();
-    match event {
-        Event::RoomCreated { room, .. } => frame(server::ROOM_CREATED, &RoomCreated { room: (**room).clone(), cursor }),
-        Event::NewMessage { message, .. } => {
-            let message = Message::clone(message).for_reader(own);
-            frame(server::NEW_MESSAGE, &NewMessage { message, cursor })
-        }
-        Event::MemberJoined(m) => {
-            frame(server::MEMBER_JOINED, &MemberChanged { room: m.room, seq: m.seq, username: m.user.username.clone(), cursor })
-        }
-        Event::MemberLeft(m) => {
-            frame(server::MEMBER_LEFT, &MemberChanged { room: m.room, seq: m.seq, username: m.user.username.clone(), cursor })
-        }
-        Event::RoomUpdated { room, seq, name } => {
-            frame(server::ROOM_UPDATED, &RoomUpdated { room: *room, seq: *seq, name: name.clone(), cursor })
-        }
-        Event::Unknown(unknown) => frame(server::EVENT, &UnknownEvent { room: unknown.room, seq: unknown.seq, kind: unknown.kind, cursor }),
-    }
+    let (name, told) = Told::of(event, own, cursor.to_owned());
+    frame(name, &told)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contract::{MessageId, RoomId, Time, UserRef};
+    use contract::{Message, MessageId, RoomId, Time, UserRef};
 
     #[test]
     fn only_the_sender_sees_the_nonce() {
         let sender = UserRef { id: UserId::new(), username: "ann".try_into().unwrap() };
-        let message = Message {
-            id: MessageId::new(),
-            room: RoomId::new(),
-            seq: 1,
-            sender: sender.username.clone(),
-            body: "hi".try_into().unwrap(),
-            created_at: Time(0),
-            nonce: Some("n-1".try_into().unwrap()),
-        };
+        let (id, room, body) = (MessageId::new(), RoomId::new(), "hi".try_into().unwrap());
+        let message = Message::plain(id, room, 1, sender.username.clone(), body, Time(0));
+        let message = Message { nonce: Some("n-1".try_into().unwrap()), ..message };
         let id = sender.id;
         let entry = Entry { partition: 0, position: 7, event: Event::NewMessage { sender, message: Box::new(message) } };
         let mut frames = Frames::new(&entry, "1.0.7".into());

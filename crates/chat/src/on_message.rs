@@ -10,7 +10,8 @@ pub(crate) async fn on_message(event: Event, request: SendMessage) -> Result<Mes
     let Event { connection, user, paid } = event;
     user.identity.check_claim(&request)?;
     let room = edge::room_id(&request.room)?;
-    let call = messages::Send { room, body: request.body, nonce: request.nonce };
+    let rich = request.rich();
+    let call = messages::Send { room, body: request.body, nonce: request.nonce, rich };
     let messages::Sent { message, created } = connection.gateway.bus.ask(&user.caller, call).await?;
     if created {
         paid.counted();

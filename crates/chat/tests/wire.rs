@@ -74,15 +74,8 @@ impl Answer<Send> for Services {
     async fn answer(&self, who: &Caller, call: Send) -> Result<Sent, Refusal> {
         self.sent.lock().unwrap().push(call.body.as_str().to_owned());
         self.answers.acquire().await.unwrap().forget();
-        let message = Message {
-            id: MessageId::new(),
-            room: call.room,
-            seq: 1,
-            sender: who.user()?.username.clone(),
-            body: call.body,
-            created_at: Time(0),
-            nonce: call.nonce,
-        };
+        let (sender, id) = (who.user()?.username.clone(), MessageId::new());
+        let message = Message { nonce: call.nonce, ..Message::plain(id, call.room, 1, sender, call.body, Time(0)) };
         Ok(Sent { message, created: true })
     }
 }

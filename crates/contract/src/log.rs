@@ -2,7 +2,7 @@
 //! numbered together by `position`, gapless within a partition and in commit order. An [`Entry`] is one row of it, resolved to what
 //! a gateway needs to deliver it; [`Batch`] is what one commit added.
 
-use crate::{Message, Room, RoomId, RoomName, UserRef};
+use crate::{Emoji, Message, Metadata, Reaction, Reason, Room, RoomId, RoomName, Topic, UserRef};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -45,15 +45,18 @@ pub enum Event {
     MemberJoined(Membership),
     /// Somebody's membership ended, with this event.
     MemberLeft(Membership),
-    /// The room was renamed.
-    RoomUpdated {
-        /// Which room.
-        room: RoomId,
-        /// The event's number in the room.
-        seq: i64,
-        /// The new name.
-        name: RoomName,
-    },
+    /// The room's name, topic or metadata was changed.
+    RoomUpdated(RoomUpdated),
+    /// A message's text, or what belongs to it, was changed.
+    MessageEdited(Amended),
+    /// A message was deleted.
+    MessageDeleted(Amended),
+    /// Somebody reacted to a message, or took a reaction back.
+    ReactionsChanged(ReactionsChanged),
+    /// A message was pinned.
+    MessagePinned(Pinned),
+    /// A message was unpinned.
+    MessageUnpinned(Pinned),
     /// Something that this program does not know.
     Unknown(Unknown),
 }
@@ -100,12 +103,6 @@ impl<'de> Visitor<'de> for Tagged {
             message: Box<Message>,
         }
         #[derive(Deserialize)]
-        struct RoomUpdated {
-            room: RoomId,
-            seq: i64,
-            name: RoomName,
-        }
-        #[derive(Deserialize)]
         #[serde(field_identifier, rename_all = "snake_case")]
         enum Tag {
             RoomCreated,
@@ -113,6 +110,11 @@ impl<'de> Visitor<'de> for Tagged {
             MemberJoined,
             MemberLeft,
             RoomUpdated,
+            MessageEdited,
+            MessageDeleted,
+            ReactionsChanged,
+            MessagePinned,
+            MessageUnpinned,
             #[serde(other)]
             Unknown,
         }
@@ -122,15 +124,19 @@ impl<'de> Visitor<'de> for Tagged {
                 Event::RoomCreated { reader, room }
             }
             Tag::NewMessage => {
-                let NewMessage { sender, message } = map.next_value()?;
+                let NewMessage { sender, mut message } = map.next_value()?;
+                // A program that knows no changes of messages does not tell this.
+                message.rev = message.rev.max(message.seq);
                 Event::NewMessage { sender, message }
             }
             Tag::MemberJoined => Event::MemberJoined(map.next_value()?),
             Tag::MemberLeft => Event::MemberLeft(map.next_value()?),
-            Tag::RoomUpdated => {
-                let RoomUpdated { room, seq, name } = map.next_value()?;
-                Event::RoomUpdated { room, seq, name }
-            }
+            Tag::RoomUpdated => Event::RoomUpdated(map.next_value()?),
+            Tag::MessageEdited => Event::MessageEdited(map.next_value()?),
+            Tag::MessageDeleted => Event::MessageDeleted(map.next_value()?),
+            Tag::ReactionsChanged => Event::ReactionsChanged(map.next_value()?),
+            Tag::MessagePinned => Event::MessagePinned(map.next_value()?),
+            Tag::MessageUnpinned => Event::MessageUnpinned(map.next_value()?),
             Tag::Unknown => Event::Unknown(map.next_value()?),
         })
     }
@@ -149,14 +155,115 @@ pub struct Membership {
     pub member_count: i64,
 }
 
+/// What a room is called and about, after it was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomUpdated {
+    /// Which room.
+    pub room: RoomId,
+    /// The event's number in the room.
+    pub seq: i64,
+    /// Who changed it; none from a program that does not tell.
+    #[serde(default)]
+    pub by: Option<UserRef>,
+    /// The name now.
+    pub name: Option<RoomName>,
+    /// The topic now.
+    #[serde(default)]
+    pub topic: Option<Topic>,
+    /// The metadata now.
+    #[serde(default)]
+    pub metadata: Option<Metadata>,
+}
+
+/// A message that was edited or deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amended {
+    /// Which room.
+    pub room: RoomId,
+    /// The event's number in the room.
+    pub seq: i64,
+    /// The kind's number in the log, for a program that does not know it.
+    pub kind: i64,
+    /// Which message, by its seq.
+    pub ref_seq: i64,
+    /// Who did it.
+    pub by: UserRef,
+    /// Why, if the one who deleted it said so.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// The message as it is now, without its nonce.
+    pub message: Box<Message>,
+}
+
+/// A change of a message's reactions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReactionsChanged {
+    /// Which room.
+    pub room: RoomId,
+    /// The event's number in the room.
+    pub seq: i64,
+    /// The kind's number in the log, for a program that does not know it.
+    pub kind: i64,
+    /// Which message, by its seq.
+    pub ref_seq: i64,
+    /// Who did what; none where several changes are told together, and when the message was deleted since.
+    #[serde(default)]
+    pub change: Option<ReactionChange>,
+    /// The message's reactions as they are now.
+    pub reactions: Vec<Reaction>,
+}
+
+/// One reaction that was given or taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReactionChange {
+    /// By whom.
+    pub by: UserRef,
+    /// With what.
+    pub emoji: Emoji,
+    /// Given, or taken back.
+    pub on: bool,
+}
+
+/// A message that was pinned or unpinned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// Which room.
+    pub room: RoomId,
+    /// The event's number in the room.
+    pub seq: i64,
+    /// The kind's number in the log, for a program that does not know it.
+    pub kind: i64,
+    /// Which message, by its seq.
+    pub ref_seq: i64,
+    /// Who did it.
+    pub by: UserRef,
+}
+
 impl Event {
+    /// Its number in the room; none for what is addressed to one user.
+    pub fn seq(&self) -> Option<i64> {
+        match self {
+            Self::RoomCreated { .. } => None,
+            Self::NewMessage { message, .. } => Some(message.seq),
+            Self::MemberJoined(membership) | Self::MemberLeft(membership) => Some(membership.seq),
+            Self::RoomUpdated(updated) => Some(updated.seq),
+            Self::MessageEdited(amended) | Self::MessageDeleted(amended) => Some(amended.seq),
+            Self::ReactionsChanged(changed) => Some(changed.seq),
+            Self::MessagePinned(pinned) | Self::MessageUnpinned(pinned) => Some(pinned.seq),
+            Self::Unknown(unknown) => unknown.seq,
+        }
+    }
+
     /// The room that it happened in.
     pub fn room(&self) -> RoomId {
         match self {
             Self::RoomCreated { room, .. } => room.id,
             Self::NewMessage { message, .. } => message.room,
             Self::MemberJoined(membership) | Self::MemberLeft(membership) => membership.room,
-            Self::RoomUpdated { room, .. } => *room,
+            Self::RoomUpdated(updated) => updated.room,
+            Self::MessageEdited(amended) | Self::MessageDeleted(amended) => amended.room,
+            Self::ReactionsChanged(changed) => changed.room,
+            Self::MessagePinned(pinned) | Self::MessageUnpinned(pinned) => pinned.room,
             Self::Unknown(unknown) => unknown.room,
         }
     }
@@ -192,6 +299,9 @@ mod tests {
             id,
             kind: RoomKind::Group,
             name: Some("tea".try_into().unwrap()),
+            topic: None,
+            metadata: None,
+            rev: 0,
             created_by: "ann".try_into().unwrap(),
             created_at: Time(1),
             usernames: vec!["ann".try_into().unwrap()],
@@ -206,22 +316,30 @@ mod tests {
     #[test]
     fn every_event_comes_back_as_it_was_told() {
         let id = RoomId::new();
-        let message = Message {
-            id: MessageId::new(),
-            room: id,
-            seq: 2,
-            sender: "ann".try_into().unwrap(),
-            body: "hi".try_into().unwrap(),
-            created_at: Time(5),
-            nonce: Some("n".try_into().unwrap()),
+        let plain = Message::plain(MessageId::new(), id, 2, "ann".try_into().unwrap(), "hi".try_into().unwrap(), Time(5));
+        let message = Message { nonce: Some("n".try_into().unwrap()), ..plain.clone() };
+        let updated = |topic: Option<&str>| {
+            let topic = topic.map(|topic| topic.try_into().unwrap());
+            Event::RoomUpdated(RoomUpdated { room: id, seq: 4, by: Some(user()), name: None, topic, metadata: None })
         };
+        let reaction = Reaction { emoji: "👍".try_into().unwrap(), count: 1, usernames: vec!["ann".try_into().unwrap()], mine: None };
+        let amended = Amended { room: id, seq: 6, kind: 6, ref_seq: 2, by: user(), reason: None, message: Box::new(plain) };
+        let change = ReactionChange { by: user(), emoji: "👍".try_into().unwrap(), on: true };
+        let reacted = ReactionsChanged { room: id, seq: 7, kind: 8, ref_seq: 2, change: Some(change), reactions: vec![reaction] };
+        let pinned = Pinned { room: id, seq: 8, kind: 9, ref_seq: 2, by: user() };
         let membership = Membership { room: id, seq: 3, user: user(), member_count: 2 };
         let events = [
             Event::RoomCreated { reader: user(), room: Box::new(room(id)) },
             Event::NewMessage { sender: user(), message: Box::new(message) },
             Event::MemberJoined(membership.clone()),
             Event::MemberLeft(membership),
-            Event::RoomUpdated { room: id, seq: 4, name: "plans".try_into().unwrap() },
+            updated(None),
+            updated(Some("tea")),
+            Event::MessageEdited(amended.clone()),
+            Event::MessageDeleted(amended),
+            Event::ReactionsChanged(reacted),
+            Event::MessagePinned(pinned.clone()),
+            Event::MessageUnpinned(pinned),
             Event::Unknown(Unknown { room: id, seq: Some(5), kind: 999, reader: None }),
             Event::Unknown(Unknown { room: id, seq: None, kind: 999, reader: Some(user()) }),
         ];
@@ -239,13 +357,15 @@ mod tests {
         let id = RoomId::new();
         let told = format!(
             r#"{{"epoch":3,"partition":1,"first":7,"last":8,"entries":[
-                {{"partition":1,"position":7,"event":{{"reaction_added":{{"emoji":"+1","room":"{id}","seq":4,"kind":999}}}}}},
+                {{"partition":1,"position":7,"event":{{"poll_closed":{{"emoji":"+1","room":"{id}","seq":4,"kind":999}}}}}},
                 {{"partition":1,"position":8,"event":{{"room_updated":{{"room":"{id}","seq":5,"name":"plans"}}}}}}]}}"#
         );
         let batch: Batch = serde_json::from_str(&told).unwrap();
         let unknown = Event::Unknown(Unknown { room: id, seq: Some(4), kind: 999, reader: None });
         assert_eq!(batch.entries.iter().map(|entry| entry.position).collect::<Vec<_>>(), [7, 8]);
         assert_eq!(batch.entries[0].event, unknown);
-        assert_eq!(batch.entries[1].event, Event::RoomUpdated { room: id, seq: 5, name: "plans".try_into().unwrap() });
+        let name = Some("plans".try_into().unwrap());
+        let updated = RoomUpdated { room: id, seq: 5, by: None, name, topic: None, metadata: None };
+        assert_eq!(batch.entries[1].event, Event::RoomUpdated(updated), "as the program before tells it");
     }
 }

@@ -1,22 +1,32 @@
 //! Messages.
 
-use crate::{Body, MessageId, Nonce, RoomId, Time, Username};
+use crate::{Body, Emoji, MessageId, MessageType, Metadata, Nonce, RoomId, Time, Username};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A message.
+/// How many of those who reacted are named with the reaction.
+pub const LISTED_REACTORS: usize = 5;
+
+/// Most characters of the earlier message that are told with a reply.
+pub const REPLY_CHARS: usize = 200;
+
+/// A message as it is now. A field that is not used is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Message {
     /// The id.
     pub id: MessageId,
     /// The room that it was sent to.
     pub room: RoomId,
-    /// Its place in the room's order: 1, 2, 3, … over messages, joins, leaves and renames, without a gap.
+    /// Its place in the room's order: 1, 2, 3, … over all of the room's durable events, without a gap.
     #[schema(minimum = 1)]
     pub seq: i64,
+    /// The `seq` of the newest event that changed it; its own at first. Of two states of a message the one with the higher `rev` is the newer one.
+    #[serde(default)]
+    #[schema(minimum = 1, required)]
+    pub rev: i64,
     /// Who sent it.
     pub sender: Username,
-    /// The text, exactly as sent.
+    /// The text as it is now; empty when it was deleted.
     pub body: Body,
     /// When it was committed, by the server's clock.
     pub created_at: Time,
@@ -24,13 +34,144 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub nonce: Option<Nonce>,
+    /// The application's own word for what it is.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub message_type: Option<MessageType>,
+    /// How the text is meant; plain when absent. The server does not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub format: Option<Format>,
+    /// What the application noted on it, as sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub metadata: Option<Metadata>,
+    /// The earlier message that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reply_to: Option<Box<ReplyTo>>,
+    /// When its text or what belongs to it was last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub edited_at: Option<Time>,
+    /// When it was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub deleted_at: Option<Time>,
+    /// Who deleted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub deleted_by: Option<Username>,
+    /// The reactions, in the order of their first use. Only in answers of REST and GraphQL.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub reactions: Vec<Reaction>,
+    /// When it was pinned. Only in answers of REST and GraphQL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub pinned_at: Option<Time>,
+    /// Who pinned it. Only in answers of REST and GraphQL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub pinned_by: Option<Username>,
+}
+
+/// How a text is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Markdown, as the clients agree on it.
+    Markdown,
+}
+
+/// The earlier message of a reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReplyTo {
+    /// Its place in the room.
+    #[schema(minimum = 1)]
+    pub seq: i64,
+    /// Who sent it.
+    pub sender: Username,
+    /// Its first 200 characters as they are now; empty when it was deleted.
+    pub body: String,
+}
+
+/// How often one emoji was used on a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reaction {
+    /// The emoji.
+    pub emoji: Emoji,
+    /// How many have reacted with it.
+    #[schema(minimum = 1)]
+    pub count: i64,
+    /// The first 5 of them.
+    pub usernames: Vec<Username>,
+    /// Whether you are among them. Only in answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub mine: Option<bool>,
+}
+
+/// The text of a message as it was once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Version {
+    /// The text.
+    pub body: Body,
+    /// How it was meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub format: Option<Format>,
+    /// What the application had noted on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub metadata: Option<Metadata>,
+    /// The `seq` of the message, or of the edit that made this version.
+    #[schema(minimum = 1)]
+    pub rev: i64,
+    /// When it was written.
+    pub at: Time,
 }
 
 impl Message {
+    /// A message with a text and nothing else, as it is when it has just been sent.
+    pub fn plain(id: MessageId, room: RoomId, seq: i64, sender: Username, body: Body, created_at: Time) -> Self {
+        Self {
+            id,
+            room,
+            seq,
+            rev: seq,
+            sender,
+            body,
+            created_at,
+            nonce: None,
+            message_type: None,
+            format: None,
+            metadata: None,
+            reply_to: None,
+            edited_at: None,
+            deleted_at: None,
+            deleted_by: None,
+            reactions: Vec::new(),
+            pinned_at: None,
+            pinned_by: None,
+        }
+    }
+
+    /// Everybody whom it names but those who have reacted: its sender, who deleted or pinned it, and the sender of the message that it answers.
+    pub fn people(&self) -> impl Iterator<Item = &Username> {
+        let others = [self.deleted_by.as_ref(), self.pinned_by.as_ref(), self.reply_to.as_ref().map(|reply_to| &reply_to.sender)];
+        std::iter::once(&self.sender).chain(others.into_iter().flatten())
+    }
+
     /// The message as a reader sees it.
     pub fn for_reader(mut self, is_sender: bool) -> Self {
         self.nonce = nonce_for_reader(self.nonce, is_sender);
         self
+    }
+
+    /// The message as events and acknowledgements carry it: without what only answers of REST and GraphQL tell.
+    pub fn for_events(self) -> Self {
+        Self { reactions: Vec::new(), pinned_at: None, pinned_by: None, ..self }
     }
 }
 

@@ -7,10 +7,14 @@
 
 use crate::nickname::{self, Wrong};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 use utoipa::ToSchema;
 
 /// Most characters in a message's body, where the settings do not say otherwise (api.md, "message").
 pub const BODY_CHARS: usize = 8_000;
+
+/// What is wrong with a text that shows nothing.
+pub const BLANK_BODY: &str = "a message needs at least one character that is not white space";
 
 macro_rules! text {
     ($(#[doc = $doc:literal])* #[schema($($schema:tt)*)] $name:ident, $check:path) => {
@@ -100,11 +104,36 @@ text!(
     new_room_name
 );
 text!(
-    /// A message's text: at least one character that is not white space, no NUL, kept exactly as sent. How long it may be is a
-    /// setting, so the length is checked where the message is sent.
-    #[schema(value_type = String, min_length = 1, max_length = 8000, pattern = "^[^\\u0000]*$", example = "hello")]
+    /// A message's text: at least one character that is not white space, no NUL, kept exactly as sent. It is empty in a deleted message, and
+    /// may be in one that has `metadata` and a `type`. How long it may be is a setting, so the length is checked where the message is sent.
+    #[schema(value_type = String, max_length = 8000, pattern = "^[^\\u0000]*$", example = "hello")]
     Body,
     body
+);
+text!(
+    /// The application's own word for what a message is: 1-32 of `a-z 0-9 . _ -`.
+    #[schema(value_type = String, min_length = 1, max_length = 32, pattern = "^[a-z0-9._-]+$", example = "poll")]
+    MessageType,
+    message_type
+);
+text!(
+    /// What somebody reacts with: 1-64 bytes of text without white space, control characters and `/`, and not `.` or `..`. It is normalised
+    /// to NFC, and U+FE0F goes from its end, so that one emoji is not counted as two.
+    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[^\\s/]+$", example = "👍")]
+    Emoji,
+    emoji
+);
+text!(
+    /// What a room is about: up to 500 characters.
+    #[schema(value_type = String, max_length = 500, pattern = "^[^\\u0000]*$", example = "Where we plan the summer")]
+    Topic,
+    topic
+);
+text!(
+    /// Why a message was deleted, for its room to read: up to 500 characters.
+    #[schema(value_type = String, max_length = 500, pattern = "^[^\\u0000]*$", example = "off topic")]
+    Reason,
+    reason
 );
 text!(
     /// A client's own key for one send: 1-64 characters.
@@ -118,7 +147,7 @@ text!(
     Password,
     password
 );
-shown!(Username, DisplayName, NewDisplayName, RoomName, NewRoomName, Body, Nonce);
+shown!(Username, DisplayName, NewDisplayName, RoomName, NewRoomName, Body, MessageType, Emoji, Topic, Reason, Nonce);
 
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -197,10 +226,47 @@ fn named(text: String, most: usize, what: &str) -> Result<String, String> {
 
 fn body(text: String) -> Result<String, String> {
     without_nul(&text)?;
-    if text.trim().is_empty() {
-        return Err("a message needs at least one character that is not white space".into());
+    if !text.is_empty() && text.trim().is_empty() {
+        return Err(BLANK_BODY.into());
     }
     Ok(text)
+}
+
+fn message_type(text: String) -> Result<String, String> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+    if (1..=32).contains(&text.len()) && text.bytes().all(allowed) {
+        Ok(text)
+    } else {
+        Err("a message's type is 1-32 characters of a-z 0-9 . _ -".into())
+    }
+}
+
+/// Most bytes of an emoji. Any text may serve as one (`:party:`), so it has the room of a word.
+const EMOJI_BYTES: usize = 64;
+
+fn emoji(text: String) -> Result<String, String> {
+    let normal: String = text.nfc().collect();
+    let normal = normal.trim_end_matches('\u{fe0f}');
+    let is_path = normal == "." || normal == ".." || normal.contains('/');
+    let breaks = |c: char| c.is_whitespace() || c.is_control();
+    if normal.is_empty() || normal.len() > EMOJI_BYTES || is_path || normal.contains(breaks) {
+        let rule = "without white space, control characters and /, and not . or ..";
+        return Err(format!("an emoji is 1-{EMOJI_BYTES} bytes of text {rule}"));
+    }
+    Ok(normal.to_owned())
+}
+
+fn topic(text: String) -> Result<String, String> {
+    at_most(text, 500, "a topic")
+}
+
+fn reason(text: String) -> Result<String, String> {
+    at_most(text, 500, "a reason")
+}
+
+fn at_most(text: String, most: usize, what: &str) -> Result<String, String> {
+    without_nul(&text)?;
+    if text.chars().count() > most { Err(format!("{what} has at most {most} characters")) } else { Ok(text) }
 }
 
 fn nonce(text: String) -> Result<String, String> {
@@ -265,6 +331,19 @@ mod tests {
         assert_eq!(Body::try_from(" a \n").unwrap().as_str(), " a \n");
         assert!(Body::try_from(" \n\u{2003}").is_err());
         assert!(Body::try_from("a\0").is_err());
+    }
+
+    #[test]
+    fn an_emoji_is_normalised_and_no_path() {
+        let kept = |text: &str| Emoji::try_from(text).map(String::from);
+        assert_eq!(kept("❤\u{fe0f}"), kept("❤"));
+        assert_eq!(kept("e\u{301}"), Ok("é".to_owned()));
+        assert_eq!(kept(":party:"), Ok(":party:".to_owned()));
+        assert!(kept("👩\u{200d}🚀").is_ok());
+        let long = "a".repeat(65);
+        for wrong in ["", " ", "a b", "a/b", "/", ".", "..", "\u{fe0f}", "a\0", "a\n", &long] {
+            assert!(kept(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Rooms.
 
-use crate::{Message, RoomId, RoomName, Time, Username};
+use crate::{Message, Metadata, RoomId, RoomName, Time, Topic, Username};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -53,6 +53,18 @@ pub struct Room {
     /// The name; a direct room has none, a group may have one, a channel has one.
     #[schema(required)]
     pub name: Option<RoomName>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub topic: Option<Topic>,
+    /// What the application noted on it, as sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub metadata: Option<Metadata>,
+    /// The `seq` of its last `room updated`; 0 when there was none.
+    #[serde(default)]
+    #[schema(minimum = 0, required)]
+    pub rev: i64,
     /// The room's owner: its creator, or, since the owner left, who has been a member the longest. A room that everybody has left
     /// keeps its last owner's name until somebody joins, who then owns it.
     pub created_by: Username,

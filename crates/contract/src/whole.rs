@@ -12,6 +12,36 @@ pub fn number<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
     from.deserialize_i64(Whole)
 }
 
+/// The same for a number that may be left out or null; for a field with `#[serde(default)]`.
+///
+/// # Errors
+/// As [`number`].
+pub fn maybe<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    from.deserialize_option(Maybe)
+}
+
+struct Maybe;
+
+impl<'de> Visitor<'de> for Maybe {
+    type Value = Option<i64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("i64 or null")
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        number(from).map(Some)
+    }
+}
+
 struct Whole;
 
 impl Visitor<'_> for Whole {

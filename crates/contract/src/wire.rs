@@ -4,10 +4,15 @@
 //! A client may say who it is (`sender`, `username`), as the first clients of this service did; a name that is not its own is refused
 //! ([`crate::claimed`]).
 
-use crate::calls::messages::RoomHead;
+use crate::calls::messages::{Rich, RoomHead};
 use crate::claiming;
-use crate::{Body, Claimed, Claims, Code, Message, NewRoomName, Nonce, Refusal, Room, RoomId, RoomKind, RoomName, User, Username};
+use crate::log::Event;
+use crate::{
+    Body, Claimed, Claims, Code, Emoji, Format, Message, MessageType, Metadata, NewRoomName, Nonce, Patch, Reaction, Reason, Refusal, Room,
+    RoomId, RoomKind, RoomName, Topic, User, Username,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// Names of the events that clients emit.
@@ -16,6 +21,11 @@ pub mod client {
     pub const AUTHENTICATE: &str = "authenticate";
     pub const CREATE_ROOM: &str = "create room";
     pub const MESSAGE: &str = "message";
+    pub const EDIT_MESSAGE: &str = "edit message";
+    pub const DELETE_MESSAGE: &str = "delete message";
+    pub const REACT: &str = "react";
+    pub const PIN_MESSAGE: &str = "pin message";
+    pub const UNPIN_MESSAGE: &str = "unpin message";
     pub const JOIN_ROOM: &str = "join room";
     pub const LEAVE_ROOM: &str = "leave room";
     pub const READ: &str = "read";
@@ -28,6 +38,11 @@ pub mod server {
     pub const READY: &str = "ready";
     pub const ROOM_CREATED: &str = "room created";
     pub const NEW_MESSAGE: &str = "new message";
+    pub const MESSAGE_EDITED: &str = "message edited";
+    pub const MESSAGE_DELETED: &str = "message deleted";
+    pub const REACTIONS_CHANGED: &str = "reactions changed";
+    pub const MESSAGE_PINNED: &str = "message pinned";
+    pub const MESSAGE_UNPINNED: &str = "message unpinned";
     pub const MEMBER_JOINED: &str = "member joined";
     pub const MEMBER_LEFT: &str = "member left";
     pub const ROOM_UPDATED: &str = "room updated";
@@ -85,11 +100,106 @@ claiming! {
     pub struct SendMessage {
         /// The room's id.
         pub room: String,
-        /// The text.
+        /// The text; it may be empty where there are `metadata` and a `type`.
         pub body: Body,
         /// Your key for this send: the same send again returns the first message.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub nonce: Option<Nonce>,
+        /// Your application's own word for what it is.
+        #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+        pub message_type: Option<MessageType>,
+        /// How the text is meant; plain when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub format: Option<Format>,
+        /// What your application notes on it: at most 4 KiB as JSON, and 5 objects and arrays inside one another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub metadata: Option<Metadata>,
+        /// The seq of the earlier message of the room that it answers.
+        #[serde(default, deserialize_with = "crate::whole::maybe", skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 1)]
+        pub reply_to: Option<i64>,
+    }
+}
+
+impl SendMessage {
+    /// What it has besides its text.
+    pub fn rich(&self) -> Rich {
+        let (message_type, format) = (self.message_type.clone(), self.format);
+        Rich { message_type, format, metadata: self.metadata.clone(), reply_to: self.reply_to }
+    }
+}
+
+claiming! {
+    /// `edit message`.
+    #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+    pub struct EditMessage {
+        /// The room's id.
+        pub room: String,
+        /// The message's seq.
+        #[serde(deserialize_with = "crate::whole::number")]
+        #[schema(minimum = 1)]
+        pub seq: i64,
+        /// The new text; it stays when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub body: Option<Body>,
+        /// How the text is meant; null makes it plain.
+        #[serde(default, skip_serializing_if = "Patch::is_keep")]
+        #[schema(value_type = Option<Format>)]
+        pub format: Patch<Format>,
+        /// A merge patch (RFC 7396) of the metadata; null removes it.
+        #[serde(default, skip_serializing_if = "Patch::is_keep")]
+        #[schema(value_type = Option<Object>)]
+        pub metadata: Patch<Map<String, Value>>,
+        /// Only if nobody has edited the message since it had this `rev`.
+        #[serde(default, deserialize_with = "crate::whole::maybe", skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 1)]
+        pub if_rev: Option<i64>,
+    }
+}
+
+claiming! {
+    /// `delete message`.
+    #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+    pub struct DeleteMessage {
+        /// The room's id.
+        pub room: String,
+        /// The message's seq.
+        #[serde(deserialize_with = "crate::whole::number")]
+        #[schema(minimum = 1)]
+        pub seq: i64,
+        /// Why, for the room to read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub reason: Option<Reason>,
+    }
+}
+
+claiming! {
+    /// `react`.
+    #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+    pub struct React {
+        /// The room's id.
+        pub room: String,
+        /// The message's seq.
+        #[serde(deserialize_with = "crate::whole::number")]
+        #[schema(minimum = 1)]
+        pub seq: i64,
+        /// With what.
+        pub emoji: Emoji,
+        /// Give it, or take it back.
+        pub on: bool,
+    }
+}
+
+claiming! {
+    /// `pin message` and `unpin message`.
+    #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+    pub struct PinMessage {
+        /// The room's id.
+        pub room: String,
+        /// The message's seq.
+        #[serde(deserialize_with = "crate::whole::number")]
+        #[schema(minimum = 1)]
+        pub seq: i64,
     }
 }
 
@@ -174,7 +284,14 @@ pub struct CreateRoomAck {
     pub created: bool,
 }
 
-/// What the acknowledgement of `message` adds.
+/// What the acknowledgement of `react` adds.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReactAck {
+    /// The message's reactions, in the order of their first use.
+    pub reactions: Vec<Reaction>,
+}
+
+/// What the acknowledgements of `message`, `edit message` and `delete message` add.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct MessageAck {
     /// The message, which is on disk.
@@ -259,7 +376,7 @@ pub struct MemberChanged {
     pub cursor: String,
 }
 
-/// `room updated`.
+/// `room updated`: the room's name, topic and metadata, all as they are now.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RoomUpdated {
     /// The room's id.
@@ -267,8 +384,113 @@ pub struct RoomUpdated {
     /// The event's place in the room's order.
     #[schema(minimum = 1)]
     pub seq: i64,
-    /// The new name.
-    pub name: RoomName,
+    /// Who changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub by: Option<Username>,
+    /// The name; null for a room without one.
+    #[schema(required)]
+    pub name: Option<RoomName>,
+    /// What the room is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub topic: Option<Topic>,
+    /// What the application noted on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub metadata: Option<Metadata>,
+    /// Everything up to here has reached you.
+    pub cursor: String,
+}
+
+/// `message edited`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MessageEdited {
+    /// The room's id.
+    pub room: RoomId,
+    /// The event's place in the room's order.
+    #[schema(minimum = 1)]
+    pub seq: i64,
+    /// Which message, by its seq.
+    #[serde(rename = "ref")]
+    #[schema(minimum = 1)]
+    pub ref_seq: i64,
+    /// Who edited it.
+    pub by: Username,
+    /// The message as it is now.
+    pub message: Message,
+    /// Everything up to here has reached you.
+    pub cursor: String,
+}
+
+/// `message deleted`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MessageDeleted {
+    /// The room's id.
+    pub room: RoomId,
+    /// The event's place in the room's order.
+    #[schema(minimum = 1)]
+    pub seq: i64,
+    /// Which message, by its seq.
+    #[serde(rename = "ref")]
+    #[schema(minimum = 1)]
+    pub ref_seq: i64,
+    /// Who deleted it.
+    pub by: Username,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<Reason>,
+    /// What is left of the message.
+    pub message: Message,
+    /// Everything up to here has reached you.
+    pub cursor: String,
+}
+
+/// `reactions changed`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReactionsChanged {
+    /// The room's id.
+    pub room: RoomId,
+    /// The event's place in the room's order.
+    #[schema(minimum = 1)]
+    pub seq: i64,
+    /// Which message, by its seq.
+    #[serde(rename = "ref")]
+    #[schema(minimum = 1)]
+    pub ref_seq: i64,
+    /// Who gave a reaction or took it back. Absent, with `emoji` and `on`, where several changes are told together, and of a deleted message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub by: Option<Username>,
+    /// With what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub emoji: Option<Emoji>,
+    /// Given, or taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub on: Option<bool>,
+    /// The message's reactions as they are now, in the order of their first use.
+    pub reactions: Vec<Reaction>,
+    /// Everything up to here has reached you.
+    pub cursor: String,
+}
+
+/// `message pinned` and `message unpinned`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PinChanged {
+    /// The room's id.
+    pub room: RoomId,
+    /// The event's place in the room's order.
+    #[schema(minimum = 1)]
+    pub seq: i64,
+    /// Which message, by its seq.
+    #[serde(rename = "ref")]
+    #[schema(minimum = 1)]
+    pub ref_seq: i64,
+    /// Who did it.
+    pub by: Username,
     /// Everything up to here has reached you.
     pub cursor: String,
 }
@@ -333,4 +555,77 @@ pub struct Cut {
     pub code: Code,
     /// For people.
     pub detail: String,
+}
+
+/// A durable event as a client is told of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum Told {
+    RoomCreated(RoomCreated),
+    NewMessage(NewMessage),
+    MemberChanged(MemberChanged),
+    RoomUpdated(RoomUpdated),
+    MessageEdited(MessageEdited),
+    MessageDeleted(MessageDeleted),
+    ReactionsChanged(ReactionsChanged),
+    PinChanged(PinChanged),
+    Unknown(UnknownEvent),
+}
+
+impl Told {
+    /// An event's name and what it carries, with this cursor; `is_sender` for the sender of a message, who alone sees its nonce.
+    pub fn of(event: &Event, is_sender: bool, cursor: String) -> (&'static str, Self) {
+        match event {
+            Event::RoomCreated { room, .. } => (server::ROOM_CREATED, Self::RoomCreated(RoomCreated { room: (**room).clone(), cursor })),
+            Event::NewMessage { message, .. } => {
+                let message = Message::clone(message).for_reader(is_sender);
+                (server::NEW_MESSAGE, Self::NewMessage(NewMessage { message, cursor }))
+            }
+            Event::MemberJoined(joined) => (server::MEMBER_JOINED, Self::MemberChanged(MemberChanged::of(joined, cursor))),
+            Event::MemberLeft(left) => (server::MEMBER_LEFT, Self::MemberChanged(MemberChanged::of(left, cursor))),
+            Event::RoomUpdated(updated) => {
+                let crate::log::RoomUpdated { room, seq, by, name, topic, metadata } = updated.clone();
+                let by = by.map(|by| by.username);
+                (server::ROOM_UPDATED, Self::RoomUpdated(RoomUpdated { room, seq, by, name, topic, metadata, cursor }))
+            }
+            Event::MessageEdited(edited) => {
+                let crate::log::Amended { room, seq, ref_seq, by, message, .. } = edited.clone();
+                let (by, message) = (by.username, *message);
+                (server::MESSAGE_EDITED, Self::MessageEdited(MessageEdited { room, seq, ref_seq, by, message, cursor }))
+            }
+            Event::MessageDeleted(deleted) => {
+                let crate::log::Amended { room, seq, ref_seq, by, reason, message, .. } = deleted.clone();
+                let (by, message) = (by.username, *message);
+                (server::MESSAGE_DELETED, Self::MessageDeleted(MessageDeleted { room, seq, ref_seq, by, reason, message, cursor }))
+            }
+            Event::ReactionsChanged(changed) => {
+                let crate::log::ReactionsChanged { room, seq, ref_seq, change, reactions, .. } = changed.clone();
+                let (by, emoji, on) = match change {
+                    Some(change) => (Some(change.by.username), Some(change.emoji), Some(change.on)),
+                    None => (None, None, None),
+                };
+                let told = ReactionsChanged { room, seq, ref_seq, by, emoji, on, reactions, cursor };
+                (server::REACTIONS_CHANGED, Self::ReactionsChanged(told))
+            }
+            Event::MessagePinned(pinned) => (server::MESSAGE_PINNED, Self::PinChanged(PinChanged::of(pinned, cursor))),
+            Event::MessageUnpinned(unpinned) => (server::MESSAGE_UNPINNED, Self::PinChanged(PinChanged::of(unpinned, cursor))),
+            Event::Unknown(unknown) => {
+                let crate::log::Unknown { room, seq, kind, .. } = unknown.clone();
+                (server::EVENT, Self::Unknown(UnknownEvent { room, seq, kind, cursor }))
+            }
+        }
+    }
+}
+
+impl MemberChanged {
+    fn of(membership: &crate::log::Membership, cursor: String) -> Self {
+        Self { room: membership.room, seq: membership.seq, username: membership.user.username.clone(), cursor }
+    }
+}
+
+impl PinChanged {
+    fn of(pinned: &crate::log::Pinned, cursor: String) -> Self {
+        Self { room: pinned.room, seq: pinned.seq, ref_seq: pinned.ref_seq, by: pinned.by.username.clone(), cursor }
+    }
 }

@@ -36,10 +36,66 @@ pub struct Table {
     pub write: &'static str,
     /// What `read` answers.
     pub columns: &'static [Column],
-    /// Which of the columns are the key, and how many bytes each has.
-    pub key: &'static [(usize, usize)],
+    /// Which of the columns are the key, and what each holds.
+    pub key: &'static [(usize, Key)],
     /// Counts the rows.
     pub count: &'static str,
+}
+
+/// What a column of a key holds, for the note of how far a copy has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// So many bytes.
+    Bytes(usize),
+    /// A number.
+    Int,
+    /// A text.
+    Text,
+}
+
+impl Key {
+    /// A value before all that the column may hold.
+    fn first(self) -> Value {
+        match self {
+            Key::Bytes(_) => Value::Bytes(Vec::new()),
+            Key::Int => Value::Int(i64::MIN),
+            Key::Text => Value::Text(String::new()),
+        }
+    }
+
+    /// Reads a value from the beginning of a note, and answers the rest of the note. A note that is cut short begins anew.
+    fn read(self, note: &[u8]) -> (Value, &[u8]) {
+        match self {
+            Key::Bytes(length) => {
+                let (bytes, rest) = note.split_at_checked(length).unwrap_or((note, &[]));
+                (Value::Bytes(bytes.to_vec()), rest)
+            }
+            Key::Int => match note.split_first_chunk() {
+                Some((bytes, rest)) => (Value::Int(i64::from_be_bytes(*bytes)), rest),
+                None => (self.first(), &[]),
+            },
+            Key::Text => {
+                let text = note.split_first_chunk().and_then(|(length, rest)| {
+                    let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+                    Some((Value::Text(String::from_utf8(text.to_vec()).ok()?), rest))
+                });
+                text.unwrap_or((self.first(), &[]))
+            }
+        }
+    }
+}
+
+/// A value of a key in a note; see [`Key::read`].
+fn noted_key(value: &Value) -> Vec<u8> {
+    match value {
+        Value::Bytes(bytes) => bytes.clone(),
+        Value::Int(number) => number.to_be_bytes().to_vec(),
+        Value::Text(text) => {
+            let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+            [&length.to_be_bytes(), text.as_bytes()].concat()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Why a copy could not be made.
@@ -227,7 +283,7 @@ impl<'a> Copy<'a> {
 impl Table {
     /// Before every key.
     fn first(&self) -> Vec<Value> {
-        self.key.iter().map(|_| Value::Bytes(Vec::new())).collect()
+        self.key.iter().map(|(_, key)| key.first()).collect()
     }
 
     fn key_of(&self, row: &[Value]) -> Vec<Value> {
@@ -235,15 +291,14 @@ impl Table {
     }
 
     fn joined(&self, row: &[Value]) -> Vec<u8> {
-        let parts = self.key_of(row);
-        parts.iter().flat_map(|part| if let Value::Bytes(bytes) = part { bytes.clone() } else { Vec::new() }).collect()
+        self.key_of(row).iter().flat_map(noted_key).collect()
     }
 
     fn split(&self, mut place: &[u8]) -> Vec<Value> {
         let mut parts = Vec::with_capacity(self.key.len());
-        for (_, length) in self.key {
-            let (part, rest) = place.split_at_checked(*length).unwrap_or((place, &[]));
-            parts.push(Value::Bytes(part.to_vec()));
+        for (_, key) in self.key {
+            let (part, rest) = key.read(place);
+            parts.push(part);
             place = rest;
         }
         parts
@@ -281,4 +336,26 @@ pub async fn noted(tx: &mut Tx, what: &str) -> Result<Option<(i64, Vec<u8>)>, Er
 
 async fn number(tx: &mut Tx, sql: &'static str) -> Result<i64, Error> {
     Ok(tx.row(sql, &[], |row| row.int(0)).await?.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_from_its_note() {
+        let table = Table {
+            name: "t",
+            read: "",
+            write: "",
+            columns: &[Column::Bytes, Column::Text, Column::Int],
+            key: &[(0, Key::Bytes(2)), (2, Key::Int), (1, Key::Text)],
+            count: "",
+        };
+        let row = [Value::Bytes(vec![7, 8]), Value::Text("é".into()), Value::Int(-5)];
+        let key = vec![Value::Bytes(vec![7, 8]), Value::Int(-5), Value::Text("é".into())];
+        assert_eq!(table.key_of(&row), key);
+        assert_eq!(table.split(&table.joined(&row)), key);
+        assert_eq!(table.split(&[]), table.first());
+    }
 }

@@ -114,12 +114,12 @@ pub(crate) struct RoomBatch {
 
 impl RoomBatch {
     pub(crate) fn new(rooms: Vec<Arc<FoundRoom>>) -> Arc<Self> {
-        let last = |found: &Arc<FoundRoom>| found.last.as_ref().map(|message| message.sender.clone());
-        let names: Vec<Username> = rooms.iter().flat_map(|found| [Some(found.room.created_by.clone()), last(found)]).flatten().collect();
+        let last = rooms.iter().filter_map(|found| found.last.as_ref()).flat_map(|message| message.people());
+        let names: Vec<Username> = rooms.iter().map(|found| &found.room.created_by).chain(last).cloned().collect();
         Arc::new(Self { people: UserBatch::new(names), rooms, ..Self::default() })
     }
 
-    /// Who is named in them: their creators, and the senders of their last messages.
+    /// Who is named in them: their creators, and the people of their last messages.
     pub(crate) fn people(&self) -> &Arc<UserBatch> {
         &self.people
     }
@@ -132,7 +132,7 @@ impl RoomBatch {
         self.rooms.iter().map(|found| found.room.id).collect()
     }
 
-    /// Messages of one of them, and the users who sent messages in any of them.
+    /// Messages of one of them, and the users who are named in messages of any of them.
     pub(crate) async fn messages(
         &self,
         context: &RequestContext,
@@ -143,8 +143,8 @@ impl RoomBatch {
             let MessageRange { after, before, newest, limit } = which;
             let call = Histories { rooms: self.ids(), after, before, newest, limit: Limit::try_from(limit)? };
             let found = context.ask(call).await?;
-            let senders = |stretch: &Stretch| stretch.messages.iter().map(|message| message.sender.clone()).collect::<Vec<_>>();
-            let people = UserBatch::new(found.iter().filter_map(|of| of.answer.as_ref().ok()).flat_map(senders));
+            let people = |stretch: &Stretch| stretch.messages.iter().flat_map(Message::people).cloned().collect::<Vec<_>>();
+            let people = UserBatch::new(found.iter().filter_map(|of| of.answer.as_ref().ok()).flat_map(people));
             Ok((by_room(found), people))
         };
         let (each, people) = self.stretches.get(which, ask).await?;

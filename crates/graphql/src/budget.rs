@@ -7,7 +7,7 @@
 
 use crate::limits::Limits;
 use contract::calls::messages::{Found, OfRoom, Recently, Searched, Stretch};
-use contract::{Code, Message, Page, Placed, Refusal, Room, User};
+use contract::{Code, Message, Metadata, Page, Placed, Refusal, Room, User};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -80,12 +80,17 @@ impl Budget {
 
     /// The text as it goes into the answer; empty where the answer has no room for it.
     pub(crate) fn tell<'a>(&self, text: &'a str) -> &'a str {
-        let fits = |told: usize| told.checked_add(text.len()).filter(|told| *told <= self.text_bytes);
-        if self.told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok() {
-            return text;
+        if self.tell_bytes(text.len()) { text } else { "" }
+    }
+
+    /// Counts so many bytes of the answer. False if they are too many; then the answer is not given.
+    pub(crate) fn tell_bytes(&self, bytes: usize) -> bool {
+        let fits = |told: usize| told.checked_add(bytes).filter(|told| *told <= self.text_bytes);
+        let is_told = self.told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
+        if !is_told {
+            self.cut.store(true, Ordering::Relaxed);
         }
-        self.cut.store(true, Ordering::Relaxed);
-        ""
+        is_told
     }
 
     /// Whether the answer may be given (of a batch, to the request that was run last).
@@ -121,13 +126,26 @@ impl Weight for User {
 
 impl Weight for Message {
     fn weight(&self) -> usize {
-        size_of::<Self>() + SHORT + self.body.as_str().len()
+        let reactions: usize = self.reactions.iter().map(|reaction| SHORT * (2 + reaction.usernames.len())).sum();
+        let reply_to = self.reply_to.as_ref().map_or(0, |reply_to| 2 * SHORT + reply_to.body.len());
+        size_of::<Self>() + SHORT + self.body.as_str().len() + reactions + reply_to + self.metadata.as_ref().map_or(0, Weight::weight)
+    }
+}
+
+impl Weight for Metadata {
+    fn weight(&self) -> usize {
+        // A small value takes more in memory than as text.
+        4 * self.bytes()
     }
 }
 
 impl Weight for Room {
     fn weight(&self) -> usize {
-        size_of::<Self>() + SHORT * (2 + self.usernames.len()) + self.last_message.as_ref().map_or(0, Weight::weight)
+        size_of::<Self>()
+            + SHORT * (2 + self.usernames.len())
+            + self.last_message.as_ref().map_or(0, Weight::weight)
+            + self.topic.as_ref().map_or(0, |topic| topic.as_str().len())
+            + self.metadata.as_ref().map_or(0, Weight::weight)
     }
 }
 

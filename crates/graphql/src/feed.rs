@@ -227,7 +227,7 @@ impl Listener {
             }
             Event::MemberJoined(joined) if joined.user.id == self.me.id => _ = self.rooms.insert(room),
             Event::RoomCreated { .. } => _ = self.rooms.insert(room),
-            Event::MemberJoined(_) | Event::MemberLeft(_) | Event::RoomUpdated { .. } | Event::Unknown(_) => {}
+            _ => {}
         }
     }
 }
@@ -238,7 +238,7 @@ fn concerns(batch: &Batch, me: UserId, rooms: &HashSet<RoomId>) -> bool {
         Event::NewMessage { message, .. } => rooms.contains(&message.room),
         Event::RoomCreated { reader, .. } => reader.id == me,
         Event::MemberJoined(membership) | Event::MemberLeft(membership) => membership.user.id == me,
-        Event::RoomUpdated { .. } | Event::Unknown(_) => false,
+        _ => false,
     })
 }
 

@@ -75,6 +75,11 @@ impl RequestContext {
         self.budget.tell(text)
     }
 
+    /// Counts JSON of so many bytes. False if the answer has no room for it.
+    pub(crate) fn tell_bytes(&self, bytes: usize) -> bool {
+        self.budget.tell_bytes(bytes)
+    }
+
     /// The response, if its answer may be given.
     pub(crate) fn checked(&self, response: Response) -> Response {
         match self.budget.check() {

@@ -53,7 +53,7 @@ impl House {
             let seq = i64::try_from(messages.len()).unwrap() + 1;
             let (room, sender) = (self.inner.room, self.ann.username.clone());
             let body = body.to_owned().try_into().unwrap();
-            messages.push(Message { id: MessageId::new(), room, seq, sender, body, created_at: Time(0), nonce: None });
+            messages.push(Message::plain(MessageId::new(), room, seq, sender, body, Time(0)));
             seq
         };
         let entries = self.inner.entries().split_off(usize::try_from(position).unwrap() - 1);
@@ -95,6 +95,9 @@ impl Inner {
             id: self.room,
             kind: RoomKind::Group,
             name: None,
+            topic: None,
+            metadata: None,
+            rev: 0,
             created_by,
             created_at: Time(0),
             usernames,

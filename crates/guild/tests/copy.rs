@@ -115,13 +115,16 @@ async fn fill(url: &str) {
             };
             done.unwrap();
         }
-        bus.ask(&caller(0), calls::RenameRoom { room: *room, name: "Neu".try_into().unwrap() }).await.unwrap();
+        bus.ask(&caller(0), calls::UpdateRoom::name(*room, "Neu".try_into().unwrap())).await.unwrap();
     }
     // Somebody leaves the last room whose owner they are, and somebody else inherits it.
     bus.ask(&caller(0), calls::RemoveMember { room: rooms[12], username: name(0) }).await.unwrap();
     let sends = (0..3_000).map(|turn| {
         let (room, nonce) = (rooms[turn % rooms.len()], (turn % 5 == 0).then(|| format!("n{turn}").try_into().unwrap()));
-        bus.ask_owned(1, calls::Send { room, body: format!("Nachricht {turn} \u{1f980}\n'q'").try_into().unwrap(), nonce })
+        bus.ask_owned(
+            1,
+            calls::Send { room, body: format!("Nachricht {turn} \u{1f980}\n'q'").try_into().unwrap(), nonce, rich: calls::Rich::default() },
+        )
     });
     for sent in futures_util::future::join_all(sends).await {
         sent.unwrap();
@@ -283,7 +286,12 @@ async fn everything_goes_there_and_back() {
         Messages::serve(&messages, &bus);
         let mine = calls::MyRooms { after: None, limit: 50.try_into().unwrap() };
         for room in bus.ask(&caller(1), mine).await.unwrap().items {
-            bus.ask(&caller(1), calls::Send { room: room.id, body: "weiter".try_into().unwrap(), nonce: None }).await.unwrap();
+            bus.ask(
+                &caller(1),
+                calls::Send { room: room.id, body: "weiter".try_into().unwrap(), nonce: None, rich: calls::Rich::default() },
+            )
+            .await
+            .unwrap();
         }
         assert_eq!(messages::check(&db).await.unwrap().problems, Vec::<String>::new());
         db.close().await;

@@ -40,13 +40,53 @@ pub(crate) fn remove(kind: RoomKind, is_member: bool, is_oneself: bool, is_owner
     }
 }
 
-/// Renaming a room.
+/// Editing a message: its sender. The caller is known to be a member.
+pub(crate) fn edit(is_sender: bool) -> Result<(), Refusal> {
+    if is_sender { Ok(()) } else { Err(Refusal::forbidden("only its sender can edit a message").about("seq")) }
+}
+
+/// Deleting a message: its sender, and in groups and channels the room's owner. The caller is known to be a member.
+pub(crate) fn delete(kind: RoomKind, is_sender: bool, is_owner: bool) -> Result<(), Refusal> {
+    match kind {
+        _ if is_sender => Ok(()),
+        RoomKind::Direct => Err(Refusal::forbidden("in a direct room only its sender can delete a message").about("seq")),
+        _ if is_owner => Ok(()),
+        _ => Err(Refusal::forbidden("only its sender and the room's owner can delete a message").about("seq")),
+    }
+}
+
+/// Reading what a message said before it was edited: whoever may delete it. The caller is known to be a member.
+pub(crate) fn versions(kind: RoomKind, is_sender: bool, is_owner: bool) -> Result<(), Refusal> {
+    let refused = |_| Refusal::forbidden("only its sender and the room's owner can read a message's versions").about("seq");
+    delete(kind, is_sender, is_owner).map_err(refused)
+}
+
+/// Pinning and unpinning: the members of a direct room or a group, a channel's owner. The caller is known to be a member.
+pub(crate) fn pin(kind: RoomKind, is_owner: bool) -> Result<(), Refusal> {
+    if kind != RoomKind::Channel || is_owner {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden("only a channel's owner can pin and unpin messages").about("room"))
+    }
+}
+
+/// Changing a room's name: not that of a direct room.
 pub(crate) fn rename(kind: RoomKind, is_member: bool, is_owner: bool) -> Result<(), Refusal> {
     member_only(kind, is_member)?;
     match kind {
         RoomKind::Direct => Err(Refusal::forbidden("a direct room has no name").about("room")),
         _ if is_owner => Ok(()),
         _ => Err(Refusal::forbidden("only the room's owner can rename it").about("room")),
+    }
+}
+
+/// Changing a room's topic and metadata: both people of a direct room, the owner of another one.
+pub(crate) fn describe(kind: RoomKind, is_member: bool, is_owner: bool) -> Result<(), Refusal> {
+    member_only(kind, is_member)?;
+    match kind {
+        RoomKind::Direct => Ok(()),
+        _ if is_owner => Ok(()),
+        _ => Err(Refusal::forbidden("only the room's owner can change its topic and metadata").about("room")),
     }
 }
 

@@ -1,4 +1,5 @@
-//! What `guild copy` takes to another database: rooms, the log, members and their membership intervals. If the engines have different numbers
+//! What `guild copy` takes to another database: rooms, the log, members and their membership intervals, what messages
+//! have become. If the engines have different numbers
 //! of partitions, positions are counted anew.
 //!
 //! The source's partitions are merged by time, each in its own order, and every row gets the next position of its room's partition in the
@@ -9,7 +10,7 @@ use crate::log_version;
 use crate::partitions::Partitions;
 use crate::search::index;
 use contract::RoomId;
-use db::copy::{Column, Copy, CopyError, ROWS_AT_ONCE, Table, note, noted, whole};
+use db::copy::{Column, Copy, CopyError, Key, ROWS_AT_ONCE, Table, note, noted, whole};
 use db::{Db, Error, Value, values};
 use std::collections::VecDeque;
 
@@ -20,11 +21,12 @@ use Column::{Bytes, Int, Text};
 
 static ROOMS: Table = Table {
     name: "rooms",
-    read: "SELECT id, kind, name, owner, creator, created_at, member_count, pair, nonce, request FROM rooms WHERE id > $1 ORDER BY id LIMIT $2",
-    write: "INSERT INTO rooms (id, kind, name, owner, creator, created_at, member_count, pair, nonce, request)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    columns: &[Bytes, Text, Text, Bytes, Bytes, Int, Int, Bytes, Text, Bytes],
-    key: &[(0, 16)],
+    read: "SELECT id, kind, name, owner, creator, created_at, member_count, pair, nonce, request, topic, metadata, rev FROM rooms
+        WHERE id > $1 ORDER BY id LIMIT $2",
+    write: "INSERT INTO rooms (id, kind, name, owner, creator, created_at, member_count, pair, nonce, request, topic, metadata, rev)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    columns: &[Bytes, Text, Text, Bytes, Bytes, Int, Int, Bytes, Text, Bytes, Text, Text, Int],
+    key: &[(0, Key::Bytes(16))],
     count: "SELECT COUNT(*) FROM rooms",
 };
 
@@ -35,8 +37,30 @@ static MEMBERS: Table = Table {
     write: "INSERT INTO members (room, member, role, state, since, read)
         VALUES ($1, $2, $3, $4, (SELECT MAX(from_position) FROM stays WHERE member = $2 AND room = $1), $5)",
     columns: &[Bytes, Bytes, Text, Text, Int],
-    key: &[(0, 16), (1, 16)],
+    key: &[(0, Key::Bytes(16)), (1, Key::Bytes(16))],
     count: "SELECT COUNT(*) FROM members",
+};
+
+static STATES: Table = Table {
+    name: "message_state",
+    read:
+        "SELECT room, seq, rev, edits, body, extra, edited_seq, edited_at, deleted_at, deleted_by, reactions, pin_seq, pinned_at, pinned_by
+        FROM message_state WHERE (room, seq) > ($1, $2) ORDER BY room, seq LIMIT $3",
+    write: "INSERT INTO message_state (room, seq, rev, edits, body, extra, edited_seq, edited_at, deleted_at, deleted_by, reactions,
+        pin_seq, pinned_at, pinned_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    columns: &[Bytes, Int, Int, Int, Text, Text, Int, Int, Int, Bytes, Text, Int, Int, Bytes],
+    key: &[(0, Key::Bytes(16)), (1, Key::Int)],
+    count: "SELECT COUNT(*) FROM message_state",
+};
+
+static REACTIONS: Table = Table {
+    name: "reactions",
+    read: "SELECT room, seq, emoji, member, at_seq, created_at FROM reactions WHERE (room, seq, emoji, member) > ($1, $2, $3, $4)
+        ORDER BY room, seq, emoji, member LIMIT $5",
+    write: "INSERT INTO reactions (room, seq, emoji, member, at_seq, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    columns: &[Bytes, Int, Text, Bytes, Int, Int],
+    key: &[(0, Key::Bytes(16)), (1, Key::Int), (2, Key::Text), (3, Key::Bytes(16))],
+    count: "SELECT COUNT(*) FROM reactions",
 };
 
 /// The name of the search index.
@@ -44,11 +68,12 @@ const WORDS: &str = "words";
 const STAYS: &str = "SELECT COUNT(*) FROM stays";
 const LOG: &str = "SELECT COUNT(*) FROM log";
 
-const READ: &str = "SELECT position, created_at, part, room, seq, kind, version, actor, subject, ref_seq, messages, newest, member_count, id, nonce, payload
+const READ: &str = "SELECT position, created_at, part, room, seq, kind, version, actor, subject, ref_seq, messages, newest, member_count, id, nonce, payload, extra, active_at
     FROM log WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3";
-const COLUMNS: [Column; 16] = [Int, Int, Int, Bytes, Int, Int, Int, Bytes, Bytes, Int, Int, Int, Int, Bytes, Text, Text];
-const WRITE: &str = "INSERT INTO log (position, created_at, part, room, seq, kind, version, actor, subject, ref_seq, messages, newest, member_count, id, nonce, payload)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+const COLUMNS: [Column; 18] = [Int, Int, Int, Bytes, Int, Int, Int, Bytes, Bytes, Int, Int, Int, Int, Bytes, Text, Text, Text, Int];
+const WRITE: &str = "INSERT INTO log (position, created_at, part, room, seq, kind, version, actor, subject, ref_seq, messages, newest, member_count, id, nonce, payload,
+        extra, active_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 
 /// The first seq of a membership, in the source.
 const FROM_SEQ: &str = "SELECT from_seq FROM stays WHERE member = $1 AND room = $2 AND from_position = $3";
@@ -65,7 +90,14 @@ const LEFT: i64 = 4;
 /// The source's.
 pub async fn counts(db: &Db) -> Result<Vec<(&'static str, u64)>, Error> {
     let mut counts = Vec::new();
-    for (name, sql) in [(ROOMS.name, ROOMS.count), ("log", LOG), (MEMBERS.name, MEMBERS.count), (WORDS, LOG)] {
+    for (name, sql) in [
+        (ROOMS.name, ROOMS.count),
+        ("log", LOG),
+        (MEMBERS.name, MEMBERS.count),
+        (STATES.name, STATES.count),
+        (REACTIONS.name, REACTIONS.count),
+        (WORDS, LOG),
+    ] {
         let count = db.read(move |tx| Box::pin(async move { tx.row(sql, &[], |row| row.int(0)).await })).await?;
         counts.push((name, count.unwrap_or(0).unsigned_abs()));
     }
@@ -84,10 +116,14 @@ pub fn keeps_positions(from: &Db, to: &Db) -> bool {
 pub async fn copy(copy: &mut Copy<'_>) -> Result<(), CopyError> {
     copy.table(&ROOMS).await?;
     log(copy).await?;
-    copy.table(&MEMBERS).await?;
-    copy.compare(&ROOMS).await?;
-    copy.compare(&MEMBERS).await?;
-    for (name, sql) in [(ROOMS.name, ROOMS.count), (MEMBERS.name, MEMBERS.count), ("stays", STAYS), ("log", LOG)] {
+    for table in [&MEMBERS, &STATES, &REACTIONS] {
+        copy.table(table).await?;
+    }
+    let tables = [&ROOMS, &MEMBERS, &STATES, &REACTIONS];
+    for table in tables {
+        copy.compare(table).await?;
+    }
+    for (name, sql) in tables.map(|table| (table.name, table.count)).into_iter().chain([("stays", STAYS), ("log", LOG)]) {
         copy.count(name, sql).await?;
     }
     log_version::copy(copy.from, copy.to).await?;
@@ -120,7 +156,7 @@ struct LogRow {
 impl LogRow {
     /// Whether this program knows what a row of this kind does. Others are copied as they are.
     fn is_known(&self) -> bool {
-        self.version == 1
+        self.version == 1 || matches!((self.kind, self.version), (2 | 5, 2))
     }
 }
 

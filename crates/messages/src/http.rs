@@ -6,9 +6,14 @@ use axum::http::StatusCode;
 use axum::{Json as Answered, extract::FromRef};
 use bus::Bus;
 use contract::calls::messages as calls;
-use contract::{Answer, Body, Limit, Message, NewRoomName, Nonce, Page, Room, RoomId, User, Username, claiming, wire};
+use contract::message::Version;
+use contract::{
+    Answer, Body, Caller, Emoji, Format, Limit, Message, MessageType, Metadata, NewRoomName, Nonce, Page, Patch, Reaction, Reason, Refusal,
+    Room, RoomId, Topic, User, Username, claiming, wire,
+};
 use edge::{Admission, Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, room_id, username};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -38,10 +43,17 @@ impl FromRef<Shared> for Bus {
 pub fn routes(messages: Arc<Messages>, bus: Bus, admission: Arc<Admission>) -> OpenApiRouter {
     OpenApiRouter::with_openapi(edge::document())
         .routes(routes!(list_channels, create_room))
-        .routes(routes!(get_room, rename_room))
+        .routes(routes!(get_room, update_room))
         .routes(routes!(list_members))
         .routes(routes!(add_member, remove_member))
         .routes(routes!(history, send))
+        .routes(routes!(delete_messages))
+        .routes(routes!(get_message, edit_message, delete_message))
+        .routes(routes!(versions))
+        .routes(routes!(reactors, react, take_reaction_back))
+        .routes(routes!(pins))
+        .routes(routes!(pin, unpin))
+        .routes(routes!(room_events))
         .routes(routes!(mark_read))
         .routes(routes!(recent))
         .routes(routes!(search))
@@ -107,22 +119,36 @@ async fn get_room(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<Str
 }
 
 claiming! {
-    /// A room's new name.
+    /// What is to change about a room. What is left out stays.
     #[derive(Deserialize, ToSchema)]
-    struct NewName {
-        name: NewRoomName,
+    struct RoomChange {
+        name: Option<NewRoomName>,
+        /// What the room is about; null removes it.
+        #[serde(default)]
+        #[schema(value_type = Option<Topic>)]
+        topic: Patch<Topic>,
+        /// A merge patch (RFC 7396) of the metadata, of which 8 KiB at the most come; null removes it.
+        #[serde(default)]
+        #[schema(value_type = Option<Object>)]
+        metadata: Patch<Map<String, Value>>,
+        /// Only if the room still has this `rev`.
+        #[serde(default, deserialize_with = "contract::whole::maybe")]
+        #[schema(minimum = 0)]
+        if_rev: Option<i64>,
     }
 }
 
-/// Rename a room
+/// Change a room's name, topic and metadata
 ///
-/// Its owner may. A direct room has no name.
-#[utoipa::path(patch, path = "/rooms/{id}", operation_id = "renameRoom", tag = "rooms",
-    params(("id" = RoomId, Path, description = "The room.")), request_body = NewName, security(("token" = [])),
-    responses((status = 200, body = Room, description = "The room as it is now."), Refuses<400, 404, 413, 415>))]
-async fn rename_room(State(s): State<Shared>, Changes(who): Changes, Path(id): Path<String>, Json(body): Json<NewName>) -> Reply<Room> {
+/// Its owner may. A direct room has no name; both of its people may change the rest. All members hear `room updated`, unless nothing changes.
+#[utoipa::path(patch, path = "/rooms/{id}", operation_id = "updateRoom", tag = "rooms",
+    params(("id" = RoomId, Path, description = "The room.")), request_body = RoomChange, security(("token" = [])),
+    responses((status = 200, body = Room, description = "The room as it is now."), Refuses<400, 404, 409>, Refuses<413, 415>))]
+async fn update_room(State(s): State<Shared>, Changes(who): Changes, Path(id): Path<String>, Json(body): Json<RoomChange>) -> Reply<Room> {
     who.user()?.check_claim(&body)?;
-    Ok(Answered(s.messages.answer(&who, calls::RenameRoom { room: room_id(&id)?, name: body.name.into() }).await?))
+    let RoomChange { name, topic, metadata, if_rev, .. } = body;
+    let call = calls::UpdateRoom { room: room_id(&id)?, name: name.map(Into::into), topic, metadata, if_rev };
+    Ok(Answered(s.messages.answer(&who, call).await?))
 }
 
 /// A room's members
@@ -176,6 +202,9 @@ struct HistoryParams {
     /// Only messages just after this seq.
     #[param(minimum = 0)]
     after: Option<i64>,
+    /// Messages around this seq: up to half of `limit` before it, the rest from it on.
+    #[param(minimum = 0)]
+    around: Option<i64>,
     /// How many items.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<i64>,
@@ -183,28 +212,48 @@ struct HistoryParams {
 
 /// A room's messages
 ///
-/// Always ascending: the newest ones; or those just before a `seq` (page back with the first item's); or those just after one. Pass
-/// `next` back as `after` for those that follow; it is null where there are none.
+/// Always ascending, each as it is now: the newest ones; or those just before a `seq` (page back with the first item's); or those just after
+/// one; or those around one. Pass `next` back as `after` for those that follow; it is null where there are none.
 #[utoipa::path(get, path = "/rooms/{id}/messages", operation_id = "listMessages", tag = "messages",
     params(("id" = RoomId, Path, description = "The room."), HistoryParams), security(("token" = [])),
-    responses((status = 200, body = Page<Message>, description = "A page of messages."), Refuses<400, 404>))]
+    responses((status = 200, body = calls::HistoryPage, description = "A page of messages."), Refuses<400, 404>))]
 async fn history(
     State(s): State<Shared>,
     Reads(who): Reads,
     Path(id): Path<String>,
     Query(params): Query<HistoryParams>,
-) -> Reply<Page<Message>> {
-    let call = calls::History { room: room_id(&id)?, before: params.before, after: params.after, limit: limit(params.limit)? };
-    Ok(Answered(s.messages.answer(&who, call).await?))
+) -> Reply<calls::HistoryPage> {
+    let HistoryParams { before, after, around, limit: items } = params;
+    let (room, limit) = (room_id(&id)?, limit(items)?);
+    if let Some(seq) = around {
+        if before.is_some() || after.is_some() {
+            return Err(Refusal::invalid("around", "give around, before or after, only one of them").into());
+        }
+        return Ok(Answered(s.messages.answer(&who, calls::Around { room, seq, limit }).await?));
+    }
+    let Page { items, next } = s.messages.answer(&who, calls::History { room, before, after, limit }).await?;
+    Ok(Answered(calls::HistoryPage { items, before: Patch::Keep, next }))
 }
 
 claiming! {
     /// A message to send.
     #[derive(Deserialize, ToSchema)]
     struct NewMessage {
+        /// The text; it may be empty where there are `metadata` and a `type`.
         body: Body,
         /// Your key for this send: the same send again returns the first message.
         nonce: Option<Nonce>,
+        /// Your application's own word for what it is.
+        #[serde(rename = "type")]
+        message_type: Option<MessageType>,
+        /// How the text is meant; plain when absent.
+        format: Option<Format>,
+        /// What your application notes on it: at most 4 KiB as JSON, and 5 objects and arrays inside one another.
+        metadata: Option<Metadata>,
+        /// The seq of the earlier message of the room that it answers.
+        #[serde(default, deserialize_with = "contract::whole::maybe")]
+        #[schema(minimum = 1)]
+        reply_to: Option<i64>,
     }
 }
 
@@ -224,12 +273,295 @@ async fn send(
     Json(body): Json<NewMessage>,
 ) -> Result<(StatusCode, Answered<Message>), Problem> {
     who.user()?.check_claim(&body)?;
-    let sent = s.messages.answer(&who, calls::Send { room: room_id(&id)?, body: body.body, nonce: body.nonce }).await?;
+    let NewMessage { body, nonce, message_type, format, metadata, reply_to, .. } = body;
+    let rich = calls::Rich { message_type, format, metadata, reply_to };
+    let sent = s.messages.answer(&who, calls::Send { room: room_id(&id)?, body, nonce, rich }).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
     if sent.created {
         paid.counted();
     }
     Ok((status, Answered(sent.message)))
+}
+
+/// One message
+///
+/// As it is now; of a deleted one, what is left.
+#[utoipa::path(get, path = "/rooms/{id}/messages/{seq}", operation_id = "getMessage", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message.")),
+    security(("token" = [])), responses((status = 200, body = Message, description = "The message."), Refuses<400, 404>))]
+async fn get_message(State(s): State<Shared>, Reads(who): Reads, Path((id, seq)): Path<(String, String)>) -> Reply<Message> {
+    let call = calls::GetMessage { room: room_id(&id)?, seq: message_seq(&seq)? };
+    Ok(Answered(s.messages.answer(&who, call).await?))
+}
+
+/// The seq in a path.
+fn message_seq(text: &str) -> Result<i64, Problem> {
+    let wrong = || Refusal::invalid("seq", "a message is named by its seq: a whole number, 1 or more");
+    Ok(text.parse().ok().filter(|seq| *seq > 0).ok_or_else(wrong)?)
+}
+
+claiming! {
+    /// What is to change about a message. What is left out stays.
+    #[derive(Deserialize, ToSchema)]
+    struct MessageChange {
+        /// The new text.
+        body: Option<Body>,
+        /// How the text is meant; null makes it plain.
+        #[serde(default)]
+        #[schema(value_type = Option<Format>)]
+        format: Patch<Format>,
+        /// A merge patch (RFC 7396) of the metadata, of which 4 KiB at the most come; null removes it.
+        #[serde(default)]
+        #[schema(value_type = Option<Object>)]
+        metadata: Patch<Map<String, Value>>,
+        /// Only if nobody has edited the message since it had this `rev`.
+        #[serde(default, deserialize_with = "contract::whole::maybe")]
+        #[schema(minimum = 1)]
+        if_rev: Option<i64>,
+    }
+}
+
+/// Edit a message
+///
+/// Its sender may, up to 100 times. All members hear `message edited`, unless nothing changes. A deleted message, and one that somebody has edited since `if_rev`, is
+/// `conflict`.
+#[utoipa::path(patch, path = "/rooms/{id}/messages/{seq}", operation_id = "editMessage", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message.")),
+    request_body = MessageChange, security(("token" = [])),
+    responses((status = 200, body = Message, description = "The message as it is now."), Refuses<400, 404, 409>, Refuses<413, 415>))]
+async fn edit_message(
+    State(s): State<Shared>,
+    Changes(who): Changes,
+    Path((id, seq)): Path<(String, String)>,
+    Json(body): Json<MessageChange>,
+) -> Reply<Message> {
+    who.user()?.check_claim(&body)?;
+    let MessageChange { body, format, metadata, if_rev, .. } = body;
+    let call = calls::EditMessage { room: room_id(&id)?, seq: message_seq(&seq)?, body, format, metadata, if_rev };
+    Ok(Answered(s.messages.answer(&who, call).await?))
+}
+
+/// Why a message is deleted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct DeleteParams {
+    /// For the room to read.
+    reason: Option<Reason>,
+}
+
+/// Delete a message
+///
+/// Its sender may, and in groups and channels the room's owner. What it said goes for good, with its versions, reactions and pin; its place stays. All members hear
+/// `message deleted`. One that is deleted already is fine.
+#[utoipa::path(delete, path = "/rooms/{id}/messages/{seq}", operation_id = "deleteMessage", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message."), DeleteParams),
+    security(("token" = [])), responses((status = 204, description = "Deleted."), Refuses<400, 404>))]
+async fn delete_message(
+    State(s): State<Shared>,
+    Changes(who): Changes,
+    Path((id, seq)): Path<(String, String)>,
+    Query(params): Query<DeleteParams>,
+) -> Result<StatusCode, Problem> {
+    let call = calls::DeleteMessage { room: room_id(&id)?, seq: message_seq(&seq)?, reason: params.reason };
+    s.messages.answer(&who, call).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+claiming! {
+    /// Messages to delete.
+    #[derive(Deserialize, ToSchema)]
+    struct DeletedMessages {
+        /// Their seqs.
+        #[schema(min_items = 1, max_items = 100)]
+        seqs: Vec<i64>,
+    }
+}
+
+/// The messages that were deleted.
+#[derive(Serialize, ToSchema)]
+struct Deleted {
+    /// Their seqs.
+    items: Vec<i64>,
+}
+
+/// Delete several messages
+///
+/// All of them, or none if you may not delete one. Those that do not exist and those that are deleted already are passed over. Members hear `message
+/// deleted` for each.
+#[utoipa::path(post, path = "/rooms/{id}/messages/delete", operation_id = "deleteMessages", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room.")), request_body = DeletedMessages, security(("token" = [])),
+    responses((status = 200, body = Deleted, description = "Those that this call deleted."), Refuses<400, 404>, Refuses<413, 415>))]
+async fn delete_messages(
+    State(s): State<Shared>,
+    Changes(who): Changes,
+    Path(id): Path<String>,
+    Json(body): Json<DeletedMessages>,
+) -> Reply<Deleted> {
+    who.user()?.check_claim(&body)?;
+    let items = s.messages.answer(&who, calls::DeleteMessages { room: room_id(&id)?, seqs: body.seqs }).await?;
+    Ok(Answered(Deleted { items }))
+}
+
+/// A message's versions.
+#[derive(Serialize, ToSchema)]
+struct VersionList {
+    /// The first one first, the present one last.
+    items: Vec<Version>,
+}
+
+/// What a message said
+///
+/// For its sender, and in groups and channels the room's owner. Nothing is left of a deleted one.
+#[utoipa::path(get, path = "/rooms/{id}/messages/{seq}/versions", operation_id = "listVersions", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message.")),
+    security(("token" = [])), responses((status = 200, body = VersionList, description = "The versions."), Refuses<400, 404>))]
+async fn versions(State(s): State<Shared>, Reads(who): Reads, Path((id, seq)): Path<(String, String)>) -> Reply<VersionList> {
+    let call = calls::Versions { room: room_id(&id)?, seq: message_seq(&seq)? };
+    Ok(Answered(VersionList { items: s.messages.answer(&who, call).await? }))
+}
+
+/// A message's reactions.
+#[derive(Serialize, ToSchema)]
+struct Reactions {
+    /// In the order of their first use.
+    reactions: Vec<Reaction>,
+}
+
+async fn set_reaction(s: Shared, who: Caller, (id, seq, emoji): (String, String, String), on: bool) -> Reply<Reactions> {
+    let emoji = emoji.try_into().map_err(|why: String| Refusal::invalid("emoji", why))?;
+    let call = calls::React { room: room_id(&id)?, seq: message_seq(&seq)?, emoji, on };
+    Ok(Answered(Reactions { reactions: s.messages.answer(&who, call).await? }))
+}
+
+/// React to a message
+///
+/// A message has at most 20 different emojis; any text without white space and `/` can be one (`:party:`). All members hear `reactions changed`, unless
+/// you have reacted so already.
+#[utoipa::path(put, path = "/rooms/{id}/messages/{seq}/reactions/{emoji}", operation_id = "addReaction", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message."),
+        ("emoji" = Emoji, Path, description = "The emoji.")),
+    security(("token" = [])), responses((status = 200, body = Reactions, description = "The reactions now."), Refuses<400, 404, 409>))]
+async fn react(State(s): State<Shared>, Changes(who): Changes, Path(path): Path<(String, String, String)>) -> Reply<Reactions> {
+    set_reaction(s, who, path, true).await
+}
+
+/// Take a reaction back
+#[utoipa::path(delete, path = "/rooms/{id}/messages/{seq}/reactions/{emoji}", operation_id = "removeReaction", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message."),
+        ("emoji" = Emoji, Path, description = "The emoji.")),
+    security(("token" = [])), responses((status = 200, body = Reactions, description = "The reactions now."), Refuses<400, 404, 409>))]
+async fn take_reaction_back(
+    State(s): State<Shared>,
+    Changes(who): Changes,
+    Path(path): Path<(String, String, String)>,
+) -> Reply<Reactions> {
+    set_reaction(s, who, path, false).await
+}
+
+/// Who has reacted with an emoji
+///
+/// The first ones first.
+#[utoipa::path(get, path = "/rooms/{id}/messages/{seq}/reactions/{emoji}", operation_id = "listReactors", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message."),
+        ("emoji" = Emoji, Path, description = "The emoji."), Paging),
+    security(("token" = [])), responses((status = 200, body = Page<calls::Reactor>, description = "A page of users."), Refuses<400, 404>))]
+async fn reactors(
+    State(s): State<Shared>,
+    Reads(who): Reads,
+    Path((id, seq, emoji)): Path<(String, String, String)>,
+    Query(page): Query<Paging>,
+) -> Reply<Page<calls::Reactor>> {
+    let emoji = emoji.try_into().map_err(|why: String| Refusal::invalid("emoji", why))?;
+    let (room, seq) = (room_id(&id)?, message_seq(&seq)?);
+    Ok(Answered(s.messages.answer(&who, calls::Reactors { room, seq, emoji, after: page.after, limit: limit(page.limit)? }).await?))
+}
+
+/// A room's pinned messages
+///
+/// The newest pin comes first.
+#[utoipa::path(get, path = "/rooms/{id}/pins", operation_id = "listPins", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room."), Paging), security(("token" = [])),
+    responses((status = 200, body = Page<Message>, description = "A page of messages."), Refuses<400, 404>))]
+async fn pins(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<String>, Query(page): Query<Paging>) -> Reply<Page<Message>> {
+    let call = calls::Pins { room: room_id(&id)?, after: page.after, limit: limit(page.limit)? };
+    Ok(Answered(s.messages.answer(&who, call).await?))
+}
+
+async fn set_pin(s: Shared, who: Caller, (id, seq): (String, String), on: bool) -> Result<StatusCode, Problem> {
+    s.messages.answer(&who, calls::Pin { room: room_id(&id)?, seq: message_seq(&seq)?, on }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Pin a message
+///
+/// The members of a direct room or a group may, and a channel's owner. A room has at most 100 pins. All members hear `message pinned`, unless it is
+/// pinned already.
+#[utoipa::path(put, path = "/rooms/{id}/pins/{seq}", operation_id = "pinMessage", tag = "messages", security(("token" = [])),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message.")),
+    responses((status = 204, description = "Pinned."), Refuses<400, 404, 409>))]
+async fn pin(State(s): State<Shared>, Changes(who): Changes, Path(path): Path<(String, String)>) -> Result<StatusCode, Problem> {
+    set_pin(s, who, path, true).await
+}
+
+/// Unpin a message
+#[utoipa::path(delete, path = "/rooms/{id}/pins/{seq}", operation_id = "unpinMessage", tag = "messages", security(("token" = [])),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message.")),
+    responses((status = 204, description = "Not pinned."), Refuses<400, 404>))]
+async fn unpin(State(s): State<Shared>, Changes(who): Changes, Path(path): Path<(String, String)>) -> Result<StatusCode, Problem> {
+    set_pin(s, who, path, false).await
+}
+
+/// Which events of a room.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct EventParams {
+    /// Only events just after this seq.
+    #[param(minimum = 0, default = 0)]
+    after: Option<i64>,
+    /// How many items.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<i64>,
+}
+
+/// A durable event of a room.
+#[derive(Serialize, ToSchema)]
+struct RoomEvent {
+    /// Its name, as a socket hears it.
+    #[schema(example = "new message")]
+    event: &'static str,
+    /// What it carries, without the `cursor`.
+    #[schema(value_type = Object)]
+    data: Value,
+}
+
+/// A room's events
+///
+/// Every durable event, ascending by `seq`, as a socket hears it now: messages as they are now, changes of messages, joins, leaves, changes of the room. For a client that has
+/// noticed a gap.
+#[utoipa::path(get, path = "/rooms/{id}/events", operation_id = "listRoomEvents", tag = "messages",
+    params(("id" = RoomId, Path, description = "The room."), EventParams), security(("token" = [])),
+    responses((status = 200, body = Page<RoomEvent>, description = "A page of events."), Refuses<400, 404>))]
+async fn room_events(
+    State(s): State<Shared>,
+    Reads(who): Reads,
+    Path(id): Path<String>,
+    Query(params): Query<EventParams>,
+) -> Reply<Page<RoomEvent>> {
+    // The service refuses 0, in its words.
+    let limit = u16::try_from(params.limit.unwrap_or(50)).unwrap_or(0);
+    let call = calls::RoomEvents { room: room_id(&id)?, after: params.after.unwrap_or(0), limit };
+    let Page { items, next } = s.messages.answer(&who, call).await?;
+    Ok(Answered(Page { items: items.iter().map(room_event).collect::<Result<_, _>>()?, next }))
+}
+
+fn room_event(event: &contract::log::Event) -> Result<RoomEvent, Problem> {
+    // The service has left the nonces only in the caller's own messages.
+    let (name, told) = wire::Told::of(event, true, String::new());
+    let mut data = serde_json::to_value(told).map_err(|why| edge::incident(&format!("an event has no JSON form: {why}")))?;
+    if let Some(data) = data.as_object_mut() {
+        data.remove("cursor");
+    }
+    Ok(RoomEvent { event: name, data })
 }
 
 claiming! {

@@ -4,14 +4,16 @@
 //! inside the transaction that writes it, and answers after the commit. Then `send::publish` sends a hint, which may be lost: a gateway
 //! that missed one reads the log (`replay`). So correctness rests on the database alone.
 //!
-//! Each call has a file of its own, in the folder of its subject: `rooms`, `membership`, `send`, `history`, `replay`, `search`. `access`
+//! Each call has a file of its own, in the folder of its subject: `rooms`, `membership`, `send`, `amend`, `history`, `replay`, `search`. `access`
 //! says who may do what. `store` holds every statement, [`http`] every route.
 //!
 //! This crate may not know about live connections. It stores ids, never usernames, and asks the users service for names over the bus.
 
 mod access;
+mod amend;
 mod check;
 pub mod copy;
+mod extra;
 mod history;
 pub mod http;
 mod log_version;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 /// The log version of this program: it knows every kind up to this one.
-pub const LOG_VERSION: i64 = 1;
+pub const LOG_VERSION: i64 = 2;
 
 /// The minimal version of a database without a noted one: that of the first program.
 const FIRST: i64 = 1;
@@ -61,6 +61,12 @@ impl MinVersion {
     #[cfg(test)]
     pub(crate) fn of(version: i64) -> Self {
         Self(Arc::new(AtomicI64::new(version)))
+    }
+
+    /// Changes it.
+    #[cfg(test)]
+    pub(crate) fn set(&self, version: i64) {
+        self.0.store(version, Ordering::Relaxed);
     }
 
     /// The version that was last read. The true one is never lower.

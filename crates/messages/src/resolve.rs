@@ -1,11 +1,13 @@
 //! Turns rows into what readers get: ids become names, rows become entries, messages and rooms.
 
+use crate::extra::{Extra, RoomExtra};
 use crate::names::{Names, ResolvedNames};
 use crate::rooms::view::{self, RawRoom};
 use crate::store::log::{Kind, LogRow};
-use contract::log::{Entry, Event, Membership, Unknown};
-use contract::message::nonce_for_reader;
-use contract::{Message, Nonce, Refusal, Room, RoomId, UserId};
+use crate::store::state::ReactionCount;
+use contract::log::{Amended, Entry, Event, Membership, Pinned, ReactionChange, ReactionsChanged, RoomUpdated, Unknown};
+use contract::message::{REPLY_CHARS, ReplyTo, nonce_for_reader};
+use contract::{Message, Nonce, Reaction, Refusal, Room, RoomId, UserId};
 use db::Db;
 use std::collections::HashSet;
 
@@ -22,7 +24,8 @@ impl Resolver {
         let wanted: Vec<(RoomId, UserId)> =
             rows.iter().filter(|row| row.kind == Kind::RoomCreated).filter_map(|row| Some((row.room, row.subject?))).collect();
         let mut rooms = if wanted.is_empty() { Vec::new() } else { self.db.read(|tx| Box::pin(view::some(tx, wanted))).await? }.into_iter();
-        let mut ids: HashSet<UserId> = rows.iter().flat_map(|row| [Some(row.actor), row.subject]).flatten().collect();
+        let mut ids = HashSet::new();
+        rows.iter().for_each(|row| row.people(&mut ids));
         rooms.as_slice().iter().for_each(|room| room.people(&mut ids));
         let names = self.names.of(ids).await?;
         rows.into_iter()
@@ -32,8 +35,27 @@ impl Resolver {
 
     /// Message rows as messages, in the same order, as `reader` sees them. Messages of an unknown version are left out.
     pub(crate) async fn messages(&self, rows: Vec<LogRow>, reader: UserId) -> Result<Vec<Message>, Refusal> {
-        let names = self.names.of(rows.iter().map(|row| row.actor).collect()).await?;
+        let names = self.names_in(&rows).await?;
         rows.into_iter().filter(LogRow::is_message).map(|row| message(row, &names, reader)).collect()
+    }
+
+    /// One message row as a message.
+    pub(crate) async fn message(&self, row: LogRow, reader: UserId) -> Result<Message, Refusal> {
+        let names = self.names_in(std::slice::from_ref(&row)).await?;
+        message(row, &names, reader)
+    }
+
+    /// A message's reactions as `reader` sees them, who has reacted with `mine`.
+    pub(crate) async fn reactions(&self, counts: &[ReactionCount], mine: &[String]) -> Result<Vec<Reaction>, Refusal> {
+        let names = self.names.of(counts.iter().flat_map(|count| count.first.iter().copied()).collect()).await?;
+        reactions(counts, &names, Some(mine))
+    }
+
+    /// The names of everybody in these rows.
+    pub(crate) async fn names_in(&self, rows: &[LogRow]) -> Result<ResolvedNames, Refusal> {
+        let mut ids = HashSet::new();
+        rows.iter().for_each(|row| row.people(&mut ids));
+        self.names.of(ids).await
     }
 
     /// Rooms as their reader sees them.
@@ -50,19 +72,29 @@ fn event(row: LogRow, names: &ResolvedNames, rooms: &mut impl Iterator<Item = Ra
         Kind::RoomCreated => {
             let reader = names.user(row.subject.ok_or_else(|| broken(&row))?)?;
             let raw = rooms.next().ok_or_else(|| broken(&row))?.for_who_left(&row);
-            Event::RoomCreated { reader, room: Box::new(room(raw, names)?) }
+            let room = room(raw, names)?;
+            let room = Room { last_message: room.last_message.map(Message::for_events), ..room };
+            Event::RoomCreated { reader, room: Box::new(room) }
         }
         Kind::Message => {
             let sender = names.user(row.actor)?;
             let reader = row.actor;
-            Event::NewMessage { sender, message: Box::new(message(row, names, reader)?) }
+            Event::NewMessage { sender, message: Box::new(message(row, names, reader)?.for_events()) }
         }
         Kind::MemberJoined => Event::MemberJoined(membership(&row, names)?),
         Kind::MemberLeft => Event::MemberLeft(membership(&row, names)?),
         Kind::RoomUpdated => {
-            let name = row.payload.clone().unwrap_or_default();
-            Event::RoomUpdated { room: row.room, seq: seq(&row)?, name: name.try_into().map_err(|_| broken(&row))? }
+            let (room, seq, by) = (row.room, seq(&row)?, Some(names.user(row.actor)?));
+            let name = row.payload.clone().map(TryInto::try_into).transpose().map_err(|_| broken(&row))?;
+            let RoomExtra { topic, metadata } =
+                row.extra.as_deref().map(serde_json::from_str).transpose().map_err(|_| broken(&row))?.unwrap_or_default();
+            Event::RoomUpdated(RoomUpdated { room, seq, by, name, topic, metadata })
         }
+        Kind::MessageEdited => Event::MessageEdited(amended(&row, names)?),
+        Kind::MessageDeleted => Event::MessageDeleted(amended(&row, names)?),
+        Kind::ReactionsChanged => Event::ReactionsChanged(reactions_changed(&row, names)?),
+        Kind::MessagePinned => Event::MessagePinned(pinned(&row, names)?),
+        Kind::MessageUnpinned => Event::MessageUnpinned(pinned(&row, names)?),
         Kind::Unknown { number, .. } => {
             // A row without a seq is for its subject alone. In other rows this program does not know what the subject means.
             let reader = row.subject.filter(|_| row.seq.is_none()).and_then(|reader| names.user(reader).ok());
@@ -76,27 +108,114 @@ fn membership(row: &LogRow, names: &ResolvedNames) -> Result<Membership, Refusal
     Ok(Membership { room: row.room, seq: seq(row)?, user, member_count: row.member_count })
 }
 
+fn amended(row: &LogRow, names: &ResolvedNames) -> Result<Amended, Refusal> {
+    let about = row.with.as_ref().and_then(|with| with.message.as_deref()).ok_or_else(|| broken(row))?;
+    // Nobody needs the nonce of a message that was told before.
+    let message = Message { nonce: None, ..message(about.clone(), names, about.actor)?.for_events() };
+    let reason = row.payload.clone().filter(|_| row.kind == Kind::MessageDeleted);
+    Ok(Amended {
+        room: row.room,
+        seq: seq(row)?,
+        kind: row.kind.number(false).0,
+        ref_seq: row.ref_seq.ok_or_else(|| broken(row))?,
+        by: names.user(row.actor)?,
+        reason: reason.map(TryInto::try_into).transpose().map_err(|_| broken(row))?,
+        message: Box::new(message),
+    })
+}
+
+fn reactions_changed(row: &LogRow, names: &ResolvedNames) -> Result<ReactionsChanged, Refusal> {
+    let about = row.with.as_ref().and_then(|with| with.message.as_deref()).ok_or_else(|| broken(row))?;
+    let counts = about.state().map_or(&[][..], |state| &state.reactions);
+    // The payload is gone with a deleted message, and there is none where several changes are told together.
+    let change = match &row.payload {
+        None => None,
+        Some(payload) => {
+            let (on, emoji) = payload.split_at_checked(1).ok_or_else(|| broken(row))?;
+            let emoji = emoji.try_into().map_err(|_| broken(row))?;
+            Some(ReactionChange { by: names.user(row.actor)?, emoji, on: on == "+" })
+        }
+    };
+    Ok(ReactionsChanged {
+        room: row.room,
+        seq: seq(row)?,
+        kind: row.kind.number(false).0,
+        ref_seq: row.ref_seq.ok_or_else(|| broken(row))?,
+        change,
+        reactions: reactions(counts, names, None)?,
+    })
+}
+
+fn pinned(row: &LogRow, names: &ResolvedNames) -> Result<Pinned, Refusal> {
+    let (kind, ref_seq) = (row.kind.number(false).0, row.ref_seq.ok_or_else(|| broken(row))?);
+    Ok(Pinned { room: row.room, seq: seq(row)?, kind, ref_seq, by: names.user(row.actor)? })
+}
+
+fn reactions(counts: &[ReactionCount], names: &ResolvedNames, mine: Option<&[String]>) -> Result<Vec<Reaction>, Refusal> {
+    let one = |count: &ReactionCount| {
+        Ok(Reaction {
+            emoji: count.emoji.as_str().try_into().map_err(|why| edge::incident(&format!("a reaction that breaks the rules: {why}")))?,
+            count: count.count,
+            usernames: count.first.iter().map(|id| names.name(*id)).collect::<Result<_, _>>()?,
+            mine: mine.map(|mine| mine.contains(&count.emoji)),
+        })
+    };
+    counts.iter().map(one).collect()
+}
+
 /// A message row as `reader` sees it.
 pub(crate) fn message(row: LogRow, names: &ResolvedNames, reader: UserId) -> Result<Message, Refusal> {
     let sender = names.name(row.actor)?;
-    message_of(row, sender, reader)
+    match row.with.clone() {
+        None => plain(row, sender, reader),
+        Some(with) => {
+            let now = Message { body: row.body_now().try_into().map_err(|_| broken(&row))?, ..plain(row.clone(), sender, reader)? };
+            let Extra { message_type, format, metadata, .. } = Extra::read(row.extra_now());
+            let replied = with.replied.as_deref().map(|replied| reply_to(replied, names)).transpose()?;
+            let now = Message { message_type, format, metadata, reply_to: replied.map(Box::new), ..now };
+            let Some(state) = with.state else { return Ok(now) };
+            Ok(Message {
+                rev: state.rev,
+                edited_at: state.edited.map(|(_, at)| at).filter(|_| state.deleted.is_none()),
+                deleted_at: state.deleted.map(|(at, _)| at),
+                deleted_by: state.deleted.map(|(_, by)| names.name(by)).transpose()?,
+                reactions: reactions(&state.reactions, names, Some(&with.mine))?,
+                pinned_at: state.pinned.map(|(_, at, _)| at),
+                pinned_by: state.pinned.map(|(_, _, by)| names.name(by)).transpose()?,
+                ..now
+            })
+        }
+    }
 }
 
-/// The same where the sender's name is known.
-pub(crate) fn message_of(row: LogRow, sender: contract::Username, reader: UserId) -> Result<Message, Refusal> {
+/// A message row to which nothing is attached, where the sender's name is known.
+pub(crate) fn plain(row: LogRow, sender: contract::Username, reader: UserId) -> Result<Message, Refusal> {
     let seq = seq(&row)?;
     let id = row.id.ok_or_else(|| broken(&row))?;
     let nonce = nonce_for_reader(row.nonce.clone(), row.actor == reader).map(Nonce::try_from).transpose().map_err(|_| broken(&row))?;
+    let Extra { message_type, format, metadata, .. } = match &row.extra {
+        None => Extra::default(),
+        some => Extra::read(some.as_deref()),
+    };
     let body = row.payload.clone().unwrap_or_default().try_into().map_err(|_| broken(&row))?;
-    Ok(Message { id, room: row.room, seq, sender, body, created_at: row.created_at, nonce })
+    let message = Message::plain(id, row.room, seq, sender, body, row.created_at);
+    Ok(Message { nonce, message_type, format, metadata, ..message })
+}
+
+fn reply_to(replied: &LogRow, names: &ResolvedNames) -> Result<ReplyTo, Refusal> {
+    let body = replied.body_now().chars().take(REPLY_CHARS).collect();
+    Ok(ReplyTo { seq: seq(replied)?, sender: names.name(replied.actor)?, body })
 }
 
 fn room(raw: RawRoom, names: &ResolvedNames) -> Result<Room, Refusal> {
-    let name = raw.row.name.map(contract::RoomName::try_from).transpose();
+    let broken = |what: &str| edge::incident(&format!("room {} has {what} that breaks the rules; run `guild check`", raw.row.id));
     Ok(Room {
         id: raw.row.id,
         kind: raw.row.kind,
-        name: name.map_err(|why| edge::incident(&format!("room {} has a name that breaks the rules: {why}", raw.row.id)))?,
+        name: raw.row.name.map(contract::RoomName::try_from).transpose().map_err(|_| broken("a name"))?,
+        topic: raw.row.topic.map(contract::Topic::try_from).transpose().map_err(|_| broken("a topic"))?,
+        metadata: raw.row.metadata.as_deref().map(serde_json::from_str).transpose().map_err(|_| broken("metadata"))?,
+        rev: raw.row.rev,
         created_by: names.name(raw.row.owner)?,
         created_at: raw.row.created_at,
         usernames: raw.members.into_iter().map(|id| names.name(id)).collect::<Result<_, _>>()?,

@@ -67,6 +67,12 @@ impl Messages {
         Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, partitions, min_version, writer, writing, vital })
     }
 
+    /// Lets it write every kind that it knows.
+    #[cfg(test)]
+    pub(crate) fn writes_all_kinds(&self) {
+        self.min_version.set(crate::LOG_VERSION);
+    }
+
     /// Reads which kinds of rows may be written to the database.
     ///
     /// # Errors
@@ -88,12 +94,23 @@ impl Messages {
             .serve::<calls::ListChannels, _>(this)
             .serve::<calls::MyRooms, _>(this)
             .serve::<calls::MyRoomsPlaced, _>(this)
-            .serve::<calls::RenameRoom, _>(this)
+            .serve::<calls::UpdateRoom, _>(this)
             .serve::<calls::ListMembers, _>(this)
             .serve::<calls::MembersOf, _>(this)
             .serve::<calls::AddMember, _>(this)
             .serve::<calls::RemoveMember, _>(this)
             .serve::<calls::Send, _>(this)
+            .serve::<calls::GetMessage, _>(this)
+            .serve::<calls::EditMessage, _>(this)
+            .serve::<calls::DeleteMessage, _>(this)
+            .serve::<calls::DeleteMessages, _>(this)
+            .serve::<calls::Versions, _>(this)
+            .serve::<calls::React, _>(this)
+            .serve::<calls::Reactors, _>(this)
+            .serve::<calls::Pin, _>(this)
+            .serve::<calls::Pins, _>(this)
+            .serve::<calls::Around, _>(this)
+            .serve::<calls::RoomEvents, _>(this)
             .serve::<calls::History, _>(this)
             .serve::<calls::Histories, _>(this)
             .serve::<calls::Recent, _>(this)

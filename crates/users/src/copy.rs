@@ -1,7 +1,7 @@
 //! What `guild copy` takes to another database: accounts, tokens, and logged-out tokens of a host application. Presence is not copied: gateways
 //! report it again.
 
-use db::copy::{Column, Copy, CopyError, Table};
+use db::copy::{Column, Copy, CopyError, Key, Table};
 
 /// What a target may not hold yet.
 pub const MUST_BE_EMPTY: &[&str] = &["SELECT COUNT(*) FROM users", "SELECT COUNT(*) FROM tokens", "SELECT COUNT(*) FROM revoked_jwts"];
@@ -13,7 +13,7 @@ const USERS: Table = Table {
     read: "SELECT id, username, display_name, password, origin, created_at, disabled_at FROM users WHERE id > $1 ORDER BY id LIMIT $2",
     write: "INSERT INTO users (id, username, display_name, password, origin, created_at, disabled_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     columns: &[Bytes, Text, Text, Text, Text, Int, Int],
-    key: &[(0, 16)],
+    key: &[(0, Key::Bytes(16))],
     count: "SELECT COUNT(*) FROM users",
 };
 
@@ -22,7 +22,7 @@ const TOKENS: Table = Table {
     read: "SELECT hash, id, user_id, created_at, expires_at FROM tokens WHERE hash > $1 ORDER BY hash LIMIT $2",
     write: "INSERT INTO tokens (hash, id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
     columns: &[Bytes, Bytes, Bytes, Int, Int],
-    key: &[(0, 32)],
+    key: &[(0, Key::Bytes(32))],
     count: "SELECT COUNT(*) FROM tokens",
 };
 
@@ -31,7 +31,7 @@ const REVOKED: Table = Table {
     read: "SELECT id, expires_at FROM revoked_jwts WHERE id > $1 ORDER BY id LIMIT $2",
     write: "INSERT INTO revoked_jwts (id, expires_at) VALUES ($1, $2)",
     columns: &[Bytes, Int],
-    key: &[(0, 16)],
+    key: &[(0, Key::Bytes(16))],
     count: "SELECT COUNT(*) FROM revoked_jwts",
 };
 

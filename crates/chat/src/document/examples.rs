@@ -2,11 +2,12 @@
 
 use contract::calls::messages::RoomHead;
 use contract::wire::{
-    Authenticate, AuthenticateAck, CreateRoom, CreateRoomAck, Cut, Done, InRoom, MarkRead, MemberChanged, MessageAck, NewMessage,
-    NothingAck, PresenceNow, ReadAck, ReadNow, Ready, Refused, Resync, RoomAck, RoomCreated, RoomUpdated, SendMessage, ServerInfo,
-    SetTyping, TypingNow, UnknownEvent, client,
+    Authenticate, AuthenticateAck, CreateRoom, CreateRoomAck, Cut, DeleteMessage, Done, EditMessage, InRoom, MarkRead, MemberChanged,
+    MessageAck, MessageDeleted, MessageEdited, NewMessage, NothingAck, PinChanged, PinMessage, PresenceNow, React, ReactAck,
+    ReactionsChanged, ReadAck, ReadNow, Ready, Refused, Resync, RoomAck, RoomCreated, RoomUpdated, SendMessage, ServerInfo, SetTyping,
+    TypingNow, UnknownEvent, client,
 };
-use contract::{Code, Cursor, Message, MessageId, Refusal, Room, RoomId, RoomKind, Time, User, UserId, Username};
+use contract::{Code, Cursor, Message, MessageId, Patch, Reaction, Refusal, Room, RoomId, RoomKind, Time, User, UserId, Username};
 use serde_json::Value;
 
 type Made<T> = Result<T, String>;
@@ -47,8 +48,55 @@ pub(super) fn create_room_ack() -> Made<CreateRoomAck> {
 }
 
 pub(super) fn send_message() -> Made<SendMessage> {
-    let body = "hello".try_into()?;
-    Ok(SendMessage { room: room_id().to_string(), body, nonce: Some("c0ffee-2".try_into()?), sender: None, username: None })
+    Ok(SendMessage {
+        room: room_id().to_string(),
+        body: "hello".try_into()?,
+        nonce: Some("c0ffee-2".try_into()?),
+        message_type: None,
+        format: None,
+        metadata: None,
+        reply_to: None,
+        sender: None,
+        username: None,
+    })
+}
+
+pub(super) fn edit_message() -> Made<EditMessage> {
+    Ok(EditMessage {
+        room: room_id().to_string(),
+        seq: 1,
+        body: Some("hello, Bob".try_into()?),
+        format: Patch::Keep,
+        metadata: Patch::Keep,
+        if_rev: Some(1),
+        sender: None,
+        username: None,
+    })
+}
+
+pub(super) fn delete_message() -> Made<DeleteMessage> {
+    Ok(DeleteMessage { room: room_id().to_string(), seq: 1, reason: Some("off topic".try_into()?), sender: None, username: None })
+}
+
+pub(super) fn react() -> Made<React> {
+    Ok(React { room: room_id().to_string(), seq: 1, emoji: "👍".try_into()?, on: true, sender: None, username: None })
+}
+
+pub(super) fn react_ack() -> Made<ReactAck> {
+    let mine = Some(true);
+    Ok(ReactAck { reactions: vec![Reaction { mine, ..reaction()? }] })
+}
+
+pub(super) fn pin_message() -> PinMessage {
+    PinMessage { room: room_id().to_string(), seq: 1, sender: None, username: None }
+}
+
+pub(super) fn edit_ack() -> Made<MessageAck> {
+    Ok(MessageAck { message: edited()? })
+}
+
+pub(super) fn delete_ack() -> Made<MessageAck> {
+    Ok(MessageAck { message: deleted()? })
 }
 
 pub(super) fn message_ack() -> Made<MessageAck> {
@@ -99,11 +147,42 @@ pub(super) fn member_changed() -> Made<MemberChanged> {
 }
 
 pub(super) fn room_updated() -> Made<RoomUpdated> {
-    Ok(RoomUpdated { room: room_id(), seq: 3, name: "plans".try_into()?, cursor: cursor(45) })
+    let (name, topic) = (Some("plans".try_into()?), Some("Where we plan the summer".try_into()?));
+    Ok(RoomUpdated { room: room_id(), seq: 3, by: Some(alice()?), name, topic, metadata: None, cursor: cursor(45) })
+}
+
+pub(super) fn message_edited() -> Made<MessageEdited> {
+    Ok(MessageEdited { room: room_id(), seq: 2, ref_seq: 1, by: alice()?, message: edited()?, cursor: cursor(46) })
+}
+
+pub(super) fn message_deleted() -> Made<MessageDeleted> {
+    let reason = Some("off topic".try_into()?);
+    Ok(MessageDeleted { room: room_id(), seq: 3, ref_seq: 1, by: alice()?, reason, message: deleted()?, cursor: cursor(47) })
+}
+
+pub(super) fn reactions_changed() -> Made<ReactionsChanged> {
+    Ok(ReactionsChanged {
+        room: room_id(),
+        seq: 2,
+        ref_seq: 1,
+        by: Some(bob()?),
+        emoji: Some("👍".try_into()?),
+        on: Some(true),
+        reactions: vec![reaction()?],
+        cursor: cursor(46),
+    })
+}
+
+pub(super) fn pin_changed() -> Made<PinChanged> {
+    Ok(PinChanged { room: room_id(), seq: 2, ref_seq: 1, by: alice()?, cursor: cursor(46) })
+}
+
+fn reaction() -> Made<Reaction> {
+    Ok(Reaction { emoji: "👍".try_into()?, count: 1, usernames: vec![bob()?], mine: None })
 }
 
 pub(super) fn unknown_event() -> UnknownEvent {
-    UnknownEvent { room: room_id(), seq: Some(4), kind: 6, cursor: cursor(46) }
+    UnknownEvent { room: room_id(), seq: Some(4), kind: 99, cursor: cursor(46) }
 }
 
 pub(super) fn typing_now() -> Made<TypingNow> {
@@ -149,6 +228,9 @@ fn room(last_message: Option<Message>) -> Made<Room> {
         id: room_id(),
         kind: RoomKind::Direct,
         name: None,
+        topic: None,
+        metadata: None,
+        rev: 0,
         created_by: alice()?,
         created_at: NOW,
         usernames: vec![alice()?, bob()?],
@@ -161,15 +243,20 @@ fn room(last_message: Option<Message>) -> Made<Room> {
 }
 
 fn message() -> Made<Message> {
-    Ok(Message {
-        id: MessageId::from_bytes(id(3)),
-        room: room_id(),
-        seq: 1,
-        sender: alice()?,
-        body: "hello".try_into()?,
-        created_at: NOW,
-        nonce: Some("c0ffee-2".try_into()?),
-    })
+    let nonce = Some("c0ffee-2".try_into()?);
+    Ok(Message { nonce, ..plain("hello")? })
+}
+
+fn plain(body: &str) -> Made<Message> {
+    Ok(Message::plain(MessageId::from_bytes(id(3)), room_id(), 1, alice()?, body.try_into()?, NOW))
+}
+
+fn edited() -> Made<Message> {
+    Ok(Message { rev: 2, edited_at: Some(NOW), ..plain("hello, Bob")? })
+}
+
+fn deleted() -> Made<Message> {
+    Ok(Message { rev: 3, deleted_at: Some(NOW), deleted_by: Some(alice()?), ..plain("")? })
 }
 
 fn room_id() -> RoomId {

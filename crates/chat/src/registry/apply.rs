@@ -55,7 +55,12 @@ impl Inner {
                 }
             }
             Event::NewMessage { message, .. } => self.fan_out(message.room, entry, applied),
-            Event::RoomUpdated { room, .. } => self.fan_out(*room, entry, applied),
+            Event::RoomUpdated(_)
+            | Event::MessageEdited(_)
+            | Event::MessageDeleted(_)
+            | Event::ReactionsChanged(_)
+            | Event::MessagePinned(_)
+            | Event::MessageUnpinned(_) => self.fan_out(entry.event.room(), entry, applied),
             Event::Unknown(unknown) => match (&unknown.reader, unknown.seq) {
                 (Some(reader), _) => self.send_to_user(reader.id, entry, applied),
                 (None, Some(_)) => self.fan_out(unknown.room, entry, applied),

@@ -2,7 +2,7 @@ use super::*;
 use crate::transport::Transport;
 use contract::calls::messages::{InRoom, InRooms};
 use contract::hint::Revoked;
-use contract::log::{Entry, Event, Membership};
+use contract::log::{Entry, Event, Membership, RoomUpdated};
 use contract::{Room, TokenId, UserRef};
 use futures_util::future::BoxFuture;
 use socketio::{Frame, SendError};
@@ -90,6 +90,9 @@ impl Here {
             id: room,
             kind: RoomKind::Group,
             name: None,
+            topic: None,
+            metadata: None,
+            rev: 0,
             created_by: reader.username.clone(),
             created_at: Time(0),
             usernames: Vec::new(),
@@ -107,7 +110,8 @@ impl Here {
     }
 
     fn renamed(&mut self, room: RoomId) -> Applied {
-        self.apply(Event::RoomUpdated { room, seq: 9, name: "x".try_into().unwrap() })
+        let name = Some("x".try_into().unwrap());
+        self.apply(Event::RoomUpdated(RoomUpdated { room, seq: 9, by: None, name, topic: None, metadata: None }))
     }
 }
 

@@ -5,7 +5,7 @@ use bus::Bus;
 use contract::calls::messages::{Head, Heads, InRoom, InRooms, Missed, ReadLog, ReadMissed, RoomHead, RoomHeads, RoomOf, RoomsOf};
 use contract::calls::users::{EndLease, RenewLease, SetPresence, WhichEnded};
 use contract::hint::PresenceChanged;
-use contract::log::{Batch, Entry, Event, Membership, Unknown};
+use contract::log::{Batch, Entry, Event, Membership, RoomUpdated, Unknown};
 use contract::{
     Answer, Caller, Cursor, Message, MessageId, Refusal, Room, RoomId, RoomKind, Time, TokenId, User, UserId, UserRef, Username,
 };
@@ -125,10 +125,7 @@ impl World {
         let (id, number) = (RoomId::parse(id.as_str().unwrap()).unwrap(), number.as_i64().unwrap());
         let is_it = |entry: &&Entry| match &entry.event {
             Event::RoomCreated { reader: to, room } => created && to.id == reader && (room.id, room.head) == (id, number),
-            Event::NewMessage { message, .. } => !created && (message.room, message.seq) == (id, number),
-            Event::MemberJoined(m) | Event::MemberLeft(m) => !created && (m.room, m.seq) == (id, number),
-            Event::RoomUpdated { room, seq, .. } => !created && (*room, *seq) == (id, number),
-            Event::Unknown(unknown) => !created && (unknown.room, unknown.seq) == (id, Some(number)),
+            other => !created && (other.room(), other.seq()) == (id, Some(number)),
         };
         let entry = self.log[self.part(id)].iter().map(|(entry, _)| entry).find(is_it).expect("an event is of the log");
         let sender = if let Event::NewMessage { sender, .. } = &entry.event { Some(sender.id) } else { None };
@@ -156,6 +153,9 @@ impl World {
             id,
             kind: RoomKind::Group,
             name: None,
+            topic: None,
+            metadata: None,
+            rev: 0,
             created_by: self.reference(owner).username,
             created_at: Time(0),
             usernames: Vec::new(),
@@ -254,7 +254,9 @@ impl World {
             (true, 1) if random.one_in(4) => {
                 room.seq += 1;
                 let (seq, hears) = (room.seq, room.members.clone());
-                self.append(Event::RoomUpdated { room: id, seq, name: "new".try_into().unwrap() }, hears);
+                let name = Some("new".try_into().unwrap());
+                let updated = RoomUpdated { room: id, seq, by: None, name, topic: None, metadata: None };
+                self.append(Event::RoomUpdated(updated), hears);
             }
             (true, 1) if random.one_in(4) => {
                 room.seq += 1;
@@ -265,15 +267,9 @@ impl World {
                 room.seq += 1;
                 let (seq, hears) = (room.seq, room.members.clone());
                 let sender = self.reference(user);
-                let message = Message {
-                    id: MessageId::new(),
-                    room: id,
-                    seq,
-                    sender: sender.username.clone(),
-                    body: "hi".try_into().unwrap(),
-                    created_at: Time(0),
-                    nonce: Some("nonce".try_into().unwrap()),
-                };
+                let (name, body) = (sender.username.clone(), "hi".try_into().unwrap());
+                let message = Message::plain(MessageId::new(), id, seq, name, body, Time(0));
+                let message = Message { nonce: Some("nonce".try_into().unwrap()), ..message };
                 self.append(Event::NewMessage { sender, message: Box::new(message) }, hears);
             }
             (false, _) => {}

@@ -1,12 +1,28 @@
 //! What the messages service answers: rooms, membership, the log, retrieval.
 
 use super::call;
-use crate::log::Entry;
+use crate::log::{Entry, Event};
+use crate::message::Version;
 use crate::{
-    Body, Cursor, Limit, Message, Nonce, Page, Placed, Refusal, Room, RoomId, RoomKind, RoomName, User, UserId, UserRef, Username,
+    Body, Cursor, Emoji, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Placed, Reaction, Reason, Refusal, Room,
+    RoomId, RoomKind, RoomName, Time, Topic, User, UserId, UserRef, Username,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+/// Implements a call about one room whose order among one process's calls about that room is kept.
+macro_rules! ordered_call {
+    ($name:ident => $reply:ty, $subject:literal) => {
+        call!(
+            $name => $reply,
+            $subject,
+            fn in_order(&self) -> Option<[u8; 16]> {
+                Some(self.room.bytes())
+            }
+        );
+    };
+}
 
 /// Creates a room with the caller in it, or finds the one that is meant: the pair's direct room, or what an earlier call with this
 /// nonce created.
@@ -80,15 +96,30 @@ pub struct MyRoomsPlaced {
 }
 call!(MyRoomsPlaced => Placed<Room>, "messages.my_rooms_placed");
 
-/// Renames a room; its owner's right.
+/// Changes a room's name, topic and metadata; its owner's right. What changes nothing is fine and told to nobody.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RenameRoom {
+pub struct UpdateRoom {
     /// Which.
     pub room: RoomId,
-    /// The new name. The name that it has already is fine and told to nobody.
-    pub name: RoomName,
+    /// The new name; the present one stays when absent.
+    pub name: Option<RoomName>,
+    /// The topic.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub topic: Patch<Topic>,
+    /// A merge patch (RFC 7396) of the metadata; at most 8 KiB come of it.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub metadata: Patch<Map<String, Value>>,
+    /// Only if the room's `rev` is still this; else `conflict`.
+    pub if_rev: Option<i64>,
 }
-call!(RenameRoom => Room, "messages.rename_room");
+call!(UpdateRoom => Room, "messages.update_room");
+
+impl UpdateRoom {
+    /// A change of the name alone.
+    pub fn name(room: RoomId, name: RoomName) -> Self {
+        Self { room, name: Some(name), topic: Patch::Keep, metadata: Patch::Keep, if_rev: None }
+    }
+}
 
 /// A room's members, those who have been in the longest first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -149,18 +180,32 @@ call!(RemoveMember => Room, "messages.remove_member");
 pub struct Send {
     /// Where.
     pub room: RoomId,
-    /// The text.
+    /// The text; it may be empty where there are `metadata` and a type.
     pub body: Body,
     /// The client's key for this send.
     pub nonce: Option<Nonce>,
+    /// What belongs to the text.
+    #[serde(flatten)]
+    pub rich: Rich,
 }
-call!(
-    Send => Sent,
-    "messages.send",
-    fn in_order(&self) -> Option<[u8; 16]> {
-        Some(self.room.bytes())
-    }
-);
+ordered_call!(Send => Sent, "messages.send");
+
+/// What a message may have besides its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rich {
+    /// The application's own word for what it is.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub message_type: Option<MessageType>,
+    /// How the text is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// What the application notes on it; at most 4 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    /// The earlier message of the room that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<i64>,
+}
 
 /// The message, and whether this call wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,6 +215,173 @@ pub struct Sent {
     /// False where the nonce had been seen before.
     pub created: bool,
 }
+
+/// One message, as it is now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GetMessage {
+    /// The room.
+    pub room: RoomId,
+    /// The message's seq. What is no message's is `not_found`, field `seq`.
+    pub seq: i64,
+}
+call!(GetMessage => Message, "messages.get_message");
+
+/// Changes a message; its sender's right. A change that changes nothing answers the message, and is told to nobody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EditMessage {
+    /// The room.
+    pub room: RoomId,
+    /// The message's seq.
+    pub seq: i64,
+    /// The new text; the present one stays when absent.
+    pub body: Option<Body>,
+    /// How the text is meant.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub format: Patch<Format>,
+    /// A merge patch (RFC 7396) of the metadata; at most 4 KiB come of it.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub metadata: Patch<Map<String, Value>>,
+    /// Only if nobody has edited the message since it had this `rev`; else `conflict`.
+    pub if_rev: Option<i64>,
+}
+ordered_call!(EditMessage => Message, "messages.edit_message");
+
+/// Deletes a message: its sender's right, and in groups and channels that of the room's owner. Answers what is left of it. One that is deleted
+/// already is fine and told to nobody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeleteMessage {
+    /// The room.
+    pub room: RoomId,
+    /// The message's seq.
+    pub seq: i64,
+    /// Why, for the room to read.
+    pub reason: Option<Reason>,
+}
+ordered_call!(DeleteMessage => Message, "messages.delete_message");
+
+/// Deletes several messages, with the rights of [`DeleteMessage`]: all of them, or none if one may not be deleted. Those that are deleted already
+/// and those that do not exist are passed over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeleteMessages {
+    /// The room.
+    pub room: RoomId,
+    /// The messages' seqs: 1-100.
+    pub seqs: Vec<i64>,
+}
+ordered_call!(DeleteMessages => Vec<i64>, "messages.delete_messages");
+
+/// What a message said, from its first version on; the last one is the present one. For its sender and the room's owner. Nothing is left of a
+/// deleted one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Versions {
+    /// The room.
+    pub room: RoomId,
+    /// The message's seq.
+    pub seq: i64,
+}
+call!(Versions => Vec<Version>, "messages.versions");
+
+/// Reacts to a message, or takes a reaction back. Answers the message's reactions. What changes nothing is told to nobody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct React {
+    /// The room.
+    pub room: RoomId,
+    /// The message's seq.
+    pub seq: i64,
+    /// With what.
+    pub emoji: Emoji,
+    /// Give it, or take it back.
+    pub on: bool,
+}
+ordered_call!(React => Vec<Reaction>, "messages.react");
+
+/// Who has reacted to a message with an emoji, the first ones first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reactors {
+    /// The room.
+    pub room: RoomId,
+    /// The message's seq.
+    pub seq: i64,
+    /// With what.
+    pub emoji: Emoji,
+    /// From [`Page::next`].
+    pub after: Option<String>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(Reactors => Page<Reactor>, "messages.reactors");
+
+/// Somebody who has reacted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reactor {
+    /// Who.
+    pub username: Username,
+    /// When.
+    pub created_at: Time,
+}
+
+/// Pins a message to its room, or unpins it: the right of the members of a direct room or a group, and of a channel's owner. What changes nothing
+/// is told to nobody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pin {
+    /// The room.
+    pub room: RoomId,
+    /// The message's seq.
+    pub seq: i64,
+    /// Pin, or unpin.
+    pub on: bool,
+}
+ordered_call!(Pin => (), "messages.pin");
+
+/// The pinned messages of a room, the newest pin first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pins {
+    /// The room.
+    pub room: RoomId,
+    /// From [`Page::next`].
+    pub after: Option<String>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(Pins => Page<Message>, "messages.pins");
+
+/// Messages of a room around a seq: up to half of the limit before it, and the rest from it on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Around {
+    /// The room.
+    pub room: RoomId,
+    /// Around this seq.
+    pub seq: i64,
+    /// How many.
+    pub limit: Limit,
+}
+call!(Around => HistoryPage, "messages.around");
+
+/// A page of a room's messages, and where to go on from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HistoryPage {
+    /// The messages, by seq, ascending.
+    pub items: Vec<Message>,
+    /// Pass it as `before` to get the page before; null at the beginning. Only where `around` was asked for.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    #[schema(value_type = Option<i64>, required = false)]
+    pub before: Patch<i64>,
+    /// Pass it as `after` to get the next page; null at the end. Opaque.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// The durable events of a room after a seq, ascending, each as it would be told now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoomEvents {
+    /// The room.
+    pub room: RoomId,
+    /// Only events with a larger seq.
+    pub after: i64,
+    /// At most so many: 1-500. Where messages are long the page ends earlier, after 1 MiB.
+    pub limit: u16,
+}
+call!(RoomEvents => Page<Event>, "messages.room_events");
 
 /// A page of a room's messages, by seq, ascending: the newest; or those just before a seq; or those just after one. Not both.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,13 +1,14 @@
 //! Messages.
 
 use super::room::Room;
-use super::scalars::DateTime;
+use super::scalars::{DateTime, TextFormat};
 use super::user::User;
 use crate::batch_loader::{MessageRooms, RoomBatch, SharedStretch, UserBatch};
 use crate::refuse::refuse;
 use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, ID, Json, Object, Result};
+use contract::{Metadata, Username};
 use std::sync::Arc;
 
 /// A message among those that were found with it.
@@ -24,7 +25,7 @@ impl Message {
 
     /// Messages that were found by themselves.
     pub(crate) fn all(messages: Vec<contract::Message>) -> Vec<Self> {
-        let people = UserBatch::new(messages.iter().map(|message| message.sender.clone()));
+        let people = UserBatch::new(messages.iter().flat_map(contract::Message::people).cloned());
         let whereabouts = MessageRooms::of(&messages);
         messages.into_iter().map(|message| Self::new(Arc::new(message), &people, &whereabouts)).collect()
     }
@@ -44,9 +45,14 @@ impl Message {
         Ok(rooms.find(self.message.room).map(|room| Room::new(room, &rooms)))
     }
 
-    /// Its place in the room's order: 1, 2, 3, … over messages, joins, leaves and renames, without a gap.
+    /// Its place in the room's order: 1, 2, 3, … over all of the room's durable events, without a gap.
     async fn seq(&self) -> i64 {
         self.message.seq
+    }
+
+    /// The seq of the newest event that changed it; its own at first. Of two states of a message the one with the higher rev is the newer one.
+    async fn rev(&self) -> i64 {
+        self.message.rev
     }
 
     /// Who sent it; null only with an error.
@@ -54,7 +60,7 @@ impl Message {
         User::of(&self.people, RequestContext::of(ctx)?, &self.message.sender).await.map(Some).map_err(refuse)
     }
 
-    /// The text, exactly as sent.
+    /// The text as it is now; empty when it was deleted.
     async fn body(&self, ctx: &Context<'_>) -> Result<&str> {
         Ok(RequestContext::of(ctx)?.tell(self.message.body.as_str()))
     }
@@ -67,6 +73,125 @@ impl Message {
     /// The key that its sender gave it; only the sender sees it.
     async fn nonce(&self) -> Option<&str> {
         self.message.nonce.as_ref().map(|nonce| nonce.as_str())
+    }
+
+    /// The application's own word for what it is.
+    #[graphql(name = "type")]
+    async fn message_type(&self) -> Option<&str> {
+        self.message.message_type.as_ref().map(|message_type| message_type.as_str())
+    }
+
+    /// How the text is meant; null for plain text.
+    async fn format(&self) -> Option<TextFormat> {
+        self.message.format.map(TextFormat::from)
+    }
+
+    /// What the application noted on it.
+    async fn metadata(&self, ctx: &Context<'_>) -> Result<Option<Json<&Metadata>>> {
+        let Some(metadata) = &self.message.metadata else { return Ok(None) };
+        Ok(RequestContext::of(ctx)?.tell_bytes(metadata.bytes()).then_some(Json(metadata)))
+    }
+
+    /// The earlier message that it answers.
+    async fn reply_to(&self) -> Option<Replied> {
+        let seq = self.message.reply_to.as_ref()?.seq;
+        Some(Replied { seq, answer: Arc::clone(&self.message), people: Arc::clone(&self.people) })
+    }
+
+    /// When its text or what belongs to it was last changed.
+    async fn edited_at(&self) -> Option<DateTime> {
+        self.message.edited_at.map(DateTime)
+    }
+
+    /// When it was deleted.
+    async fn deleted_at(&self) -> Option<DateTime> {
+        self.message.deleted_at.map(DateTime)
+    }
+
+    /// Who deleted it.
+    async fn deleted_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        self.person(ctx, self.message.deleted_by.as_ref()).await
+    }
+
+    /// The reactions, in the order of their first use.
+    async fn reactions(&self) -> Vec<Reaction> {
+        (0..self.message.reactions.len()).map(|at| Reaction { message: Arc::clone(&self.message), at }).collect()
+    }
+
+    /// When it was pinned.
+    async fn pinned_at(&self) -> Option<DateTime> {
+        self.message.pinned_at.map(DateTime)
+    }
+
+    /// Who pinned it.
+    async fn pinned_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        self.person(ctx, self.message.pinned_by.as_ref()).await
+    }
+}
+
+impl Message {
+    async fn person(&self, ctx: &Context<'_>, name: Option<&Username>) -> Result<Option<User>> {
+        let Some(name) = name else { return Ok(None) };
+        User::of(&self.people, RequestContext::of(ctx)?, name).await.map(Some).map_err(refuse)
+    }
+}
+
+/// The earlier message of a reply.
+struct Replied {
+    seq: i64,
+    /// The reply, which holds the rest.
+    answer: Arc<contract::Message>,
+    people: Arc<UserBatch>,
+}
+
+/// The earlier message that another one answers.
+#[Object]
+impl Replied {
+    /// Its place in the room.
+    async fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    /// Who sent it; null only with an error.
+    async fn sender(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        let Some(reply_to) = &self.answer.reply_to else { return Ok(None) };
+        User::of(&self.people, RequestContext::of(ctx)?, &reply_to.sender).await.map(Some).map_err(refuse)
+    }
+
+    /// Its first 200 characters as they are now; empty when it was deleted.
+    async fn body(&self, ctx: &Context<'_>) -> Result<&str> {
+        Ok(RequestContext::of(ctx)?.tell(self.answer.reply_to.as_ref().map_or("", |reply_to| &reply_to.body)))
+    }
+}
+
+/// One of a message's reactions.
+struct Reaction {
+    message: Arc<contract::Message>,
+    at: usize,
+}
+
+/// How often one emoji was used on a message.
+#[Object]
+impl Reaction {
+    /// The emoji.
+    async fn emoji(&self) -> &str {
+        self.message.reactions.get(self.at).map_or("", |reaction| reaction.emoji.as_str())
+    }
+
+    /// How many have reacted with it.
+    async fn count(&self) -> i64 {
+        self.message.reactions.get(self.at).map_or(0, |reaction| reaction.count)
+    }
+
+    /// The first 5 of them.
+    async fn usernames(&self) -> Vec<&str> {
+        let usernames = self.message.reactions.get(self.at).map_or(&[][..], |reaction| &reaction.usernames);
+        usernames.iter().map(|username| username.as_str()).collect()
+    }
+
+    /// Whether you are among them.
+    async fn mine(&self) -> bool {
+        self.message.reactions.get(self.at).and_then(|reaction| reaction.mine).unwrap_or(false)
     }
 }
 

@@ -8,8 +8,8 @@ use crate::paging::{limit, times};
 use crate::refuse::refuse;
 use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge};
-use async_graphql::{Context, ID, Object, Result};
-use contract::Refusal;
+use async_graphql::{Context, ID, Json, Object, Result};
+use contract::{Metadata, Refusal};
 use std::sync::Arc;
 
 /// A room among those that were found with it.
@@ -40,6 +40,22 @@ impl Room {
     /// The name; a direct room has none, a group may have one, a channel has one.
     async fn name(&self) -> Option<&str> {
         self.seen.room.name.as_ref().map(|name| name.as_str())
+    }
+
+    /// What it is about.
+    async fn topic(&self) -> Option<&str> {
+        self.seen.room.topic.as_ref().map(|topic| topic.as_str())
+    }
+
+    /// What the application noted on it.
+    async fn metadata(&self, ctx: &Context<'_>) -> Result<Option<Json<&Metadata>>> {
+        let Some(metadata) = &self.seen.room.metadata else { return Ok(None) };
+        Ok(RequestContext::of(ctx)?.tell_bytes(metadata.bytes()).then_some(Json(metadata)))
+    }
+
+    /// The seq of the last change of its name, topic or metadata; 0 when there was none.
+    async fn rev(&self) -> i64 {
+        self.seen.room.rev
     }
 
     /// The room's owner: its creator, or, since the owner left, who has been a member the longest. Null only with an error.

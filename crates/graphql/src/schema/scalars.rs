@@ -1,7 +1,7 @@
 //! Scalars and enums of our own.
 
 use async_graphql::{Enum, InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use contract::{RoomKind, Time};
+use contract::{Format, RoomKind, Time};
 
 /// A time in UTC with milliseconds, as RFC 3339 writes it: 2026-11-24T09:30:00.000Z.
 pub(crate) struct DateTime(pub Time);
@@ -15,6 +15,22 @@ impl ScalarType for DateTime {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
+    }
+}
+
+/// How a text is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "MessageFormat")]
+pub(crate) enum TextFormat {
+    /// Markdown, as the clients agree on it.
+    Markdown,
+}
+
+impl From<Format> for TextFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Markdown => Self::Markdown,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::access;
 use crate::service::Messages;
-use crate::store::{log, members, rooms};
+use crate::store::{log, members, present, rooms};
 use contract::calls::messages::History;
 use contract::{Answer, Caller, Message, Page, Refusal};
 
@@ -28,7 +28,7 @@ impl Answer<History> for Messages {
                         return Ok(Some((row.kind, false, Vec::new(), 0)));
                     }
                     let newest = log::head(tx, room).await?.map_or(0, |head| head.newest);
-                    let rows = match after {
+                    let mut rows = match after {
                         Some(after) => log::messages_after(tx, room, after, i64::from(limit)).await?,
                         None => {
                             let mut rows = log::messages_before(tx, room, before.unwrap_or(i64::MAX), i64::from(limit)).await?;
@@ -36,6 +36,7 @@ impl Answer<History> for Messages {
                             rows
                         }
                     };
+                    present::attach_for(tx, &mut rows, reader).await?;
                     Ok(Some((row.kind, true, rows, newest)))
                 })
             })

@@ -3,10 +3,12 @@
 use crate::request::at_most;
 use crate::service::Messages;
 use crate::store::log::LogRow;
+use crate::store::present;
 use crate::store::sets::{self, Span};
 use crate::{access, resolve};
 use contract::calls::messages::{Histories, OfRoom, Stretch};
 use contract::{Answer, Caller, Refusal};
+use std::collections::HashSet;
 
 /// Most bytes of bodies in one call, of all rooms together: 1 MiB, as in a search. Each room gets one message, however long.
 const BYTES: usize = 1 << 20;
@@ -30,11 +32,19 @@ impl Answer<Histories> for Messages {
                     let (found, heads) = (sets::rooms_for_readers(tx, &pairs).await?, sets::counts(tx, &pairs).await?);
                     let members: Vec<_> =
                         pairs.iter().zip(&found).filter(|(_, room)| is_member(room.as_ref())).map(|(pair, _)| *pair).collect();
-                    Ok((found, heads, sets::messages(tx, &members, span, BYTES).await?))
+                    let mut rows = sets::messages(tx, &members, span, BYTES).await?;
+                    let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
+                    let mut all: Vec<LogRow> = rows.drain(..).flatten().collect();
+                    present::attach_for(tx, &mut all, reader).await?;
+                    let mut all = all.into_iter();
+                    let rows: Vec<Vec<LogRow>> = lengths.into_iter().map(|length| all.by_ref().take(length).collect()).collect();
+                    Ok((found, heads, rows))
                 })
             })
             .await?;
-        let names = self.names.of(rows.iter().flatten().map(|row| row.actor).collect()).await?;
+        let mut people = HashSet::new();
+        rows.iter().flatten().for_each(|row| row.people(&mut people));
+        let names = self.names.of(people).await?;
         let mut rows = rows.into_iter();
         let mut stretches = Vec::with_capacity(call.rooms.len());
         for ((room, found), head) in call.rooms.into_iter().zip(found).zip(heads) {

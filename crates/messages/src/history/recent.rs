@@ -7,6 +7,7 @@
 use crate::service::Messages;
 use crate::store::log::{self, Authors, HeadRow, LogRow};
 use crate::store::members::{self, OpenMembership, SeqRange};
+use crate::store::present;
 use contract::calls::messages::{Recent, Recently};
 use contract::{Answer, Caller, Refusal, RoomId, Time, UserId};
 use db::{Error, Tx};
@@ -66,7 +67,16 @@ impl Answer<Recent> for Messages {
             }
         };
         let criteria = Criteria { authors, since: self.clock.now().minus(DAY * u32::from(call.days)), limit: call.limit.get() };
-        let (rows, looked_at) = self.db.read_slowly(move |tx| Box::pin(async move { newest(tx, reader, &criteria).await })).await?;
+        let (rows, looked_at) = self
+            .db
+            .read_slowly(move |tx| {
+                Box::pin(async move {
+                    let (mut rows, looked_at) = newest(tx, reader, &criteria).await?;
+                    present::attach_for(tx, &mut rows, reader).await?;
+                    Ok((rows, looked_at))
+                })
+            })
+            .await?;
         Ok(Recently { messages: self.resolver.messages(rows, reader).await?, looked_at })
     }
 }

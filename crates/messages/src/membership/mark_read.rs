@@ -2,11 +2,12 @@
 
 use crate::access;
 use crate::service::Messages;
-use crate::store::log;
+use crate::store::{log, state};
 use crate::writer::{Batch, Denied, Needs, Operation};
 use contract::calls::messages::{MarkRead, ReadMark};
 use contract::hint::ReadMoved;
 use contract::{Answer, Caller, Refusal, RoomId, UserId, UserRef};
+use db::{Error, Tx};
 
 impl Answer<MarkRead> for Messages {
     async fn answer(&self, who: &Caller, call: MarkRead) -> Result<ReadMark, Refusal> {
@@ -24,10 +25,15 @@ impl Answer<MarkRead> for Messages {
         // Only the answer needs it, so it is read after the commit; and mostly everything is read.
         let unread = match read == head {
             true => 0,
-            false => messages - self.db.read(move |tx| Box::pin(log::messages_up_to(tx, room, read))).await?,
+            false => messages - self.db.read(move |tx| Box::pin(not_unread(tx, room, read))).await?,
         };
         Ok(ReadMark { read, unread })
     }
+}
+
+/// How many of a room's messages are not unread for one who has read up to this seq: those up to it, and those past it that were deleted.
+async fn not_unread(tx: &mut Tx, room: RoomId, read: i64) -> Result<i64, Error> {
+    Ok(log::messages_up_to(tx, room, read).await? + state::deleted_past(tx, room, read).await?)
 }
 
 struct Mark {

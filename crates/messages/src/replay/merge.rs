@@ -6,6 +6,7 @@
 //! wrong. The next row depends only on the position in each partition, so a stream that was cut anywhere goes on in the same order.
 
 use crate::store::log::{self, Kind, LogRow};
+use crate::store::present;
 use db::{Error, Tx};
 use std::collections::VecDeque;
 
@@ -64,7 +65,7 @@ impl Page {
             read(tx, &mut sources).await?;
             let nexts = sources.iter_mut().filter_map(|source| Some(((source.read.front()?.created_at, source.part), source)));
             let Some(row) = nexts.min_by_key(|(place, _)| *place).and_then(|(_, source)| source.read.pop_front()) else { break };
-            bytes += if row.kind == Kind::RoomCreated { ROOM_BYTES } else { row.payload.as_ref().map_or(0, String::len) };
+            bytes += if row.kind == Kind::RoomCreated { ROOM_BYTES } else { row.bytes_told() };
             rows.push(row);
         }
         let more = sources.iter().any(|source| source.next().is_some());
@@ -86,7 +87,9 @@ async fn read(tx: &mut Tx, sources: &mut [Source]) -> Result<(), Error> {
         if places.is_empty() {
             return Ok(());
         }
-        for row in log::at_each(tx, &places).await?.into_iter().flatten() {
+        let mut rows: Vec<LogRow> = log::at_each(tx, &places).await?.into_iter().flatten().collect();
+        present::attach(tx, &mut rows).await?;
+        for row in rows {
             if let Some(source) = sources.get_mut(usize::from(row.part)) {
                 source.read.push_back(row);
             }

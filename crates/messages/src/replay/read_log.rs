@@ -1,7 +1,7 @@
 //! The log after a position, for a gateway that has missed hints: see [`ReadLog`].
 
 use crate::service::Messages;
-use crate::store::log;
+use crate::store::{log, present};
 use contract::calls::messages::ReadLog;
 use contract::log::Entry;
 use contract::{Answer, Caller, Refusal};
@@ -12,7 +12,13 @@ const BYTES: i64 = 1 << 20;
 impl Answer<ReadLog> for Messages {
     async fn answer(&self, who: &Caller, call: ReadLog) -> Result<Vec<Entry>, Refusal> {
         who.must_be_service()?;
-        let read = self.read_in_epoch(move |tx| Box::pin(log::after(tx, call.partition, call.after, i64::from(call.limit), BYTES)));
+        let read = self.read_in_epoch(move |tx| {
+            Box::pin(async move {
+                let mut rows = log::after(tx, call.partition, call.after, i64::from(call.limit), BYTES).await?;
+                present::attach(tx, &mut rows).await?;
+                Ok(rows)
+            })
+        });
         let (epoch, rows) = read.await?;
         if epoch != call.epoch {
             return Err(Refusal::busy("the database is of another epoch by now; ask where its log ends"));

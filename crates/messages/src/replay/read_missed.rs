@@ -18,8 +18,11 @@ use contract::message::nonce_for_reader;
 use contract::{Answer, Caller, Cursor, Refusal, UserId};
 use db::{Error, Tx};
 
-/// How far back a cursor may reach, in the user's own events (api.md). Past that, a client fetches what it shows instead.
+/// How far back a cursor may reach, in the user's own messages and memberships (api.md). Past that, a client fetches what it shows instead.
 const MOST: i64 = 5_000;
+
+/// The same in events of all kinds (rich.md, "Search, GraphQL, resume"): what changes messages is more, and less to fetch.
+const MOST_OF_ALL: i64 = 20_000;
 
 impl Answer<ReadMissed> for Messages {
     async fn answer(&self, who: &Caller, call: ReadMissed) -> Result<Missed, Refusal> {
@@ -81,6 +84,14 @@ struct Reading {
     going_on: bool,
 }
 
+async fn is_too_much(tx: &mut Tx, missed: i64, ranges: &[Vec<SeqRange>]) -> Result<bool, Error> {
+    if missed <= MOST || missed > MOST_OF_ALL {
+        return Ok(missed > MOST_OF_ALL);
+    }
+    let ranges: Vec<SeqRange> = ranges.iter().flatten().copied().collect();
+    Ok(missed - log::amendments_each(tx, &ranges).await? > MOST)
+}
+
 async fn page(tx: &mut Tx, reading: &Reading) -> Result<Read, Error> {
     let limit = i64::try_from(reading.limit).unwrap_or(i64::MAX);
     let places: Vec<(u16, i64)> = reading.partitions.all().zip(reading.after.iter().copied()).collect();
@@ -89,12 +100,12 @@ async fn page(tx: &mut Tx, reading: &Reading) -> Result<Read, Error> {
         return Ok(Read::TooFar("it lies past the log's end, so it is not of this database"));
     }
     // One more than the limit shows that there are more.
-    let most = if reading.going_on { limit } else { MOST }.saturating_add(1);
+    let most = if reading.going_on { limit } else { MOST_OF_ALL }.saturating_add(1);
     let to_one = log::positions_to_one_each(tx, reading.user, &places, most).await?;
     let ranges = members::unseen_each(tx, reading.user, &places).await?;
     let missed = ranges.iter().flatten().map(|range| range.to - range.from + 1).sum::<i64>()
         + to_one.iter().map(|positions| positions.len() as i64).sum::<i64>();
-    if missed > MOST && !reading.going_on {
+    if !reading.going_on && is_too_much(tx, missed, &ranges).await? {
         return Ok(Read::TooFar("it is further back than is replayed"));
     }
     // One room alone may fill the page, and have one row more.

@@ -157,6 +157,9 @@ impl Operation for Create {
             owner: self.creator,
             created_at: batch.now(),
             member_count: 0,
+            topic: None,
+            metadata: None,
+            rev: 0,
         };
         let request = self.nonce.is_some().then(|| self.request.clone());
         batch.create(NewRoom { room, pair: self.pair.clone(), nonce: self.nonce.clone(), request });

@@ -5,5 +5,5 @@ mod get_room;
 mod get_rooms;
 mod list_channels;
 mod my_rooms;
-mod rename;
+mod update;
 pub(crate) mod view;

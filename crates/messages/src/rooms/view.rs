@@ -1,8 +1,9 @@
 //! A room as one reader sees it, with ids instead of names.
 
+use crate::store::lists::{AT_ONCE, RoomAndReader};
 use crate::store::log::{self, LogRow};
 use crate::store::rooms::{self, RoomRow};
-use crate::store::{members, sets};
+use crate::store::{members, present, sets, state};
 use contract::room::LISTED_MEMBERS;
 use contract::{RoomId, RoomKind, UserId};
 use db::{Error, Tx};
@@ -40,7 +41,7 @@ impl RawRoom {
     pub(crate) fn people(&self, ids: &mut HashSet<UserId>) {
         ids.extend(&self.members);
         ids.insert(self.row.owner);
-        ids.extend(self.last.as_ref().map(|row| row.actor));
+        self.last.iter().for_each(|row| row.people(ids));
     }
 }
 
@@ -76,31 +77,39 @@ pub(crate) async fn when_left(tx: &mut Tx, id: RoomId, reader: UserId, parting: 
     Ok(Some(view))
 }
 
-/// Rooms in one set of statements. With a longer list, taking it apart costs more than the statements that it saves.
-const AT_ONCE: usize = 256;
-
 /// These rooms for these readers, in the same order; none for a room that does not exist. Up to 256 of them cost three statements.
-pub(crate) async fn several(tx: &mut Tx, wanted: &[sets::RoomAndReader]) -> Result<Vec<Option<RawRoom>>, Error> {
+pub(crate) async fn several(tx: &mut Tx, wanted: &[RoomAndReader]) -> Result<Vec<Option<RawRoom>>, Error> {
     let mut views = Vec::with_capacity(wanted.len());
     for wanted in wanted.chunks(AT_ONCE) {
         let rooms = sets::rooms_for_readers(tx, wanted).await?;
         let heads = sets::heads(tx, wanted).await?;
         let members = sets::members(tx, wanted, None, LISTED_MEMBERS).await?;
         for (((room, (head, newest)), members), (_, reader)) in rooms.into_iter().zip(heads).zip(members).zip(wanted) {
-            views.push(room.map(|sets::RoomForReader { row, read }| {
+            views.push(room.map(|sets::RoomForReader { row, read, deleted }| {
                 let members = members.into_iter().map(|(_, member)| member).collect();
                 let is_member = read.is_some();
                 let (read, messages_read) = read.unwrap_or((0, head.messages));
-                let (unread, last) = (head.messages - messages_read, newest.filter(|_| is_member));
+                let (unread, last) = (head.messages - messages_read - deleted, newest.filter(|_| is_member));
                 RawRoom { row, reader: *reader, is_member, members, head: head.seq, read, unread, last }
             }));
         }
     }
+    attach_last(tx, views.iter_mut().flatten()).await?;
     Ok(views)
 }
 
+/// Puts beside the newest messages of these rooms what is told with them.
+async fn attach_last(tx: &mut Tx, views: impl Iterator<Item = &mut RawRoom>) -> Result<(), Error> {
+    let mut views: Vec<&mut RawRoom> = views.filter(|view| view.last.is_some()).collect();
+    let mut rows: Vec<LogRow> = views.iter_mut().filter_map(|view| view.last.take()).collect();
+    present::attach(tx, &mut rows).await?;
+    present::attach_own_reactions(tx, views.iter().map(|view| view.reader).zip(rows.iter_mut())).await?;
+    views.iter_mut().zip(rows).for_each(|(view, row)| view.last = Some(row));
+    Ok(())
+}
+
 /// The same where all of them exist.
-pub(crate) async fn some(tx: &mut Tx, wanted: Vec<sets::RoomAndReader>) -> Result<Vec<RawRoom>, Error> {
+pub(crate) async fn some(tx: &mut Tx, wanted: Vec<RoomAndReader>) -> Result<Vec<RawRoom>, Error> {
     let views = several(tx, &wanted).await?.into_iter().zip(&wanted);
     views.map(|(view, (id, _))| view.ok_or_else(|| Error::Failed(format!("the log names room {id}, which does not exist")))).collect()
 }
@@ -116,8 +125,10 @@ pub(crate) async fn of(tx: &mut Tx, row: RoomRow, reader: UserId) -> Result<RawR
         view.head = head.seq.unwrap_or(0);
         if let Some(member) = member {
             view.read = member.read;
-            view.unread = head.messages - log::messages_up_to(tx, id, member.read).await?;
+            let deleted = state::deleted_past(tx, id, member.read).await?;
+            view.unread = head.messages - log::messages_up_to(tx, id, member.read).await? - deleted;
             view.last = if head.newest == view.head { Some(head) } else { log::by_seq(tx, id, head.newest).await? };
+            attach_last(tx, std::iter::once(&mut view)).await?;
         }
     }
     Ok(view)

@@ -3,10 +3,11 @@
 use super::cursor::SearchCursor;
 use super::excerpt;
 use super::query::Query;
-use super::walk::{self, Criteria, Hits};
+use super::walk::{self, Criteria, Hit, Hits};
 use crate::access;
 use crate::service::Messages;
-use crate::store::{members, rooms};
+use crate::store::log::LogRow;
+use crate::store::{members, present, rooms};
 use contract::calls::messages::{Found, Search, Searched};
 use contract::{Answer, Caller, Page, Refusal, RoomId, RoomKind, UserId};
 use db::{Error, Tx};
@@ -42,7 +43,16 @@ impl Answer<Search> for Messages {
                         Some(room) => partitions.of_room(room)..partitions.of_room(room) + 1,
                         None => partitions.all(),
                     };
-                    walk::walk(tx, partitions, parts, &Criteria { rooms, ..criteria }, before.as_ref()).await.map(Outcome::Done)
+                    let mut found = walk::walk(tx, partitions, parts, &Criteria { rooms, ..criteria }, before.as_ref()).await?;
+                    let mut rows: Vec<LogRow> = Vec::with_capacity(found.hits.len());
+                    let mut ranges = Vec::with_capacity(found.hits.len());
+                    for hit in found.hits.drain(..) {
+                        rows.push(hit.row);
+                        ranges.push(hit.ranges);
+                    }
+                    present::attach_for(tx, &mut rows, reader).await?;
+                    found.hits = rows.into_iter().zip(ranges).map(|(row, ranges)| Hit { row, ranges }).collect();
+                    Ok(Outcome::Done(found))
                 })
             })
             .await?;
@@ -51,7 +61,7 @@ impl Answer<Search> for Messages {
             Outcome::NotIn(kind) => return Err(access::member_only(kind, false).err().unwrap_or_else(Refusal::no_room)),
             Outcome::Done(hits) => hits,
         };
-        let excerpts: Vec<_> = hits.iter().map(|hit| excerpt::of(hit.row.payload.as_deref().unwrap_or_default(), &hit.ranges)).collect();
+        let excerpts: Vec<_> = hits.iter().map(|hit| excerpt::of(hit.row.body_now(), &hit.ranges)).collect();
         let messages = self.resolver.messages(hits.into_iter().map(|hit| hit.row).collect(), reader).await?;
         let items = messages.into_iter().zip(excerpts).map(|(message, excerpt)| Found { message, excerpt }).collect();
         Ok(Searched { page: Page { items, next: next.map(|next| next.text()) }, looked_at })

@@ -4,6 +4,7 @@
 //! update, a copy, or appends by an older server, the mark is just further behind, and [`catch_up`] brings it up to date in the background.
 
 use crate::partitions::{self, Partitions};
+use crate::store::search::Reindexed;
 use crate::store::{log, search};
 use db::{Db, Error, Tx};
 use std::time::Duration;
@@ -37,6 +38,16 @@ pub(crate) async fn keep_up(tx: &mut Tx, part: u16, end: i64, known: &mut i64) -
         *known = advance(tx, part, *known, end.min(*known + AT_ONCE)).await?;
     }
     Ok(())
+}
+
+/// Replaces the texts of messages that have changed, as far as they are indexed. The others are indexed later, with their texts as they are then.
+pub(crate) async fn replace(tx: &mut Tx, part: u16, messages: impl ExactSizeIterator<Item = &Reindexed>) -> Result<(), Error> {
+    if messages.len() == 0 {
+        return Ok(());
+    }
+    let mark = search::indexed(tx, part).await?;
+    let indexed: Vec<&Reindexed> = messages.filter(|message| message.position <= mark).collect();
+    search::replace(tx, part, &indexed).await
 }
 
 /// Indexes up to a position, and answers it.

@@ -8,6 +8,7 @@ use super::cursor::SearchCursor;
 use super::query::Query;
 use crate::partitions::Partitions;
 use crate::store::log::{self, LogRow};
+use crate::store::present;
 use crate::store::search::{self, IndexQuery};
 use contract::{RoomId, Time, UserId};
 use db::{Error, Tx};
@@ -111,7 +112,8 @@ impl PartitionHits {
         let (mut rows_left, mut bytes_left) = (ROWS, BYTES);
         // These rows are not filtered by the query. Mostly they are few, but while the index is built they may be all.
         while self.down_to > mark + 1 {
-            let rows = search::newest(tx, self.part, mark, self.down_to, CHUNK).await?;
+            let mut rows = search::newest(tx, self.part, mark, self.down_to, CHUNK).await?;
+            present::attach_states(tx, &mut rows).await?;
             let is_all = i64::try_from(rows.len()).unwrap_or(i64::MAX) < CHUNK;
             if self.compare(rows, criteria, &mut rows_left, &mut bytes_left) {
                 return Ok(());
@@ -146,11 +148,12 @@ impl PartitionHits {
             let from = begin(self.down_to);
             let mut chunk = i64::try_from(criteria.limit).unwrap_or(CHUNK) + 1;
             while self.down_to > from {
-                let rows = if asked.is_empty() {
+                let mut rows = if asked.is_empty() {
                     search::newest(tx, self.part, from - 1, self.down_to, chunk).await?
                 } else {
                     search::candidates(tx, asked, self.part, (from, self.down_to), chunk).await?
                 };
+                present::attach_states(tx, &mut rows).await?;
                 let whole = (i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk).then_some(from);
                 if self.compare(rows, criteria, rows_left, bytes_left) {
                     return Ok(true);
@@ -172,8 +175,12 @@ impl PartitionHits {
             self.looked_at += 1;
             let (position, time) = (row.position, row.created_at);
             *rows_left = rows_left.saturating_sub(1);
-            if row.is_message() && criteria.rooms.contains(&row.room) && criteria.sender.is_none_or(|sender| sender == row.actor) {
-                let (body, mut steps) = (row.payload.as_deref().unwrap_or_default(), 0);
+            if row.is_message()
+                && !row.is_deleted()
+                && criteria.rooms.contains(&row.room)
+                && criteria.sender.is_none_or(|sender| sender == row.actor)
+            {
+                let (body, mut steps) = (row.body_now(), 0);
                 let ranges = criteria.query.find(body, &mut steps);
                 let took = steps.max(body.len());
                 *bytes_left = bytes_left.saturating_sub(took);

@@ -1,9 +1,12 @@
 //! The table `log`: appends rows, and finds rows by position, by seq and by nonce.
 
 use super::members::SeqRange;
+use super::state::{MessageKey, MessageState, size_of_state};
 use crate::partitions::{self, Partitions};
 use contract::{MessageId, RoomId, Time, UserId};
 use db::{Error, Row, Tx, values};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// What a row of the log is about. The numbers are in every database: never reuse one. A row of a kind or version that this program does
 /// not know was written by a newer program. It keeps its seq and position and is passed on as [`Kind::Unknown`].
@@ -15,6 +18,11 @@ pub(crate) enum Kind {
     MemberJoined,
     MemberLeft,
     RoomUpdated,
+    MessageEdited,
+    MessageDeleted,
+    ReactionsChanged,
+    MessagePinned,
+    MessageUnpinned,
     Unknown {
         number: i64,
         version: i64,
@@ -26,34 +34,60 @@ impl Kind {
     fn of(number: i64, version: i64) -> Self {
         match (number, version) {
             (1, 1) => Self::RoomCreated,
-            (2, 1) => Self::Message,
+            (2, 1 | 2) => Self::Message,
             (3, 1) => Self::MemberJoined,
             (4, 1) => Self::MemberLeft,
-            (5, 1) => Self::RoomUpdated,
+            (5, 1 | 2) => Self::RoomUpdated,
+            (6, 1) => Self::MessageEdited,
+            (7, 1) => Self::MessageDeleted,
+            (8, 1) => Self::ReactionsChanged,
+            (9, 1) => Self::MessagePinned,
+            (10, 1) => Self::MessageUnpinned,
             _ => Self::Unknown { number, version },
         }
     }
 
     /// The log version since which programs know it ([`crate::log_version`]).
-    pub(crate) fn since(self) -> i64 {
+    pub(crate) fn since(self, has_extra: bool) -> i64 {
         match self {
+            Self::Message | Self::RoomUpdated if has_extra => 2,
             Self::RoomCreated | Self::Message | Self::MemberJoined | Self::MemberLeft | Self::RoomUpdated => 1,
+            Self::MessageEdited | Self::MessageDeleted | Self::ReactionsChanged | Self::MessagePinned | Self::MessageUnpinned => 2,
             Self::Unknown { .. } => i64::MAX,
         }
     }
 
-    /// The number, and the version that this program writes.
-    fn number(self) -> (i64, i64) {
+    /// The number, and the version that this program writes. A message or a room's change with an extra is of version 2, so that a program that
+    /// knows no extras does not tell half of it. So is a message whose text was erased.
+    pub(crate) fn number(self, has_extra: bool) -> (i64, i64) {
         match self {
             Self::RoomCreated => (1, 1),
-            Self::Message => (2, 1),
+            Self::Message => (2, 1 + i64::from(has_extra)),
             Self::MemberJoined => (3, 1),
             Self::MemberLeft => (4, 1),
-            Self::RoomUpdated => (5, 1),
+            Self::RoomUpdated => (5, 1 + i64::from(has_extra)),
+            Self::MessageEdited => (6, 1),
+            Self::MessageDeleted => (7, 1),
+            Self::ReactionsChanged => (8, 1),
+            Self::MessagePinned => (9, 1),
+            Self::MessageUnpinned => (10, 1),
             Self::Unknown { number, version } => (number, version),
         }
     }
+
+    /// Whether it is about an earlier message. Such a row moves neither the newest message nor the order of rooms.
+    pub(crate) fn is_amendment(self) -> bool {
+        matches!(self, Self::MessageEdited | Self::MessageDeleted | Self::ReactionsChanged | Self::MessagePinned | Self::MessageUnpinned)
+    }
 }
+
+/// The rows that this program knows, as a condition of SQL over the columns `kind` and `version`.
+macro_rules! is_known {
+    () => {
+        "(kind BETWEEN 1 AND 10 AND version = 1 OR kind IN (2, 5) AND version = 2)"
+    };
+}
+pub(crate) use is_known;
 
 /// A row of the log.
 #[derive(Clone, Debug)]
@@ -78,9 +112,31 @@ pub(crate) struct LogRow {
     /// A message's id.
     pub id: Option<MessageId>,
     pub nonce: Option<String>,
-    /// A message's body, a room's new name.
+    /// A message's body, an edit's new body, a room's new name, the reason of a deletion; of a reaction `+` or `-` and the emoji. It is gone from
+    /// what was erased.
     pub payload: Option<String>,
     pub created_at: Time,
+    /// The seq of the message that an amendment is about.
+    pub ref_seq: Option<i64>,
+    /// What there is besides the payload, as JSON ([`crate::extra`]).
+    pub extra: Option<String>,
+    /// Of an amendment: the time of the room's newest row that is none. Of all other rows that is `created_at`.
+    pub active_at: Option<Time>,
+    /// What is told with the row ([`super::present`]); none for a plain message that nobody has changed.
+    pub with: Option<Box<With>>,
+}
+
+/// What is told with a row besides what it holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct With {
+    /// What a message that was changed is now.
+    pub state: Option<Arc<MessageState>>,
+    /// The message that an amendment is about, with its state.
+    pub message: Option<Arc<LogRow>>,
+    /// The message that a reply answers, with its state.
+    pub replied: Option<Arc<LogRow>>,
+    /// The emojis with which the reader has reacted.
+    pub mine: Vec<String>,
 }
 
 impl LogRow {
@@ -88,12 +144,69 @@ impl LogRow {
     pub(crate) fn is_message(&self) -> bool {
         self.kind == Kind::Message
     }
+
+    /// The message that an amendment is about.
+    pub(crate) fn about(&self) -> Option<MessageKey> {
+        self.ref_seq.filter(|_| self.kind.is_amendment()).map(|seq| (self.room, seq))
+    }
+
+    /// What a message is now; none if nobody has changed it.
+    pub(crate) fn state(&self) -> Option<&MessageState> {
+        self.with.as_ref()?.state.as_deref()
+    }
+
+    /// Whether a message was deleted.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.state().is_some_and(|state| state.deleted.is_some())
+    }
+
+    /// A message's text as it is now.
+    pub(crate) fn body_now(&self) -> &str {
+        let edited = self.state().filter(|state| state.edits > 0).map(|state| &state.body);
+        edited.unwrap_or(&self.payload).as_deref().unwrap_or_default()
+    }
+
+    /// What a message has besides its text now.
+    pub(crate) fn extra_now(&self) -> Option<&str> {
+        let edited = self.state().filter(|state| state.edits > 0).map(|state| &state.extra);
+        edited.unwrap_or(&self.extra).as_deref()
+    }
+
+    /// How many bytes of text are told with it.
+    pub(crate) fn bytes_told(&self) -> usize {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let message = if self.is_message() { Some(self) } else { self.with.as_ref().and_then(|with| with.message.as_deref()) };
+        let now = message.map_or(0, |message| message.body_now().len() + message.extra_now().map_or(0, str::len));
+        now.max(length(&self.payload) + length(&self.extra))
+    }
+
+    /// Adds the users whose names are needed to show it.
+    pub(crate) fn people(&self, ids: &mut HashSet<UserId>) {
+        ids.insert(self.actor);
+        ids.extend(self.subject);
+        let Some(with) = &self.with else { return };
+        if let Some(state) = &with.state {
+            ids.extend(state.deleted.map(|(_, by)| by));
+            ids.extend(state.pinned.map(|(_, _, by)| by));
+            ids.extend(state.reactions.iter().flat_map(|reaction| &reaction.first));
+        }
+        ids.extend(with.replied.as_ref().map(|replied| replied.actor));
+        if let Some(message) = &with.message {
+            message.people(ids);
+        }
+    }
+
+    /// When the room was last active, as of this row.
+    pub(crate) fn active_at(&self) -> Time {
+        self.active_at.unwrap_or(self.created_at)
+    }
 }
 
 macro_rules! columns {
     ($rest:literal) => {
         concat!(
-            "SELECT position, room, seq, kind, actor, subject, messages, newest, member_count, id, nonce, payload, created_at, part, version FROM log ",
+            "SELECT position, room, seq, kind, actor, subject, messages, newest, member_count, id, nonce, payload, created_at, part, version,
+                ref_seq, extra, active_at FROM log ",
             $rest
         )
     };
@@ -132,14 +245,20 @@ macro_rules! columns_of {
             $log,
             ".part, ",
             $log,
-            ".version"
+            ".version, ",
+            $log,
+            ".ref_seq, ",
+            $log,
+            ".extra, ",
+            $log,
+            ".active_at"
         )
     };
 }
 pub(super) use columns_of;
 
 /// How many columns that is; a statement may select more after them.
-pub(super) const COLUMNS: usize = 15;
+pub(super) const COLUMNS: usize = 18;
 
 pub(super) fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
     Ok(LogRow {
@@ -157,16 +276,21 @@ pub(super) fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
         payload: row.maybe_text(11)?,
         created_at: Time(row.int(12)?),
         part: partitions::number(row.int(13)?)?,
+        ref_seq: row.maybe_int(15)?,
+        extra: row.maybe_text(16)?,
+        active_at: row.maybe_int(17)?.map(Time),
+        with: None,
     })
 }
 
 /// Appends the rows, in order. Answers false for each row that was not written, because its (room, actor, nonce) exists already.
 pub(crate) async fn append(tx: &mut Tx, rows: &[LogRow]) -> Result<Vec<bool>, Error> {
-    let sql = "INSERT INTO log (position, part, room, seq, kind, version, actor, subject, messages, newest, member_count, id, nonce, payload, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    let sql = "INSERT INTO log (position, part, room, seq, kind, version, actor, subject, messages, newest, member_count, id, nonce, payload, created_at,
+            ref_seq, extra, active_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
         ON CONFLICT (room, actor, nonce) WHERE nonce IS NOT NULL DO NOTHING";
     let values = |row: &LogRow| {
-        let (kind, version) = row.kind.number();
+        let (kind, version) = row.kind.number(row.extra.is_some());
         values![
             row.position,
             i64::from(row.part),
@@ -182,7 +306,10 @@ pub(crate) async fn append(tx: &mut Tx, rows: &[LogRow]) -> Result<Vec<bool>, Er
             row.id.map(MessageId::bytes),
             row.nonce.clone(),
             row.payload.clone(),
-            row.created_at.0
+            row.created_at.0,
+            row.ref_seq,
+            row.extra.clone(),
+            row.active_at.map(|at| at.0)
         ]
     };
     match rows {
@@ -222,10 +349,15 @@ pub(crate) async fn touched(tx: &mut Tx, part: u16, position: i64) -> Result<Vec
 
 /// A partition's rows after a position, ascending: at most `limit`, and at most so many bytes, but one row at least. The sizes are read first,
 /// so that no more than that is in memory. A created room counts as 8 KiB: the room as it is now goes with it, with its first members and its
-/// last message.
+/// last message. With a message, and with what changes one, goes its state.
 pub(crate) async fn after(tx: &mut Tx, part: u16, position: i64, limit: i64, bytes: i64) -> Result<Vec<LogRow>, Error> {
-    let sizes = "SELECT CAST(CASE WHEN kind = 1 THEN 8192 ELSE COALESCE(octet_length(payload), 0) END AS BIGINT)
-        FROM log WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3";
+    let sizes = concat!(
+        "SELECT CAST(CASE WHEN kind = 1 THEN 8192 ELSE COALESCE(octet_length(payload), 0) + COALESCE(octet_length(extra), 0)
+            + COALESCE((SELECT ",
+        size_of_state!(),
+        " FROM message_state s WHERE s.room = log.room AND s.seq = COALESCE(log.ref_seq, log.seq)), 0) END AS BIGINT)
+        FROM log WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3"
+    );
     let sizes = tx.rows(sizes, &values![i64::from(part), position, limit], |row| row.int(0)).await?;
     let mut sum = 0_i64;
     let fit = sizes.iter().take_while(|size| {
@@ -285,6 +417,41 @@ pub(crate) async fn by_seq(tx: &mut Tx, room: RoomId, seq: i64) -> Result<Option
     tx.row(columns!("WHERE room = $1 AND seq = $2"), &values![room.bytes(), seq], log_row).await
 }
 
+/// The same for each of these.
+pub(crate) async fn by_seq_each(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<Option<LogRow>>, Error> {
+    let each: Vec<_> = keys.iter().map(|(room, seq)| values![room.bytes(), *seq]).collect();
+    tx.row_each(columns!("WHERE room = $1 AND seq = $2"), &each, log_row).await
+}
+
+/// A room's rows after a seq, ascending.
+pub(crate) async fn of_room_after(tx: &mut Tx, room: RoomId, seq: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
+    tx.rows(columns!("WHERE room = $1 AND seq > $2 ORDER BY seq LIMIT $3"), &values![room.bytes(), seq, limit], log_row).await
+}
+
+/// A message's row and those of its edits, in their order.
+pub(crate) async fn versions(tx: &mut Tx, (room, seq): MessageKey, limit: i64) -> Result<Vec<LogRow>, Error> {
+    let sql = columns!("WHERE room = $1 AND ref_seq = $2 AND kind = 6 ORDER BY seq LIMIT $3");
+    let mut rows: Vec<LogRow> = by_seq(tx, room, seq).await?.into_iter().collect();
+    rows.extend(tx.rows(sql, &values![room.bytes(), seq, limit], log_row).await?);
+    Ok(rows)
+}
+
+/// How many rows within each range are about earlier messages.
+pub(crate) async fn amendments_each(tx: &mut Tx, ranges: &[SeqRange]) -> Result<i64, Error> {
+    let sql = "SELECT COUNT(*) FROM log WHERE room = $1 AND seq >= $2 AND seq <= $3 AND ref_seq IS NOT NULL";
+    let each: Vec<_> = ranges.iter().map(|range| values![range.room.bytes(), range.from, range.to]).collect();
+    Ok(tx.row_each(sql, &each, |row| row.int(0)).await?.into_iter().flatten().sum())
+}
+
+/// Erases the texts of messages, and with them what their edits and reactions say. Rows, seqs and nonces stay.
+pub(crate) async fn erase_each(tx: &mut Tx, messages: &[MessageKey]) -> Result<(), Error> {
+    let message = "UPDATE log SET payload = NULL, extra = NULL, version = 2 WHERE room = $1 AND seq = $2 AND kind = 2";
+    let amendments = "UPDATE log SET payload = NULL, extra = NULL WHERE room = $1 AND ref_seq = $2 AND kind IN (6, 8)";
+    let each: Vec<_> = messages.iter().map(|(room, seq)| values![room.bytes(), *seq]).collect();
+    tx.execute_each(message, &each).await?;
+    tx.execute_each(amendments, &each).await.map(|_| ())
+}
+
 /// How many messages a room holds up to and including this seq.
 pub(crate) async fn messages_up_to(tx: &mut Tx, room: RoomId, seq: i64) -> Result<i64, Error> {
     if seq == 0 {
@@ -326,7 +493,7 @@ pub(crate) enum Authors {
     AllBut(UserId),
 }
 
-/// Messages of these authors within each range, not older than `since`; the newest first, at most `limit` of each.
+/// Messages of these authors within each range that were not deleted, not older than `since`; the newest first, at most `limit` of each.
 pub(crate) async fn messages_by_each(
     tx: &mut Tx,
     ranges: &[SeqRange],
@@ -343,10 +510,12 @@ pub(crate) async fn messages_by_each(
     tx.rows_each(sql, &ranges.iter().map(values).collect::<Vec<_>>(), log_row).await
 }
 
-const BY_ONE: &str =
-    columns!("WHERE room = $1 AND seq >= $2 AND seq <= $3 AND kind = 2 AND actor = $4 AND created_at >= $5 ORDER BY seq DESC LIMIT $6");
-const BY_ALL_BUT: &str =
-    columns!("WHERE room = $1 AND seq >= $2 AND seq <= $3 AND kind = 2 AND actor <> $4 AND created_at >= $5 ORDER BY seq DESC LIMIT $6");
+const BY_ONE: &str = columns!(
+    "WHERE room = $1 AND seq >= $2 AND seq <= $3 AND kind = 2 AND payload IS NOT NULL AND actor = $4 AND created_at >= $5 ORDER BY seq DESC LIMIT $6"
+);
+const BY_ALL_BUT: &str = columns!(
+    "WHERE room = $1 AND seq >= $2 AND seq <= $3 AND kind = 2 AND payload IS NOT NULL AND actor <> $4 AND created_at >= $5 ORDER BY seq DESC LIMIT $6"
+);
 
 /// The positions of each range's rows, ascending, at most `limit` of each. Read from the index alone.
 pub(crate) async fn positions_each(tx: &mut Tx, ranges: &[SeqRange], limit: i64) -> Result<Vec<Vec<i64>>, Error> {

@@ -132,7 +132,7 @@ pub(crate) async fn rooms_of_each(tx: &mut Tx, members: &[UserId]) -> Result<Vec
     .await
 }
 
-/// The rooms that a user is in now, each with the time of its newest row, latest first; only those after the given one.
+/// The rooms that a user is in now, each with the time of its newest row that is about no earlier message, latest first; only those after the given one.
 pub(crate) async fn rooms_by_activity(
     tx: &mut Tx,
     member: UserId,
@@ -141,7 +141,7 @@ pub(crate) async fn rooms_by_activity(
 ) -> Result<Vec<(Time, RoomId)>, Error> {
     let sql = "SELECT active_at, room FROM (
             SELECT s.room AS room, COALESCE(
-                (SELECT l.created_at FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1),
+                (SELECT COALESCE(l.active_at, l.created_at) FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1),
                 (SELECT r.created_at FROM rooms r WHERE r.id = s.room)) AS active_at
             FROM stays s WHERE s.member = $1 AND s.to_position IS NULL) AS mine
         WHERE (active_at, room) < ($2, $3) ORDER BY active_at DESC, room DESC LIMIT $4";

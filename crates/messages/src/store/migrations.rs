@@ -16,6 +16,7 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration { number: 3, name: "the index of words", sqlite: SQLITE_WORDS, postgres: POSTGRES_WORDS },
         Migration { number: 4, name: "the index of words by rules 2", sqlite: SQLITE_WORDS_2, postgres: POSTGRES_WORDS_2 },
         Migration { number: 5, name: "nonces of direct rooms beside those of others", sqlite: NONCES, postgres: NONCES },
+        Migration { number: 6, name: "what messages and rooms become", sqlite: SQLITE_RICH, postgres: POSTGRES_RICH },
     ],
 };
 
@@ -65,6 +66,93 @@ const POSTGRES_WORDS_2: &str = "
 CREATE TABLE indexed_2 (part BIGINT NOT NULL PRIMARY KEY, position BIGINT NOT NULL);
 CREATE TABLE words_2 (part BIGINT NOT NULL, position BIGINT NOT NULL, tokens TSVECTOR NOT NULL);
 CREATE INDEX words_2_by_token ON words_2 USING gin (tokens) WITH (fastupdate = on, gin_pending_list_limit = 512);
+";
+
+/// Amendments of messages, and what messages and rooms are now. A plain message has nothing in any of it. FTS5 removes a deleted message's tokens
+/// at once, instead of noting beside them that they are gone.
+const SQLITE_RICH: &str = "
+ALTER TABLE log ADD COLUMN extra TEXT;
+ALTER TABLE log ADD COLUMN active_at BIGINT;
+CREATE INDEX log_ref ON log (room, ref_seq, kind, seq) WHERE ref_seq IS NOT NULL;
+ALTER TABLE rooms ADD COLUMN topic TEXT;
+ALTER TABLE rooms ADD COLUMN metadata TEXT;
+ALTER TABLE rooms ADD COLUMN rev BIGINT NOT NULL DEFAULT 0;
+
+CREATE TABLE message_state (
+    room BLOB NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    rev BIGINT NOT NULL,
+    edits BIGINT NOT NULL,
+    body TEXT,
+    extra TEXT,
+    edited_seq BIGINT,
+    edited_at BIGINT,
+    deleted_at BIGINT,
+    deleted_by BLOB,
+    reactions TEXT,
+    pin_seq BIGINT,
+    pinned_at BIGINT,
+    pinned_by BLOB,
+    PRIMARY KEY (room, seq)
+) WITHOUT ROWID;
+CREATE INDEX message_state_deleted ON message_state (room, seq) WHERE deleted_at IS NOT NULL;
+CREATE INDEX message_state_pinned ON message_state (room, pin_seq) WHERE pin_seq IS NOT NULL;
+
+CREATE TABLE reactions (
+    room BLOB NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    emoji TEXT NOT NULL,
+    member BLOB NOT NULL,
+    at_seq BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (room, seq, emoji, member)
+) WITHOUT ROWID;
+CREATE INDEX reactions_by_age ON reactions (room, seq, emoji, at_seq);
+CREATE INDEX reactions_of_member ON reactions (member, room, seq);
+
+INSERT INTO words_2 (words_2, rank) VALUES ('secure-delete', 1);
+";
+
+/// The same.
+const POSTGRES_RICH: &str = "
+ALTER TABLE log ADD COLUMN extra TEXT;
+ALTER TABLE log ADD COLUMN active_at BIGINT;
+CREATE INDEX log_ref ON log (room, ref_seq, kind, seq) WHERE ref_seq IS NOT NULL;
+ALTER TABLE rooms ADD COLUMN topic TEXT;
+ALTER TABLE rooms ADD COLUMN metadata TEXT;
+ALTER TABLE rooms ADD COLUMN rev BIGINT NOT NULL DEFAULT 0;
+
+CREATE TABLE message_state (
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    rev BIGINT NOT NULL,
+    edits BIGINT NOT NULL,
+    body TEXT,
+    extra TEXT,
+    edited_seq BIGINT,
+    edited_at BIGINT,
+    deleted_at BIGINT,
+    deleted_by BYTEA,
+    reactions TEXT,
+    pin_seq BIGINT,
+    pinned_at BIGINT,
+    pinned_by BYTEA,
+    PRIMARY KEY (room, seq)
+);
+CREATE INDEX message_state_deleted ON message_state (room, seq) WHERE deleted_at IS NOT NULL;
+CREATE INDEX message_state_pinned ON message_state (room, pin_seq) WHERE pin_seq IS NOT NULL;
+
+CREATE TABLE reactions (
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    emoji TEXT COLLATE \"C\" NOT NULL,
+    member BYTEA NOT NULL,
+    at_seq BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (room, seq, emoji, member)
+);
+CREATE INDEX reactions_by_age ON reactions (room, seq, emoji, at_seq);
+CREATE INDEX reactions_of_member ON reactions (member, room, seq);
 ";
 
 const SQLITE: &str = "

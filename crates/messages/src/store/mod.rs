@@ -1,9 +1,12 @@
 //! The service's tables and every statement over them, in the SQL that both engines take (design.md, "Two SQL engines"). A function
 //! here is one question or one change; it decides nothing.
 
+pub(crate) mod lists;
 pub(crate) mod log;
 pub(crate) mod members;
 pub(crate) mod migrations;
+pub(crate) mod present;
 pub(crate) mod rooms;
 pub(crate) mod search;
 pub(crate) mod sets;
+pub(crate) mod state;

@@ -12,6 +12,19 @@ pub(crate) struct RoomRow {
     pub owner: UserId,
     pub created_at: Time,
     pub member_count: i64,
+    pub topic: Option<String>,
+    /// JSON.
+    pub metadata: Option<String>,
+    /// The seq of the row that last changed its name, topic or metadata; 0 if a program that does not note it did.
+    pub rev: i64,
+}
+
+/// What a room is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Details {
+    pub topic: Option<String>,
+    /// JSON.
+    pub metadata: Option<String>,
 }
 
 /// A room that is to be created.
@@ -32,7 +45,7 @@ pub(crate) fn pair(a: UserId, b: UserId) -> Vec<u8> {
 
 macro_rules! columns {
     ($rest:literal) => {
-        concat!("SELECT id, kind, name, owner, created_at, member_count FROM rooms ", $rest)
+        concat!("SELECT id, kind, name, owner, created_at, member_count, topic, metadata, rev FROM rooms ", $rest)
     };
 }
 
@@ -45,6 +58,9 @@ pub(super) fn room_row(row: &Row<'_>) -> Result<RoomRow, Error> {
         owner: UserId::from_bytes(row.id(3)?),
         created_at: Time(row.int(4)?),
         member_count: row.int(5)?,
+        topic: row.maybe_text(6)?,
+        metadata: row.maybe_text(7)?,
+        rev: row.int(8)?,
     })
 }
 
@@ -125,10 +141,24 @@ pub(crate) async fn insert_each(tx: &mut Tx, new: &[NewRoom]) -> Result<(), Erro
     tx.execute_each(sql, &new.iter().map(values).collect::<Vec<_>>()).await.map(|_| ())
 }
 
-/// Writes what can change about rooms: the name, the owner, the count of members.
-pub(crate) async fn update_each(tx: &mut Tx, rooms: impl Iterator<Item = (RoomId, Option<String>, UserId, i64)>) -> Result<(), Error> {
-    let sql = "UPDATE rooms SET name = $2, owner = $3, member_count = $4 WHERE id = $1";
+/// Writes what can change about rooms but their details: the name, the owner, the count of members, the rev.
+pub(crate) async fn update_each(tx: &mut Tx, rooms: impl Iterator<Item = (RoomId, Option<String>, UserId, i64, i64)>) -> Result<(), Error> {
+    let sql = "UPDATE rooms SET name = $2, owner = $3, member_count = $4, rev = $5 WHERE id = $1";
     let each: Vec<_> =
-        rooms.map(|(id, name, owner, member_count)| values![id.bytes(), name, owner.bytes(), member_count].to_vec()).collect();
+        rooms.map(|(id, name, owner, member_count, rev)| values![id.bytes(), name, owner.bytes(), member_count, rev]).collect();
+    tx.execute_each(sql, &each).await.map(|_| ())
+}
+
+/// What each of these rooms is about.
+pub(crate) async fn details_each(tx: &mut Tx, rooms: &[RoomId]) -> Result<Vec<Option<Details>>, Error> {
+    let sql = "SELECT topic, metadata FROM rooms WHERE id = $1";
+    let each: Vec<_> = rooms.iter().map(|id| values![id.bytes()]).collect();
+    tx.row_each(sql, &each, |row| Ok(Details { topic: row.maybe_text(0)?, metadata: row.maybe_text(1)? })).await
+}
+
+/// Writes what rooms are about.
+pub(crate) async fn set_details(tx: &mut Tx, rooms: impl Iterator<Item = (RoomId, Details)>) -> Result<(), Error> {
+    let sql = "UPDATE rooms SET topic = $2, metadata = $3 WHERE id = $1";
+    let each: Vec<_> = rooms.map(|(id, Details { topic, metadata })| values![id.bytes(), topic, metadata]).collect();
     tx.execute_each(sql, &each).await.map(|_| ())
 }

@@ -32,10 +32,13 @@ pub(crate) struct ToIndex {
     pub body: String,
 }
 
-/// A partition's messages after a position, up to and including another. Messages of an unknown version are left out: the newer program that
+/// A partition's messages after a position, up to and including another, with their texts as they are now. Messages of an unknown version are left out: the newer program that
 /// wrote them has index tables of its own.
 pub(crate) async fn to_index(tx: &mut Tx, part: u16, after: i64, to: i64) -> Result<Vec<ToIndex>, Error> {
-    let sql = "SELECT position, room, actor, payload FROM log WHERE part = $1 AND position > $2 AND position <= $3 AND kind = 2 AND version = 1 ORDER BY position";
+    let sql = "SELECT l.position, l.room, l.actor, CASE WHEN s.edits > 0 THEN s.body ELSE l.payload END FROM log l
+        LEFT JOIN message_state s ON s.room = l.room AND s.seq = l.seq
+        WHERE l.part = $1 AND l.position > $2 AND l.position <= $3 AND l.kind = 2 AND l.version IN (1, 2) AND l.payload IS NOT NULL
+        ORDER BY l.position";
     tx.rows(sql, &values![i64::from(part), after, to], |row| {
         Ok(ToIndex {
             position: row.int(0)?,
@@ -65,6 +68,55 @@ pub(crate) async fn insert(tx: &mut Tx, part: u16, messages: &[ToIndex]) -> Resu
         let each: Vec<_> = messages.iter().map(|message| values![message.position, text(message)]).collect();
         tx.execute_each(sql, &each).await.map(|_| ())
     }
+}
+
+/// A message whose text has changed.
+pub(crate) struct Reindexed {
+    pub position: i64,
+    pub room: RoomId,
+    pub sender: UserId,
+    /// The text that the index may know.
+    pub before: String,
+    /// The text now; none if the message was deleted.
+    pub now: Option<String>,
+}
+
+/// Replaces texts in the index. FTS5 wants to know the tokens that it is to forget. On PostgreSQL a row is found by its tokens, because the
+/// table has no key.
+pub(crate) async fn replace(tx: &mut Tx, part: u16, messages: &[&Reindexed]) -> Result<(), Error> {
+    let text = |message: &Reindexed, body: &str| tokens::of_message(message.room, message.sender, body);
+    if tx.is_shared() {
+        let sql = "DELETE FROM words_2 WHERE tokens @@ CAST(CAST($1 AS TEXT) AS tsquery) AND part = $2 AND position = $3";
+        let each = messages.iter().map(|message| {
+            let block = tokens::of_block(part, message.position >> BLOCK_BITS);
+            let query = format!("'{}' & '{}' & '{block}'", tokens::of_room(message.room), tokens::of_sender(message.sender));
+            values![query, i64::from(part), message.position]
+        });
+        tx.execute_each(sql, &each.collect::<Vec<_>>()).await?;
+    } else {
+        let sql = "INSERT INTO words_2 (words_2, rowid, tokens) VALUES ('delete', $1, $2)";
+        let each = messages.iter().map(|message| values![message.position, text(message, &message.before)]);
+        tx.execute_each(sql, &each.collect::<Vec<_>>()).await?;
+    }
+    let now = messages.iter().filter_map(|message| {
+        let Reindexed { position, room, sender, now, .. } = message;
+        Some(ToIndex { position: *position, room: *room, sender: *sender, body: now.clone()? })
+    });
+    insert(tx, part, &now.collect::<Vec<_>>()).await
+}
+
+/// Whether the index has anything of the message at this position.
+pub(crate) async fn is_indexed(tx: &mut Tx, part: u16, position: i64, room: RoomId, sender: UserId) -> Result<bool, Error> {
+    let (room, sender) = (tokens::of_room(room), tokens::of_sender(sender));
+    let found = if tx.is_shared() {
+        let sql = "SELECT position FROM words_2 WHERE tokens @@ CAST(CAST($1 AS TEXT) AS tsquery) AND part = $2 AND position = $3 LIMIT 1";
+        let query = format!("'{room}' & '{sender}' & '{}'", tokens::of_block(part, position >> BLOCK_BITS));
+        tx.row(sql, &values![query, i64::from(part), position], |row| row.int(0)).await?
+    } else {
+        let sql = "SELECT rowid FROM words_2 WHERE words_2 MATCH $1 AND rowid = $2 LIMIT 1";
+        tx.row(sql, &values![format!("\"{room}\" AND \"{sender}\""), position], |row| row.int(0)).await?
+    };
+    Ok(found.is_some())
 }
 
 /// A query for the index: messages that have all of these tokens, the sender's token, and one of the rooms' tokens.

@@ -1,79 +1,34 @@
-//! Statements about many rooms at once, each a single one for any number of rooms. The engines have no form of a list in common, so a list
-//! goes in as one value, its ids side by side, and a recursive table takes it apart again. Each row of the answer has the room's index in the
-//! list.
+//! Statements about many rooms at once, each a single one for any number of rooms ([`super::lists`]).
 
+use super::lists::{RoomAndReader, digits, gathered, index, lists, pairs, placed};
 use super::log::{COLUMNS, LogRow, columns_of, log_row};
 use super::rooms::{RoomRow, room_row};
-use contract::{RoomId, UserId};
-use db::{Error, Row, Tx, Value, values};
-
-/// A room and the user who reads it.
-pub(crate) type RoomAndReader = (RoomId, UserId);
-
-/// Makes the table `pairs` (n, room, reader) of the values `$1` and `$2`. The first part of `given` tells PostgreSQL that both are bytes.
-macro_rules! pairs {
-    ($($rest:expr),+) => {
-        concat!(
-            "WITH RECURSIVE given(rooms, readers) AS (SELECT id, id FROM rooms WHERE id IS NULL UNION ALL SELECT $1, $2),
-            pairs(n, room, reader) AS (
-                SELECT 1, substr(rooms, 1, 16), substr(readers, 1, 16) FROM given
-                UNION ALL SELECT n + 16, substr(rooms, n + 16, 16), substr(readers, n + 16, 16)
-                FROM pairs, given WHERE n + 16 <= length(rooms))",
-            $($rest),+
-        )
-    };
-}
-
-fn lists(pairs: &[RoomAndReader]) -> [Value; 2] {
-    let rooms: Vec<u8> = pairs.iter().flat_map(|(room, _)| room.bytes()).collect();
-    let readers: Vec<u8> = pairs.iter().flat_map(|(_, reader)| reader.bytes()).collect();
-    [rooms.into(), readers.into()]
-}
-
-fn index(row: &Row<'_>, column: usize) -> Result<usize, Error> {
-    Ok(usize::try_from(row.int(column)?.saturating_sub(1) / 16).unwrap_or(usize::MAX))
-}
-
-/// Puts each item at its index among `count`.
-fn placed<T>(count: usize, found: Vec<(usize, T)>) -> Vec<Option<T>> {
-    let mut all: Vec<Option<T>> = std::iter::repeat_with(|| None).take(count).collect();
-    for (at, thing) in found {
-        if let Some(place) = all.get_mut(at) {
-            *place = Some(thing);
-        }
-    }
-    all
-}
-
-/// Gathers the items of each of `count` indices, in the order in which they came.
-fn gathered<T>(count: usize, found: Vec<(usize, T)>) -> Vec<Vec<T>> {
-    let mut all: Vec<Vec<T>> = std::iter::repeat_with(Vec::new).take(count).collect();
-    for (at, thing) in found {
-        if let Some(place) = all.get_mut(at) {
-            place.push(thing);
-        }
-    }
-    all
-}
+use super::state::size_of_state;
+use contract::UserId;
+use db::{Error, Row, Tx, values};
 
 /// A room with its reader's membership.
 pub(crate) struct RoomForReader {
     pub row: RoomRow,
     /// The reader's mark, and how many messages the room holds up to it; none if the reader is not a member now.
     pub read: Option<(i64, i64)>,
+    /// How many messages past the mark were deleted.
+    pub deleted: i64,
 }
 
 /// Each room with its reader's membership; none where there is no such room.
 pub(crate) async fn rooms_for_readers(tx: &mut Tx, pairs: &[RoomAndReader]) -> Result<Vec<Option<RoomForReader>>, Error> {
     const SQL: &str = pairs!(
-        " SELECT r.id, r.kind, r.name, r.owner, r.created_at, r.member_count, m.read, l.messages, CAST(p.n AS BIGINT) FROM pairs p
+        " SELECT r.id, r.kind, r.name, r.owner, r.created_at, r.member_count, r.topic, r.metadata, r.rev, m.read, l.messages,
+                (SELECT COUNT(*) FROM message_state d WHERE d.room = p.room AND d.seq > m.read AND d.deleted_at IS NOT NULL),
+                CAST(p.n AS BIGINT) FROM pairs p
             JOIN rooms r ON r.id = p.room
             LEFT JOIN members m ON m.room = p.room AND m.member = p.reader AND m.state = 'active'
             LEFT JOIN log l ON l.room = p.room AND l.seq = m.read"
     );
     let room = |row: &Row<'_>| {
-        let read = row.maybe_int(6)?.map(|read| Ok::<_, Error>((read, row.maybe_int(7)?.unwrap_or(0)))).transpose()?;
-        Ok((index(row, 8)?, RoomForReader { row: room_row(row)?, read }))
+        let read = row.maybe_int(9)?.map(|read| Ok::<_, Error>((read, row.maybe_int(10)?.unwrap_or(0)))).transpose()?;
+        Ok((index(row, 12)?, RoomForReader { row: room_row(row)?, read, deleted: row.int(11)? }))
     };
     Ok(placed(pairs.len(), tx.rows(SQL, &lists(pairs), room).await?))
 }
@@ -178,10 +133,8 @@ pub(crate) async fn messages(tx: &mut Tx, pairs: &[RoomAndReader], span: Span, b
         return Ok(vec![Vec::new(); pairs.len()]);
     }
     let [rooms, readers] = lists(&some);
-    // As many digits as the largest seq may have.
-    let digits = |number: &i64| format!("{number:019}");
-    let from: String = ends.iter().map(|(first, _)| digits(first)).collect();
-    let to: String = ends.iter().map(|(_, last)| digits(last)).collect();
+    let from: String = ends.iter().map(|(first, _)| digits(*first)).collect();
+    let to: String = ends.iter().map(|(_, last)| digits(*last)).collect();
     let found = tx.rows(SQL, &values![rooms, readers, from, to], |row| Ok((index(row, COLUMNS)?, log_row(row)?))).await?;
     let mut found = gathered(some.len(), found).into_iter();
     Ok(ranges.iter().map(|range| range.and_then(|_| found.next()).unwrap_or_default()).collect())
@@ -217,7 +170,10 @@ async fn sizes(tx: &mut Tx, pairs: &[RoomAndReader], span: Span) -> Result<Vec<V
         ", edges AS MATERIALIZED (
             SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2
                 ORDER BY e.seq LIMIT 1 OFFSET $5) AS seq FROM pairs p)
-        SELECT l.seq, CAST(COALESCE(octet_length(l.payload), 0) AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
+        SELECT l.seq, CAST(COALESCE(octet_length(l.payload), 0) + COALESCE(octet_length(l.extra), 0) + COALESCE((SELECT ",
+        size_of_state!(),
+        "
+                FROM message_state s WHERE s.room = l.room AND s.seq = l.seq), 0) AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
             JOIN log l ON l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq <= COALESCE(t.seq, 9223372036854775807) AND l.kind = 2
             ORDER BY t.n, l.seq"
     );
@@ -225,7 +181,10 @@ async fn sizes(tx: &mut Tx, pairs: &[RoomAndReader], span: Span) -> Result<Vec<V
         ", edges AS MATERIALIZED (
             SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2
                 ORDER BY e.seq DESC LIMIT 1 OFFSET $5) AS seq FROM pairs p)
-        SELECT l.seq, CAST(COALESCE(octet_length(l.payload), 0) AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
+        SELECT l.seq, CAST(COALESCE(octet_length(l.payload), 0) + COALESCE(octet_length(l.extra), 0) + COALESCE((SELECT ",
+        size_of_state!(),
+        "
+                FROM message_state s WHERE s.room = l.room AND s.seq = l.seq), 0) AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
             JOIN log l ON l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq >= COALESCE(t.seq, 0) AND l.kind = 2
             ORDER BY t.n, l.seq"
     );

@@ -5,8 +5,8 @@ use bus::Bus;
 use contract::calls::messages as calls;
 use contract::calls::users::{UsersById, UsersByName};
 use contract::{
-    Answer, Caller, Clock, DisplayName, Message, Nonce, Refusal, Room, RoomId, RoomKind, Time, TokenId, User, UserCaller, UserId, UserRef,
-    Username,
+    Answer, Caller, Clock, DisplayName, Message, Nonce, Patch, Reaction, Refusal, Room, RoomId, RoomKind, Time, TokenId, User, UserCaller,
+    UserId, UserRef, Username,
 };
 use db::{Access, Db};
 use std::sync::Arc;
@@ -92,6 +92,7 @@ impl House {
         bus.serve::<UsersByName, _>(&everybody).serve::<UsersById, _>(&everybody);
         let clock = Clock::from_fn(move || Time(told.load(Ordering::SeqCst)));
         let messages = Messages::new(db.clone(), bus.clone(), unlimited(), clock);
+        messages.writes_all_kinds();
         Messages::serve(&messages, &bus);
         Self { bus, db, messages, now }
     }
@@ -102,6 +103,7 @@ impl House {
         let told = Arc::clone(&now);
         let messages =
             Messages::new(self.db.clone(), self.bus.clone(), settings, Clock::from_fn(move || Time(told.load(Ordering::SeqCst))));
+        messages.writes_all_kinds();
         Messages::serve(&messages, &self.bus);
         Self { bus: self.bus.clone(), db: self.db.clone(), messages, now }
     }
@@ -126,11 +128,46 @@ impl House {
 
     pub async fn try_send(&self, by: u64, room: RoomId, body: &str, nonce: Option<&str>) -> Result<calls::Sent, Refusal> {
         let nonce = nonce.map(|nonce| Nonce::try_from(nonce).unwrap());
-        self.ask(&caller(by), calls::Send { room, body: body.try_into().unwrap(), nonce }).await
+        self.ask(&caller(by), calls::Send { room, body: body.try_into().unwrap(), nonce, rich: calls::Rich::default() }).await
     }
 
     pub async fn send(&self, by: u64, room: RoomId, body: &str) -> Message {
         self.try_send(by, room, body, None).await.unwrap().message
+    }
+
+    pub async fn edit(&self, by: u64, room: RoomId, seq: i64, body: &str) -> Result<Message, Refusal> {
+        let call = calls::EditMessage {
+            room,
+            seq,
+            body: Some(body.try_into().unwrap()),
+            format: Patch::Keep,
+            metadata: Patch::Keep,
+            if_rev: None,
+        };
+        self.ask(&caller(by), call).await
+    }
+
+    pub async fn delete(&self, by: u64, room: RoomId, seq: i64) -> Result<Message, Refusal> {
+        self.ask(&caller(by), calls::DeleteMessage { room, seq, reason: None }).await
+    }
+
+    /// Reacts, and tells the reactions as `emoji count usernames`, each with a star if it is one's own.
+    pub async fn react(&self, by: u64, room: RoomId, seq: i64, emoji: &str, on: bool) -> Result<Vec<String>, Refusal> {
+        let call = calls::React { room, seq, emoji: emoji.try_into().unwrap(), on };
+        let brief = |reaction: Reaction| {
+            let names: Vec<&str> = reaction.usernames.iter().map(Username::as_str).collect();
+            let star = if reaction.mine == Some(true) { "*" } else { "" };
+            format!("{} {} {}{star}", reaction.emoji, reaction.count, names.join(","))
+        };
+        Ok(self.ask(&caller(by), call).await?.into_iter().map(brief).collect())
+    }
+
+    pub async fn pin(&self, by: u64, room: RoomId, seq: i64, on: bool) -> Result<(), Refusal> {
+        self.ask(&caller(by), calls::Pin { room, seq, on }).await
+    }
+
+    pub async fn message(&self, by: u64, room: RoomId, seq: i64) -> Result<Message, Refusal> {
+        self.ask(&caller(by), calls::GetMessage { room, seq }).await
     }
 
     pub async fn add(&self, by: u64, room: RoomId, who: u64) -> Result<Room, Refusal> {

@@ -9,7 +9,7 @@ use db::values;
 use std::collections::HashMap;
 
 impl House {
-    async fn cursor(&self) -> Cursor {
+    pub async fn cursor(&self) -> Cursor {
         self.ask(&service(), calls::Head {}).await.unwrap()
     }
 
@@ -33,7 +33,7 @@ impl House {
     }
 
     /// Everything that a user has missed, in pages.
-    async fn missed(&self, number: u64, cursor: &Cursor, limit: u16) -> Vec<Entry> {
+    pub async fn missed(&self, number: u64, cursor: &Cursor, limit: u16) -> Vec<Entry> {
         let mut all = Vec::new();
         let mut cursor = cursor.clone();
         let mut going_on = false;
@@ -62,7 +62,15 @@ pub fn brief(entry: &Entry) -> String {
         Event::NewMessage { message, .. } => format!("{} {}", message.seq, message.body),
         Event::MemberJoined(m) => format!("{} {} joined", m.seq, m.user.username),
         Event::MemberLeft(m) => format!("{} {} left", m.seq, m.user.username),
-        Event::RoomUpdated { seq, name, .. } => format!("{seq} named {name}"),
+        Event::RoomUpdated(updated) => format!("{} named {}", updated.seq, updated.name.as_ref().map_or("", |name| name.as_str())),
+        Event::MessageEdited(edited) => format!("{} edits {} to {}", edited.seq, edited.ref_seq, edited.message.body),
+        Event::MessageDeleted(deleted) => format!("{} deletes {}{}", deleted.seq, deleted.ref_seq, deleted.message.body),
+        Event::ReactionsChanged(changed) => {
+            let counts: Vec<String> = changed.reactions.iter().map(|reaction| format!("{}{}", reaction.emoji, reaction.count)).collect();
+            format!("{} reacts to {}: {}", changed.seq, changed.ref_seq, counts.join(" "))
+        }
+        Event::MessagePinned(pinned) => format!("{} pins {}", pinned.seq, pinned.ref_seq),
+        Event::MessageUnpinned(unpinned) => format!("{} unpins {}", unpinned.seq, unpinned.ref_seq),
         Event::Unknown(unknown) => match (&unknown.reader, unknown.seq) {
             (Some(reader), None) => format!("kind {} for {}", unknown.kind, reader.username),
             (reader, seq) => format!("{seq:?} kind {} {reader:?}", unknown.kind),
@@ -106,7 +114,7 @@ pub async fn a_replay_holds_what_was_missed_and_nothing_else(house: House) {
 
     // Who has left a group since gets told that it was in it, and nothing of what the group has become.
     house.remove(1, group, 3).await.unwrap();
-    house.ask(&caller(1), calls::RenameRoom { room: group, name: "since renamed".try_into().unwrap() }).await.unwrap();
+    house.ask(&caller(1), calls::UpdateRoom::name(group, "since renamed".try_into().unwrap())).await.unwrap();
     house.add(1, group, 4).await.unwrap();
     let rooms = house.missed(3, &start, 200).await.into_iter().filter_map(|entry| match entry.event {
         Event::RoomCreated { room, .. } if room.id == group => Some((room.name, room.usernames, room.head, room.last_message)),
@@ -265,7 +273,7 @@ pub async fn random_histories_are_replayed_exactly(house: House) {
         match random.below(6) {
             0 | 1 => _ = house.add(number, room, number).await,
             2 => _ = house.remove(number, room, number).await,
-            3 => _ = house.ask(&caller(number), calls::RenameRoom { room, name: format!("n{n}").try_into().unwrap() }).await,
+            3 => _ = house.ask(&caller(number), calls::UpdateRoom::name(room, format!("n{n}").try_into().unwrap())).await,
             _ => _ = house.try_send(number, room, &format!("m{n}"), None).await,
         }
     }

@@ -1,5 +1,7 @@
 //! The service over real engines: each scenario runs on SQLite in memory and on PostgreSQL.
 
+mod amend;
+mod deleted;
 mod house;
 mod http;
 mod log_rules;
@@ -57,6 +59,30 @@ scenarios![
     rooms::lists_are_paged,
     rooms::a_place_in_a_list_may_be_in_upper_case,
     rooms::a_name_from_before_its_rules_is_told_as_it_is,
+    amend::an_edit_is_told_and_kept,
+    amend::an_edit_that_cannot_be_made_is_refused,
+    amend::two_edits_of_one_rev_have_one_winner,
+    amend::reactions_are_counted_and_told,
+    amend::the_same_reaction_many_times_at_once_is_one,
+    amend::a_reaction_that_cannot_be_given_is_refused,
+    amend::pins_are_listed_and_bounded,
+    amend::a_reply_shows_what_it_answers,
+    amend::what_a_message_carries_is_kept,
+    amend::a_room_has_a_topic_and_metadata,
+    amend::events_of_a_room_are_paged_as_they_are_now,
+    amend::a_page_around_a_message,
+    amend::changes_do_not_move_a_room,
+    amend::races_end_the_same_for_everybody,
+    amend::a_send_and_its_change_in_one_batch,
+    amend::random_changes_are_sound,
+    amend::the_check_finds_what_is_broken,
+    deleted::a_deletion_leaves_a_tombstone,
+    deleted::whoever_may_not_delete_is_refused,
+    deleted::several_at_once_are_all_or_none,
+    deleted::a_deleted_message_is_not_unread,
+    deleted::a_late_retry_answers_the_tombstone,
+    deleted::a_search_finds_the_present_text,
+    deleted::nothing_is_left_in_the_database,
     recent::they_are_those_of_others,
     recent::they_are_the_newest_of_all_rooms,
     recent::a_call_looks_at_no_more_than_it_pays_for,

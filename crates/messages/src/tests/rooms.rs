@@ -53,7 +53,7 @@ pub async fn a_nonce_tells_nothing_of_a_room_that_was_left(house: House) {
     for room in [group, channel] {
         house.try_send(1, room, "mine", Some("n")).await.unwrap();
         house.remove(1, room, 1).await.unwrap();
-        let rename = calls::RenameRoom { room, name: "what it has become".try_into().unwrap() };
+        let rename = calls::UpdateRoom::name(room, "what it has become".try_into().unwrap());
         house.ask(&caller(2), rename).await.unwrap();
         house.send(2, room, "for members").await;
     }
@@ -83,7 +83,7 @@ pub async fn who_leaves_is_told_what_the_room_was_then(house: House) {
     );
     let end = house.ask(&service(), calls::Head {}).await.unwrap().positions[usize::from(house.part(room))];
     // What happens before the answer is made is none of it.
-    house.ask(&caller(1), calls::RenameRoom { room, name: "now".try_into().unwrap() }).await.unwrap();
+    house.ask(&caller(1), calls::UpdateRoom::name(room, "now".try_into().unwrap())).await.unwrap();
     house.add(1, room, 4).await.unwrap();
     house.send(1, room, "for members").await;
     house.remove(1, room, 1).await.unwrap();
@@ -116,7 +116,7 @@ pub async fn members_come_and_go(house: House) {
     house.remove(4, channel, 4).await.unwrap();
     house.add(4, channel, 4).await.unwrap();
     assert_eq!(house.see(4, channel).await.unwrap().head, 3);
-    let rename = |name: &str| calls::RenameRoom { room: channel, name: name.try_into().unwrap() };
+    let rename = |name: &str| calls::UpdateRoom::name(channel, name.try_into().unwrap());
     assert_eq!(house.ask(&caller(4), rename("d")).await.unwrap_err().code, Code::Forbidden);
     assert_eq!(house.ask(&caller(1), rename("d")).await.unwrap().head, 4);
     assert_eq!(house.ask(&caller(1), rename("d")).await.unwrap().head, 4, "the same name is told to nobody");
@@ -234,14 +234,14 @@ pub async fn a_name_from_before_its_rules_is_told_as_it_is(house: House) {
     let old = "\u{202e}nalp eht\n\u{200b}";
     let room = house.room(1, Group, Some(old), &[2]).await;
     assert_eq!(house.see(2, room.id).await.unwrap().name.unwrap().as_str(), old);
-    let renamed = calls::RenameRoom { room: room.id, name: format!("{old}!").try_into().unwrap() };
+    let renamed = calls::UpdateRoom::name(room.id, format!("{old}!").try_into().unwrap());
     house.ask(&caller(1), renamed).await.unwrap();
     let entries = house
         .ask(&service(), calls::ReadLog { epoch: house.db.epoch(), partition: house.part(room.id), after: 0, limit: 1000 })
         .await
         .unwrap();
     let told = entries.into_iter().find_map(|entry| match entry.event {
-        contract::log::Event::RoomUpdated { name, .. } => Some(name),
+        contract::log::Event::RoomUpdated(updated) => updated.name,
         _ => None,
     });
     assert_eq!(told.unwrap().as_str(), format!("{old}!"));

@@ -41,12 +41,10 @@ impl Operation for Newer {
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
         let new = NewRow {
-            kind: Kind::Unknown { number: self.kind, version: self.version },
-            actor: user(1).id,
-            subject: None,
             id: Some(MessageId::new()),
             nonce: self.nonce.map(str::to_owned),
             payload: Some("words of tomorrow".to_owned()),
+            ..NewRow::new(Kind::Unknown { number: self.kind, version: self.version }, user(1).id)
         };
         batch.append(self.room, new).await?;
         Ok(())

@@ -47,7 +47,7 @@ impl Operation for Write {
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<i64, Denied> {
         let (actor, payload) = (user(1).id, Some("x".to_owned()));
-        let new = NewRow { kind: Kind::Message, actor, subject: None, id: Some(MessageId::new()), nonce: None, payload };
+        let new = NewRow { id: Some(MessageId::new()), payload, ..NewRow::new(Kind::Message, actor) };
         let seq = batch.append(self.room, new).await?.and_then(|row| row.seq).unwrap_or(0);
         match self.then {
             Then::Done | Then::PanicBefore => {}

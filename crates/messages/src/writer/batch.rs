@@ -8,11 +8,15 @@ use super::needs::Needs;
 use super::prefetch::Prefetched;
 use crate::partitions;
 use crate::search::index;
-use crate::store::log::{Kind, LogRow};
-use crate::store::rooms::Earlier;
-use crate::store::{log, members, rooms};
+use crate::store::log::{Kind, LogRow, With};
+use crate::store::rooms::{Details, Earlier};
+use crate::store::search::Reindexed;
+use crate::store::state::{self, MessageKey, MessageState, ReactionKey};
+use crate::store::{log, members, present, rooms};
 use contract::{Clock, MessageId, Refusal, RoomId, Time, UserId};
 use db::{Error, Tx};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// See the module.
 pub(crate) struct Batch<'t> {
@@ -29,6 +33,12 @@ pub(crate) struct Batch<'t> {
     prefetched: Option<Prefetched>,
     /// Everything else that is to be written.
     changes: Changes,
+    /// Messages as operations have left them.
+    amended: HashMap<MessageKey, Arc<LogRow>>,
+    /// How many messages are pinned in rooms where operations have asked.
+    pins: HashMap<RoomId, i64>,
+    /// Texts that are others now in the database, and not yet in the index, by the positions of their messages.
+    reindexed: HashMap<i64, Reindexed>,
     messages: u64,
 }
 
@@ -58,6 +68,17 @@ pub(crate) struct NewRow {
     pub id: Option<MessageId>,
     pub nonce: Option<String>,
     pub payload: Option<String>,
+    pub ref_seq: Option<i64>,
+    pub extra: Option<String>,
+    /// What is told with the row.
+    pub with: Option<Box<With>>,
+}
+
+impl NewRow {
+    /// A row of this kind by this user, with nothing else.
+    pub(crate) fn new(kind: Kind, actor: UserId) -> Self {
+        Self { kind, actor, subject: None, id: None, nonce: None, payload: None, ref_seq: None, extra: None, with: None }
+    }
 }
 
 impl<'t> Batch<'t> {
@@ -84,14 +105,27 @@ impl<'t> Batch<'t> {
             Some(needs) => Some(Prefetched::read(tx, cache, needs).await?),
             None => None,
         };
-        let rows = Vec::with_capacity(count);
-        Ok(Batch { tx, part, min_version, cache, rows, written: 0, prefetched, changes: Changes::default(), messages: 0 })
+        Ok(Batch {
+            tx,
+            part,
+            min_version,
+            cache,
+            rows: Vec::with_capacity(count),
+            written: 0,
+            prefetched,
+            changes: Changes::default(),
+            amended: HashMap::new(),
+            pins: HashMap::new(),
+            reindexed: HashMap::new(),
+            messages: 0,
+        })
     }
 
     /// Writes everything that was decided, and indexes what is due for search.
     pub(super) async fn finish(mut self) -> Result<Outcome, Error> {
-        self.flush().await?;
+        self.settle().await?;
         self.changes.write_read_marks(self.tx).await?;
+        index::replace(self.tx, self.part, self.reindexed.values()).await?;
         index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed).await?;
         Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages })
     }
@@ -108,6 +142,167 @@ impl<'t> Batch<'t> {
         self.changes.write(self.tx, waiting, self.cache).await?;
         self.written = self.rows.len();
         Ok(())
+    }
+
+    /// The transaction, after everything that was decided so far is in its tables, amendments too.
+    async fn settle(&mut self) -> Result<&mut Tx, Error> {
+        self.flush().await?;
+        self.erase_rows();
+        for changed in self.changes.amendments.write(self.tx).await? {
+            let now = changed.now.clone();
+            self.reindexed.entry(changed.position).or_insert(changed).now = now;
+        }
+        Ok(self.tx)
+    }
+
+    /// Removes the texts of messages that this batch has deleted from the rows that are published.
+    fn erase_rows(&mut self) {
+        let erased = &self.changes.amendments.erased;
+        if erased.is_empty() {
+            return;
+        }
+        for row in &mut self.rows {
+            let own = row.seq.filter(|_| row.is_message()).map(|seq| (row.room, seq));
+            if let Some(key) = own.or(row.about()).filter(|key| erased.contains(key)) {
+                if row.kind != Kind::MessageDeleted {
+                    (row.payload, row.extra) = (None, None);
+                }
+                if let Some(left) = self.amended.get(&key) {
+                    row.with = if row.is_message() {
+                        left.with.clone()
+                    } else {
+                        Some(Box::new(With { message: Some(Arc::clone(left)), ..With::default() }))
+                    };
+                }
+            }
+            if let Some(with) = &mut row.with
+                && let Some(key) = with.replied.as_ref().and_then(|replied| Some((replied.room, replied.seq?)))
+                && erased.contains(&key)
+            {
+                with.replied = self.amended.get(&key).cloned();
+            }
+        }
+    }
+
+    /// A message as earlier operations of the batch have left it; `None` if no message of the room has this seq.
+    pub(crate) async fn message(&mut self, room: RoomId, seq: i64) -> Result<Option<Arc<LogRow>>, Error> {
+        let key = (room, seq);
+        if let Some(row) = self.amended.get(&key) {
+            return Ok(Some(Arc::clone(row)));
+        }
+        if let Some(known) = self.prefetched.as_ref().and_then(|prefetched| prefetched.messages.get(&key)) {
+            return Ok(known.clone());
+        }
+        let Some(row) = log::by_seq(self.tx().await?, room, seq).await?.filter(LogRow::is_message) else { return Ok(None) };
+        let mut rows = [row];
+        present::attach(self.tx, &mut rows).await?;
+        let [row] = rows;
+        let row = Arc::new(row);
+        self.amended.insert(key, Arc::clone(&row));
+        Ok(Some(row))
+    }
+
+    /// The seq that the room's next row gets.
+    pub(crate) async fn next_seq(&mut self, room: RoomId) -> Result<i64, Error> {
+        Ok(self.room(room).await?.ok_or_else(|| gone(room))?.head + 1)
+    }
+
+    /// Appends a row about a message, and gives the message this state. The state's `rev` becomes the row's seq. Answers the message as it is then.
+    pub(crate) async fn amend(&mut self, message: &LogRow, mut state: MessageState, new: NewRow) -> Result<Arc<LogRow>, Denied> {
+        let key = (message.room, message.seq.unwrap_or(0));
+        state.rev = self.next_seq(key.0).await?;
+        let is_erased = state.deleted.is_some();
+        let mut after = message.clone();
+        if is_erased {
+            (after.payload, after.extra) = (None, None);
+        }
+        let mut with = message.with.as_deref().cloned().unwrap_or_default();
+        with.state = Some(Arc::new(state.clone()));
+        if is_erased {
+            with.replied = None;
+        }
+        after.with = Some(Box::new(with));
+        let after = Arc::new(after);
+        let with = With { message: Some(Arc::clone(&after)), ..With::default() };
+        self.append(key.0, NewRow { ref_seq: Some(key.1), with: Some(Box::new(with)), ..new }).await?.ok_or_else(|| gone(key.0))?;
+        if let Some(pins) = self.pins.get_mut(&key.0) {
+            let was = message.state().is_some_and(|state| state.pinned.is_some());
+            *pins += i64::from(state.pinned.is_some()) - i64::from(was);
+        }
+        if after.body_now() != message.body_now() {
+            let (position, room, sender, before) = (message.position, message.room, message.actor, message.body_now().to_owned());
+            let reindexed = self.changes.amendments.reindexed.entry(key).or_insert(Reindexed { position, room, sender, before, now: None });
+            reindexed.now = (!is_erased).then(|| after.body_now().to_owned());
+        }
+        if is_erased {
+            self.changes.amendments.erased.insert(key);
+        }
+        self.changes.amendments.states.insert(key, state);
+        self.amended.insert(key, Arc::clone(&after));
+        Ok(after)
+    }
+
+    /// Whether a member has reacted to a message with an emoji.
+    pub(crate) async fn has_reacted(&mut self, key: &ReactionKey) -> Result<bool, Error> {
+        if let Some(change) = self.changes.amendments.reactions.get(key) {
+            return Ok(change.is_some());
+        }
+        match self.prefetched.as_ref().and_then(|prefetched| prefetched.reactions.get(key)) {
+            Some(reacted) => Ok(*reacted),
+            None => Ok(state::reacted_each(self.settle().await?, std::slice::from_ref(key)).await?.contains(&true)),
+        }
+    }
+
+    /// Notes that a reaction was given, at a seq, or taken back.
+    pub(crate) fn set_reaction(&mut self, key: ReactionKey, at: Option<i64>) {
+        let at = at.map(|seq| (seq, self.now()));
+        if let Some(reacted) = self.prefetched.as_mut().and_then(|prefetched| prefetched.reactions.get_mut(&key)) {
+            *reacted = at.is_some();
+        }
+        self.changes.amendments.reactions.insert(key, at);
+    }
+
+    /// The first who have reacted to a message with an emoji, as operations before this one have left it. Read only when one of those that are
+    /// listed takes the reaction back.
+    pub(crate) async fn first_reactors(&mut self, key: MessageKey, emoji: &str, limit: usize) -> Result<Vec<UserId>, Error> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found = state::reactors(self.settle().await?, key, emoji, 0, limit).await?;
+        Ok(found.into_iter().map(|(_, member, _)| member).collect())
+    }
+
+    /// How many messages are pinned in a room.
+    pub(crate) async fn pins(&mut self, room: RoomId) -> Result<i64, Error> {
+        if let Some(pins) = self.pins.get(&room) {
+            return Ok(*pins);
+        }
+        let mut pins = self.prefetched.as_ref().and_then(|prefetched| prefetched.pins.get(&room)).copied();
+        // What was read before the batch is true only of a room in which the batch has changed no message.
+        if pins.is_none() || self.amended.keys().any(|(amended, _)| *amended == room) {
+            pins = state::pins_each(self.settle().await?, &[room]).await?.first().copied();
+        }
+        let pins = pins.unwrap_or(0);
+        self.pins.insert(room, pins);
+        Ok(pins)
+    }
+
+    /// What a room is about.
+    pub(crate) async fn details(&mut self, room: RoomId) -> Result<Details, Error> {
+        if let Some(details) = self.changes.amendments.details.get(&room) {
+            return Ok(details.clone());
+        }
+        if let Some(details) = self.prefetched.as_ref().and_then(|prefetched| prefetched.details.get(&room)) {
+            return Ok(details.clone());
+        }
+        let found = rooms::details_each(self.settle().await?, &[room]).await?;
+        Ok(found.into_iter().flatten().next().unwrap_or_default())
+    }
+
+    /// Says what a room is about from here on.
+    pub(crate) fn set_details(&mut self, room: RoomId, details: Details) {
+        if let Some(prefetched) = &mut self.prefetched {
+            prefetched.details.insert(room, details.clone());
+        }
+        self.changes.amendments.details.insert(room, details);
     }
 
     /// The earlier message with this nonce.
@@ -178,8 +373,8 @@ impl<'t> Batch<'t> {
     /// Creates a room without members.
     pub(crate) fn create(&mut self, new: rooms::NewRoom) {
         let room = &new.room;
-        let state =
-            RoomState { kind: room.kind, name: room.name.clone(), owner: room.owner, member_count: 0, head: 0, messages: 0, newest: 0 };
+        let state = RoomState::of(room.clone(), None);
+        let state = RoomState { member_count: 0, ..state };
         self.cache.rooms.put(room.id, state);
         if let Some(prefetched) = &mut self.prefetched {
             if let Some(nonce) = new.nonce.clone() {
@@ -199,7 +394,7 @@ impl<'t> Batch<'t> {
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         state.member_count += 1;
         let seq = if joins { state.head + 1 } else { 0 };
-        let row = |kind| NewRow { kind, actor, subject: Some(member), id: None, nonce: None, payload: None };
+        let row = |kind| NewRow { subject: Some(member), ..NewRow::new(kind, actor) };
         let created = self.append(room, row(Kind::RoomCreated)).await?.ok_or_else(|| gone(room))?;
         if joins {
             self.append(room, row(Kind::MemberJoined)).await?;
@@ -216,7 +411,7 @@ impl<'t> Batch<'t> {
     pub(crate) async fn leave(&mut self, room: RoomId, actor: UserId, member: UserId) -> Result<LogRow, Denied> {
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         state.member_count -= 1;
-        let new = NewRow { kind: Kind::MemberLeft, actor, subject: Some(member), id: None, nonce: None, payload: None };
+        let new = NewRow { subject: Some(member), ..NewRow::new(Kind::MemberLeft, actor) };
         let row = self.append(room, new).await?.ok_or_else(|| gone(room))?;
         self.changes.leave(room, member, row.position, row.seq.unwrap_or(0));
         if let Some(prefetched) = &mut self.prefetched {
@@ -243,7 +438,7 @@ impl<'t> Batch<'t> {
     /// Appends to the room's log. `None` if the sender has used this nonce in this room before; then nothing is appended. A kind that is
     /// newer than the log's minimal version is refused, so an operation appends such a row before it writes anything else.
     pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Denied> {
-        if new.kind.since() > self.min_version {
+        if new.kind.since(new.extra.is_some()) > self.min_version {
             return Err(Refusal::busy(
                 "this server was upgraded and may not write this yet: its operator finishes with guild upgrade finish",
             )
@@ -269,7 +464,17 @@ impl<'t> Batch<'t> {
             nonce: new.nonce,
             payload: new.payload,
             created_at,
+            ref_seq: new.ref_seq,
+            extra: new.extra,
+            active_at: new.kind.is_amendment().then_some(state.active_at),
+            with: new.with,
         };
+        if let Some(prefetched) = &mut self.prefetched
+            && let Some(seq) = seq
+        {
+            // It was no message when the batch began.
+            prefetched.messages.remove(&(room, seq));
+        }
         let nonce = row.nonce.clone().map(|nonce| (room, row.actor, nonce));
         // Under the partition's lock the prefetched nonces stay true, so the row can wait and go out with the whole batch.
         let together = match (&mut self.prefetched, nonce) {
@@ -295,6 +500,9 @@ impl<'t> Batch<'t> {
             state.head = seq.unwrap_or(state.head);
             state.messages = row.messages;
             state.newest = row.newest;
+            if seq.is_some() {
+                state.active_at = row.active_at();
+            }
         }
         self.cache.position = position;
         self.messages += u64::from(is_message);

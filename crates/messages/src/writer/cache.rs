@@ -24,6 +24,10 @@ pub(crate) struct RoomState {
     pub messages: i64,
     /// The newest message's seq.
     pub newest: i64,
+    /// The time of its newest row that is about no earlier message.
+    pub active_at: Time,
+    /// The seq of the row that last changed its name, topic or metadata.
+    pub rev: i64,
 }
 
 impl RoomState {
@@ -37,6 +41,8 @@ impl RoomState {
             head: head.and_then(|row| row.seq).unwrap_or(0),
             messages: head.map_or(0, |row| row.messages),
             newest: head.map_or(0, |row| row.newest),
+            active_at: head.map_or(room.created_at, LogRow::active_at),
+            rev: room.rev,
         }
     }
 }

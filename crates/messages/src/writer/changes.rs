@@ -4,10 +4,12 @@
 use super::cache::WriterCache;
 use crate::store::log::{self, LogRow};
 use crate::store::members::{self, Entered, MembershipInterval};
-use crate::store::rooms::{self, NewRoom};
-use contract::{RoomId, UserId};
+use crate::store::rooms::{self, Details, NewRoom};
+use crate::store::search::Reindexed;
+use crate::store::state::{self, MessageKey, MessageState, ReactionKey};
+use contract::{RoomId, Time, UserId};
 use db::{Error, Tx};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// See the module.
 #[derive(Default)]
@@ -26,6 +28,45 @@ pub(super) struct Changes {
     left: HashSet<(RoomId, UserId)>,
     /// Read marks that moved: written once, however often each moved.
     read: HashMap<(RoomId, UserId), i64>,
+    /// What messages and rooms have become: written once, however often each changed.
+    pub amendments: Amendments,
+}
+
+/// What messages and rooms have become in a batch.
+#[derive(Default)]
+pub(super) struct Amendments {
+    pub states: HashMap<MessageKey, MessageState>,
+    /// Reactions that were given, at a seq and a time, or taken back.
+    pub reactions: HashMap<ReactionKey, Option<(i64, Time)>>,
+    /// Messages that were deleted.
+    pub erased: BTreeSet<MessageKey>,
+    /// Messages whose text is another one now.
+    pub reindexed: HashMap<MessageKey, Reindexed>,
+    pub details: HashMap<RoomId, Details>,
+}
+
+impl Amendments {
+    /// Writes them, after the rows of the log. Answers which texts have changed, for the index.
+    pub(super) async fn write(&mut self, tx: &mut Tx) -> Result<Vec<Reindexed>, Error> {
+        if self.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Self { states, reactions, erased, reindexed, details } = std::mem::take(self);
+        rooms::set_details(tx, details.into_iter()).await?;
+        state::save_each(tx, states.into_iter()).await?;
+        state::save_reactions(tx, reactions.into_iter()).await?;
+        if !erased.is_empty() {
+            let erased: Vec<MessageKey> = erased.into_iter().collect();
+            log::erase_each(tx, &erased).await?;
+            state::remove_reactions(tx, &erased).await?;
+        }
+        Ok(reindexed.into_values().collect())
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { states, reactions, erased, reindexed, details } = self;
+        states.is_empty() && reactions.is_empty() && erased.is_empty() && reindexed.is_empty() && details.is_empty()
+    }
 }
 
 impl Changes {
@@ -63,13 +104,14 @@ impl Changes {
         self.read.insert((room, member), seq);
     }
 
-    /// Writes all of it but read marks, with these rows of the log. On SQLite this comes before each row, and mostly finds nothing to write.
+    /// Writes all of it but read marks and amendments, with these rows of the log. On SQLite this comes before each row, and mostly finds nothing to write.
     pub(super) async fn write(&mut self, tx: &mut Tx, rows: &[LogRow], cache: &mut WriterCache) -> Result<(), Error> {
         if rows.is_empty() && self.is_written() {
             return Ok(());
         }
-        let read = std::mem::take(&mut self.read);
-        let Self { rooms, changed, begun, ended, entered, left, .. } = std::mem::replace(self, Self { read, ..Self::default() });
+        let (read, amendments) = (std::mem::take(&mut self.read), std::mem::take(&mut self.amendments));
+        let Self { rooms, changed, begun, ended, entered, left, .. } =
+            std::mem::replace(self, Self { read, amendments, ..Self::default() });
         // The log and memberships refer to rooms. A membership ends before the next one of the same member begins.
         rooms::insert_each(tx, &rooms).await?;
         if !rows.is_empty() && !log::append(tx, rows).await?.into_iter().all(|written| written) {
@@ -81,7 +123,7 @@ impl Changes {
         members::leave_each(tx, left.into_iter()).await?;
         let changed = changed.into_iter().filter_map(|id| {
             let room = cache.rooms.peek(&id)?;
-            Some((id, room.name.clone(), room.owner, room.member_count))
+            Some((id, room.name.clone(), room.owner, room.member_count, room.rev))
         });
         rooms::update_each(tx, changed).await
     }
@@ -91,9 +133,9 @@ impl Changes {
         members::mark_read(tx, std::mem::take(&mut self.read).into_iter()).await
     }
 
-    /// Whether nothing but read marks waits.
+    /// Whether nothing but read marks and amendments waits.
     fn is_written(&self) -> bool {
-        let Self { rooms, changed, begun, ended, entered, left, read: _ } = self;
+        let Self { rooms, changed, begun, ended, entered, left, read: _, amendments: _ } = self;
         rooms.is_empty() && changed.is_empty() && begun.is_empty() && ended.is_empty() && entered.is_empty() && left.is_empty()
     }
 }

@@ -20,6 +20,14 @@ pub(crate) struct Needs {
     pub pair: Option<Vec<u8>>,
     /// The longest-standing member.
     pub heir: bool,
+    /// These messages of the room, by seq, each with its state.
+    pub messages: Vec<i64>,
+    /// Whether this user has reacted to this message with this emoji.
+    pub reaction: Option<(i64, String, UserId)>,
+    /// How many messages are pinned.
+    pub pins: bool,
+    /// What the room is about.
+    pub details: bool,
 }
 
 impl Needs {

@@ -3,12 +3,15 @@
 
 use super::cache::{MemberState, RoomState, WriterCache};
 use super::needs::Needs;
+use crate::store::lists::RoomAndReader;
 use crate::store::log::LogRow;
-use crate::store::rooms::Earlier;
-use crate::store::{log, members, rooms, sets};
+use crate::store::rooms::{Details, Earlier};
+use crate::store::state::{self, MessageKey, ReactionKey};
+use crate::store::{log, members, present, rooms, sets};
 use contract::{RoomId, UserId};
 use db::{Error, Tx};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// A user's nonce: of a send in a room, or of a room that the user creates.
 type SendNonce = (RoomId, UserId, String);
@@ -32,6 +35,14 @@ pub(super) struct Prefetched {
     pub no_members: HashSet<(RoomId, UserId)>,
     /// The longest-standing members of each room.
     pub heirs: HashMap<RoomId, Heirs>,
+    /// Messages with their states.
+    pub messages: HashMap<MessageKey, Option<Arc<LogRow>>>,
+    /// Whether each reaction was given.
+    pub reactions: HashMap<ReactionKey, bool>,
+    /// How many messages are pinned in each room.
+    pub pins: HashMap<RoomId, i64>,
+    /// What each room is about.
+    pub details: HashMap<RoomId, Details>,
 }
 
 /// Members of a room, the longest-standing first.
@@ -56,6 +67,8 @@ impl Prefetched {
     pub(super) async fn read(tx: &mut Tx, cache: &mut WriterCache, wanted: Vec<(RoomId, Needs)>) -> Result<Self, Error> {
         let (mut in_rooms, mut of_members, mut of_heirs) = (HashSet::new(), HashSet::new(), HashSet::new());
         let (mut nonces, mut room_nonces, mut pairs) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let (mut messages, mut reactions) = (HashSet::new(), HashSet::new());
+        let (mut of_pins, mut of_details) = (HashSet::new(), HashSet::new());
         for (room, needs) in wanted {
             // A room that the operation creates does not exist yet.
             if needs.exists && !cache.rooms.contains(&room) {
@@ -66,8 +79,12 @@ impl Prefetched {
             nonces.extend(needs.nonce.map(|(sender, nonce)| (room, sender, nonce)));
             room_nonces.extend(needs.room_nonce);
             pairs.extend(needs.pair);
-            if needs.heir {
-                of_heirs.insert(room);
+            messages.extend(needs.messages.into_iter().map(|seq| (room, seq)));
+            reactions.extend(needs.reaction.map(|(seq, emoji, member)| (room, seq, emoji, member)));
+            for (wanted, of) in [(needs.heir, &mut of_heirs), (needs.pins, &mut of_pins), (needs.details, &mut of_details)] {
+                if wanted {
+                    of.insert(room);
+                }
             }
         }
         let mut prefetched = Self::default();
@@ -83,7 +100,26 @@ impl Prefetched {
         let found = rooms::find_pair_each(tx, &pairs).await?;
         prefetched.pairs = pairs.into_iter().zip(found).collect();
         prefetched.read_heirs(tx, of_heirs.into_iter().collect()).await?;
+        prefetched.read_messages(tx, messages.into_iter().collect()).await?;
+        let reactions: Vec<ReactionKey> = reactions.into_iter().collect();
+        let found = state::reacted_each(tx, &reactions).await?;
+        prefetched.reactions = reactions.into_iter().zip(found).collect();
+        let of_pins: Vec<RoomId> = of_pins.into_iter().collect();
+        let found = state::pins_each(tx, &of_pins).await?;
+        prefetched.pins = of_pins.into_iter().zip(found).collect();
+        let of_details: Vec<RoomId> = of_details.into_iter().collect();
+        let found = rooms::details_each(tx, &of_details).await?;
+        prefetched.details = of_details.into_iter().zip(found).filter_map(|(room, details)| Some((room, details?))).collect();
         Ok(prefetched)
+    }
+
+    async fn read_messages(&mut self, tx: &mut Tx, keys: Vec<MessageKey>) -> Result<(), Error> {
+        let mut rows = log::by_seq_each(tx, &keys).await?;
+        let mut found: Vec<LogRow> = rows.iter_mut().filter_map(Option::take).filter(LogRow::is_message).collect();
+        present::attach(tx, &mut found).await?;
+        self.messages = keys.into_iter().map(|key| (key, None)).collect();
+        self.messages.extend(found.into_iter().filter_map(|row| Some(((row.room, row.seq?), Some(Arc::new(row))))));
+        Ok(())
     }
 
     async fn read_rooms(&mut self, tx: &mut Tx, cache: &mut WriterCache, ids: Vec<RoomId>) -> Result<(), Error> {
@@ -114,7 +150,7 @@ impl Prefetched {
             return Ok(());
         }
         // No reader asks here; the statement only wants one.
-        let pairs: Vec<sets::RoomAndReader> = ids.iter().map(|room| (*room, UserId::from_bytes([0; 16]))).collect();
+        let pairs: Vec<RoomAndReader> = ids.iter().map(|room| (*room, UserId::from_bytes([0; 16]))).collect();
         let found = sets::members(tx, &pairs, None, HEIRS).await?;
         for (room, members) in ids.into_iter().zip(found) {
             let is_all = members.len() < HEIRS;

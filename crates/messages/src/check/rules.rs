@@ -1,93 +1,10 @@
-//! `guild check`: reads a database and proves every promise about its log. Each check is one statement that finds what breaks a rule,
-//! recomputing from the log whatever else is stored; none trusts the index that is there to keep the same rule.
-//!
-//! Rows of kinds or versions that this program does not know keep the rules of all rows (positions, seqs, times, nonces). What such a row
-//! does to its room's counts is not known here, so the counts of each row are compared with those of the row before it.
+//! The rules of the log, of rooms and of memberships.
 
-use db::{Db, Engine, Error, Row, Tx, values};
+use super::Column::{Id, Number};
+use super::Rule;
+use crate::store::log::is_known;
 
-/// The outcome of a check.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// What was read: a name and a count.
-    pub counts: Vec<(&'static str, i64)>,
-    /// The rules that were checked, in words, with how many breaches were seen (20 of each at the most are described).
-    pub rules: Vec<(&'static str, usize)>,
-    /// One line for each breach that is described.
-    pub problems: Vec<String>,
-}
-
-/// How many breaches of one rule are described.
-const SHOWN: usize = 20;
-
-/// Reads everything in one snapshot; the service may run meanwhile.
-///
-/// # Errors
-/// Where the database cannot be read at all.
-pub async fn check(db: &Db) -> Result<Report, Error> {
-    let sqlite = db.engine() == Engine::Sqlite;
-    db.read(move |tx| Box::pin(inside(tx, sqlite))).await
-}
-
-/// The check inside a transaction; `sqlite` for what only that engine can tell.
-pub(crate) async fn inside(tx: &mut Tx, sqlite: bool) -> Result<Report, Error> {
-    let mut report = Report::default();
-    if sqlite {
-        integrity(tx, &mut report).await?;
-    }
-    for (name, sql) in COUNTS {
-        let count = tx.row(sql, &values![], |row| row.int(0)).await?.unwrap_or(0);
-        report.counts.push((name, count));
-    }
-    let unknown = tx.row(UNKNOWN.1, &values![], |row| row.int(0)).await?.unwrap_or(0);
-    if unknown > 0 {
-        report.counts.insert(1, (UNKNOWN.0, unknown));
-    }
-    for rule in RULES {
-        let broken = tx.rows(rule.finds, &values![], |row| describe(row, rule.columns)).await?;
-        report.rules.push((rule.says, broken.len()));
-        report.problems.extend(broken.into_iter().take(SHOWN).map(|what| format!("{}: {what}", rule.says)));
-    }
-    Ok(report)
-}
-
-async fn integrity(tx: &mut Tx, report: &mut Report) -> Result<(), Error> {
-    let said = tx.rows("PRAGMA integrity_check(20)", &values![], |row| row.text(0)).await?;
-    let broken: Vec<_> = said.into_iter().filter(|line| line != "ok").collect();
-    report.rules.push(("the file is whole", broken.len()));
-    report.problems.extend(broken.into_iter().map(|line| format!("the file is whole: {line}")));
-    Ok(())
-}
-
-const COUNTS: [(&str, &str); 4] = [
-    ("rows of the log", "SELECT COUNT(*) FROM log"),
-    ("messages", "SELECT COUNT(*) FROM log WHERE kind = 2 AND version = 1"),
-    ("rooms", "SELECT COUNT(*) FROM rooms"),
-    ("members", "SELECT COUNT(*) FROM members WHERE state = 'active'"),
-];
-
-/// Rows that this program does not know: told where there are any.
-const UNKNOWN: (&str, &str) = (
-    "of them of kinds or versions that a newer program has written",
-    "SELECT COUNT(*) FROM log WHERE kind NOT BETWEEN 1 AND 5 OR version <> 1",
-);
-
-struct Rule {
-    says: &'static str,
-    /// A statement whose rows are the breaches.
-    finds: &'static str,
-    /// What its columns are: ids in hexadecimal, numbers.
-    columns: &'static [Column],
-}
-
-enum Column {
-    Id(&'static str),
-    Number(&'static str),
-}
-
-use Column::{Id, Number};
-
-const RULES: [Rule; 17] = [
+pub(super) const RULES: [Rule; 17] = [
     Rule {
         says: "positions count 1, 2, 3, … without a gap",
         finds: "SELECT part, MIN(position), MAX(position), COUNT(*) FROM log GROUP BY part
@@ -107,7 +24,7 @@ const RULES: [Rule; 17] = [
     },
     Rule {
         says: "what is addressed to one user has no seq, and everything else has one",
-        finds: "SELECT room, position, kind FROM log WHERE kind BETWEEN 1 AND 5 AND version = 1 AND (kind = 1) <> (seq IS NULL)",
+        finds: concat!("SELECT room, position, kind FROM log WHERE ", is_known!(), " AND (kind = 1) <> (seq IS NULL)"),
         columns: &[Id("room"), Number("position"), Number("kind")],
     },
     Rule {
@@ -134,18 +51,25 @@ const RULES: [Rule; 17] = [
     },
     Rule {
         says: "every row carries its room's count of messages and newest message",
-        finds: "SELECT room, position, messages, newest FROM (SELECT room, position, seq, kind, version, messages, newest,
+        finds: concat!(
+            "SELECT room, position, messages, newest FROM (SELECT room, position, seq, kind, version, messages, newest,
                 COALESCE(LAG(messages) OVER earlier, 0) AS counted, COALESCE(LAG(newest) OVER earlier, 0) AS last
             FROM log WINDOW earlier AS (PARTITION BY room ORDER BY position)) AS l
-            WHERE kind BETWEEN 1 AND 5 AND version = 1
-            AND (messages <> counted + CASE WHEN kind = 2 THEN 1 ELSE 0 END OR newest <> CASE WHEN kind = 2 THEN seq ELSE last END)",
+            WHERE ",
+            is_known!(),
+            " AND (messages <> counted + CASE WHEN kind = 2 THEN 1 ELSE 0 END OR newest <> CASE WHEN kind = 2 THEN seq ELSE last END)"
+        ),
         columns: &[Id("room"), Number("position"), Number("messages"), Number("newest")],
     },
     Rule {
         says: "every row carries its room's count of members",
-        finds: "SELECT room, position, member_count FROM (SELECT room, position, kind, version, member_count,
+        finds: concat!(
+            "SELECT room, position, member_count FROM (SELECT room, position, kind, version, member_count,
                 COALESCE(LAG(member_count) OVER (PARTITION BY room ORDER BY position), 0) AS counted FROM log) AS l
-            WHERE kind BETWEEN 1 AND 5 AND version = 1 AND member_count <> counted + CASE kind WHEN 1 THEN 1 WHEN 4 THEN -1 ELSE 0 END",
+            WHERE ",
+            is_known!(),
+            " AND member_count <> counted + CASE kind WHEN 1 THEN 1 WHEN 4 THEN -1 ELSE 0 END"
+        ),
         columns: &[Id("room"), Number("position"), Number("members")],
     },
     Rule {
@@ -170,9 +94,9 @@ const RULES: [Rule; 17] = [
         says: "memberships are what the log says: each begins and ends with its rows, and none overlaps",
         finds: "SELECT s.room, s.member, s.from_position FROM stays s WHERE
                 NOT EXISTS (SELECT 1 FROM log l WHERE l.part = s.part AND l.position = s.from_position
-                    AND (l.kind = 1 OR l.kind NOT BETWEEN 1 AND 5) AND l.room = s.room AND l.subject = s.member)
+                    AND (l.kind = 1 OR l.kind NOT BETWEEN 1 AND 10) AND l.room = s.room AND l.subject = s.member)
                 OR (s.to_position IS NOT NULL AND NOT EXISTS (SELECT 1 FROM log l WHERE l.part = s.part AND l.position = s.to_position
-                    AND (l.kind = 4 OR l.kind NOT BETWEEN 1 AND 5) AND l.room = s.room AND l.subject = s.member AND l.seq = s.to_seq))
+                    AND (l.kind = 4 OR l.kind NOT BETWEEN 1 AND 10) AND l.room = s.room AND l.subject = s.member AND l.seq = s.to_seq))
                 OR EXISTS (SELECT 1 FROM stays o WHERE o.member = s.member AND o.room = s.room AND o.from_position > s.from_position
                     AND (s.to_position IS NULL OR o.from_position <= s.to_position))
                 OR (s.to_position IS NULL) <> EXISTS (SELECT 1 FROM members m WHERE m.room = s.room AND m.member = s.member
@@ -184,7 +108,7 @@ const RULES: [Rule; 17] = [
     },
     Rule {
         says: "whoever sent a message was a member then",
-        finds: "SELECT l.room, l.actor, l.seq FROM log l WHERE l.kind = 2 AND l.version = 1 AND NOT EXISTS (SELECT 1 FROM stays s WHERE s.member = l.actor
+        finds: "SELECT l.room, l.actor, l.seq FROM log l WHERE l.kind = 2 AND l.version IN (1, 2) AND NOT EXISTS (SELECT 1 FROM stays s WHERE s.member = l.actor
             AND s.room = l.room AND s.from_position < l.position AND (s.to_position IS NULL OR s.to_position > l.position))",
         columns: &[Id("room"), Id("sender"), Number("seq")],
     },
@@ -201,15 +125,3 @@ const RULES: [Rule; 17] = [
         columns: &[Id("room"), Id("member"), Number("read")],
     },
 ];
-
-fn describe(row: &Row<'_>, columns: &[Column]) -> Result<String, Error> {
-    let parts: Result<Vec<String>, Error> = columns
-        .iter()
-        .enumerate()
-        .map(|(i, column)| match column {
-            Id(name) => Ok(format!("{name} {}", contract::RoomId::from_bytes(row.id(i)?))),
-            Number(name) => Ok(format!("{name} {}", row.maybe_int(i)?.map_or_else(|| "none".to_owned(), |n| n.to_string()))),
-        })
-        .collect();
-    Ok(parts?.join(", "))
-}

@@ -1,0 +1,73 @@
+//! A field of a change: left out, null, or a value. The three mean different things.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What a change says about one field. The field has the attribute `#[serde(default, skip_serializing_if = "Patch::is_keep")]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// Left out: it stays as it is.
+    #[default]
+    Keep,
+    /// Null: it goes.
+    Clear,
+    /// It becomes this.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// Whether it was left out.
+    pub fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
+    /// The field after the change.
+    pub fn applied(self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => before,
+            Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Patch<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Keep | Self::Clear => to.serialize_none(),
+            Self::Set(value) => value.serialize(to),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(from)?.map_or(Self::Clear, Self::Set))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Change {
+        #[serde(default, skip_serializing_if = "Patch::is_keep")]
+        topic: Patch<String>,
+    }
+
+    #[test]
+    fn left_out_null_and_a_value_are_three_things() {
+        for (json, topic) in [("{}", Patch::Keep), (r#"{"topic":null}"#, Patch::Clear), (r#"{"topic":"a"}"#, Patch::Set("a".to_owned()))] {
+            let change: Change = serde_json::from_str(json).unwrap();
+            assert_eq!(change, Change { topic });
+            assert_eq!(serde_json::to_string(&change).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn it_is_applied() {
+        assert_eq!(Patch::Keep.applied(Some(1)), Some(1));
+        assert_eq!(Patch::Clear.applied(Some(1)), None);
+        assert_eq!(Patch::Set(2).applied(Some(1)), Some(2));
+    }
+}

@@ -1,0 +1,15 @@
+//! Changing messages that are there: editing, deleting, reacting, pinning. Each change is a row of the log about its message, and the message's
+//! new state is written in the same transaction (`store::state`). What changes nothing appends nothing and tells nobody, so each call may be
+//! repeated.
+
+mod delete;
+mod delete_many;
+mod edit;
+mod pin;
+mod pins;
+mod react;
+mod reactors;
+mod target;
+mod versions;
+
+pub(crate) use target::{no_message, read_target};

@@ -1,0 +1,106 @@
+//! Puts beside rows of the log what is told with them: what a message is now, which message an amendment is about, and which one a reply
+//! answers. So history, replays, search and GraphQL all tell the present.
+
+use super::log::{self, LogRow, With};
+use super::state::{self, MessageKey, MessageState};
+use crate::extra::Extra;
+use contract::{RoomId, UserId};
+use db::{Error, Tx};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// See the module. The rows are in any order.
+pub(crate) async fn attach(tx: &mut Tx, rows: &mut [LogRow]) -> Result<(), Error> {
+    let refs: BTreeSet<MessageKey> = rows.iter().filter_map(LogRow::about).collect();
+    let mut messages = messages(tx, refs).await?;
+    attach_states(tx, rows).await?;
+    let replied: BTreeSet<MessageKey> =
+        rows.iter().chain(messages.values()).filter_map(|row| Some((row.room, Extra::reply_to(row.extra_now()?)?))).collect();
+    let replied: HashMap<MessageKey, Arc<LogRow>> =
+        self::messages(tx, replied).await?.into_iter().map(|(key, row)| (key, Arc::new(row))).collect();
+    let answer = |row: &mut LogRow| {
+        if let Some(seq) = row.extra_now().and_then(Extra::reply_to) {
+            row.with().replied = replied.get(&(row.room, seq)).cloned();
+        }
+    };
+    messages.values_mut().for_each(answer);
+    let messages: HashMap<MessageKey, Arc<LogRow>> = messages.into_iter().map(|(key, row)| (key, Arc::new(row))).collect();
+    for row in rows {
+        answer(row);
+        if let Some(about) = row.about() {
+            row.with().message = messages.get(&about).cloned();
+        }
+    }
+    Ok(())
+}
+
+/// The same for an answer to a reader, who is told with what they have reacted.
+pub(crate) async fn attach_for(tx: &mut Tx, rows: &mut [LogRow], reader: UserId) -> Result<(), Error> {
+    attach(tx, rows).await?;
+    attach_own_reactions(tx, rows.iter_mut().map(|row| (reader, row))).await
+}
+
+/// Puts beside messages to which [`attach`] was given: with what each one's reader has reacted.
+pub(crate) async fn attach_own_reactions<'a>(tx: &mut Tx, rows: impl Iterator<Item = (UserId, &'a mut LogRow)>) -> Result<(), Error> {
+    let mut reacted: Vec<((UserId, MessageKey), &mut LogRow)> = rows
+        .filter(|(_, row)| row.state().is_some_and(|state| !state.reactions.is_empty()))
+        .filter_map(|(reader, row)| Some(((reader, (row.room, row.seq?)), row)))
+        .collect();
+    if reacted.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<(UserId, MessageKey)> = reacted.iter().map(|(key, _)| *key).collect();
+    for ((_, row), mine) in reacted.iter_mut().zip(state::reactions_of_each(tx, &keys).await?) {
+        row.with().mine = mine;
+    }
+    Ok(())
+}
+
+/// These messages, each with its state. What is no message is left out.
+async fn messages(tx: &mut Tx, keys: BTreeSet<MessageKey>) -> Result<HashMap<MessageKey, LogRow>, Error> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys: Vec<MessageKey> = keys.into_iter().collect();
+    let mut rows: Vec<LogRow> = log::by_seq_each(tx, &keys).await?.into_iter().flatten().filter(LogRow::is_message).collect();
+    attach_states(tx, &mut rows).await?;
+    Ok(rows.into_iter().filter_map(|row| Some(((row.room, row.seq?), row))).collect())
+}
+
+/// Attaches the states of those rows that are messages.
+pub(crate) async fn attach_states(tx: &mut Tx, rows: &mut [LogRow]) -> Result<(), Error> {
+    let keys: Vec<MessageKey> = rows.iter().filter(|row| row.is_message()).filter_map(|row| Some((row.room, row.seq?))).collect();
+    let mut states: HashMap<MessageKey, MessageState> = match page(&keys) {
+        Some((room, from, to)) => {
+            state::find_between(tx, room, from, to).await?.into_iter().map(|(seq, state)| ((room, seq), state)).collect()
+        }
+        None => {
+            let found = state::find_each(tx, &keys).await?;
+            keys.into_iter().zip(found).filter_map(|(key, state)| Some((key, state?))).collect()
+        }
+    };
+    if states.is_empty() {
+        return Ok(());
+    }
+    for row in rows.iter_mut().filter(|row| row.is_message()) {
+        if let Some(state) = row.seq.and_then(|seq| states.remove(&(row.room, seq))) {
+            row.with().state = Some(Arc::new(state));
+        }
+    }
+    Ok(())
+}
+
+/// The room and the range of seqs, where these are a page of one room. Where its messages lie far apart, each is looked up.
+fn page(keys: &[MessageKey]) -> Option<(RoomId, i64, i64)> {
+    let (room, _) = *keys.first()?;
+    let (from, to) = (keys.iter().map(|(_, seq)| *seq).min()?, keys.iter().map(|(_, seq)| *seq).max()?);
+    let is_near = to - from < 4 * i64::try_from(keys.len()).ok()?;
+    (is_near && keys.iter().all(|(other, _)| *other == room)).then_some((room, from, to))
+}
+
+impl LogRow {
+    /// What is attached, to be changed.
+    pub(crate) fn with(&mut self) -> &mut With {
+        self.with.get_or_insert_default()
+    }
+}

@@ -1,0 +1,254 @@
+//! The tables `message_state` (what messages are now that were changed since they were sent) and `reactions` (who has reacted with what). Both
+//! are projections of the log: they are written in the transaction that appends the change, and `guild check` computes them again.
+//!
+//! A message that nobody has changed has no row here, so a plain send writes nothing more.
+
+use super::lists::{self, lists, pairs};
+use contract::{RoomId, Time, UserId};
+use db::{Error, Row, Tx, Value, values};
+use serde::{Deserialize, Serialize};
+
+/// What a message is now, as far as its row in the log does not say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MessageState {
+    /// The seq of the newest row that changed it.
+    pub rev: i64,
+    /// How often it was edited. Then `body` and `extra` are the present ones; before, those of its row are.
+    pub edits: i64,
+    pub body: Option<String>,
+    pub extra: Option<String>,
+    /// The seq and the time of the newest edit.
+    pub edited: Option<(i64, Time)>,
+    /// When it was deleted, and by whom.
+    pub deleted: Option<(Time, UserId)>,
+    /// In the order of their first use.
+    pub reactions: Vec<ReactionCount>,
+    /// The seq of the pin, when, and by whom.
+    pub pinned: Option<(i64, Time, UserId)>,
+}
+
+/// How often an emoji was used, and by whom first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReactionCount {
+    #[serde(rename = "e")]
+    pub emoji: String,
+    #[serde(rename = "n")]
+    pub count: i64,
+    /// The first [`contract::message::LISTED_REACTORS`] of them.
+    #[serde(rename = "u")]
+    pub first: Vec<UserId>,
+}
+
+/// How many bytes the state `s` of a message adds to what is read and told of it.
+macro_rules! size_of_state {
+    () => {
+        "COALESCE(octet_length(s.body), 0) + COALESCE(octet_length(s.extra), 0) + COALESCE(octet_length(s.reactions), 0)"
+    };
+}
+pub(super) use size_of_state;
+
+const COLUMNS: usize = 12;
+
+macro_rules! columns {
+    ($table:literal) => {
+        concat!(
+            $table,
+            ".rev, ",
+            $table,
+            ".edits, ",
+            $table,
+            ".body, ",
+            $table,
+            ".extra, ",
+            $table,
+            ".edited_seq, ",
+            $table,
+            ".edited_at, ",
+            $table,
+            ".deleted_at, ",
+            $table,
+            ".deleted_by, ",
+            $table,
+            ".reactions, ",
+            $table,
+            ".pin_seq, ",
+            $table,
+            ".pinned_at, ",
+            $table,
+            ".pinned_by"
+        )
+    };
+}
+
+fn state(row: &Row<'_>) -> Result<MessageState, Error> {
+    let reactions = match row.maybe_text(8)? {
+        Some(json) => serde_json::from_str(&json).map_err(|why| Error::Failed(format!("reactions in message_state: {why}")))?,
+        None => Vec::new(),
+    };
+    let user = |column| Ok::<_, Error>(row.maybe_id(column)?.map(UserId::from_bytes));
+    Ok(MessageState {
+        rev: row.int(0)?,
+        edits: row.int(1)?,
+        body: row.maybe_text(2)?,
+        extra: row.maybe_text(3)?,
+        edited: row.maybe_int(4)?.zip(row.maybe_int(5)?.map(Time)),
+        deleted: row.maybe_int(6)?.map(Time).zip(user(7)?),
+        reactions,
+        pinned: row.maybe_int(9)?.zip(row.maybe_int(10)?.map(Time)).zip(user(11)?).map(|((seq, at), by)| (seq, at, by)),
+    })
+}
+
+/// A message: its room and its seq.
+pub(crate) type MessageKey = (RoomId, i64);
+
+/// The states of these messages; none for one that nobody has changed.
+pub(crate) async fn find_each(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<Option<MessageState>>, Error> {
+    const ONE: &str = concat!("SELECT ", columns!("s"), " FROM message_state s WHERE s.room = $1 AND s.seq = $2");
+    const MANY: &str = pairs!(
+        " SELECT ",
+        columns!("s"),
+        ", CAST(p.n AS BIGINT) FROM pairs p
+            JOIN message_state s ON s.room = p.room AND s.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)"
+    );
+    match keys {
+        [] => Ok(Vec::new()),
+        [(room, seq)] => Ok(vec![tx.row(ONE, &values![room.bytes(), *seq], state).await?]),
+        keys => {
+            let mut all = Vec::with_capacity(keys.len());
+            for keys in keys.chunks(lists::AT_ONCE) {
+                let [rooms, readers] = lists(&keys.iter().map(|(room, _)| (*room, UserId::from_bytes([0; 16]))).collect::<Vec<_>>());
+                let seqs: String = keys.iter().map(|(_, seq)| lists::digits(*seq)).collect();
+                let found = tx.rows(MANY, &values![rooms, readers, seqs], |row| Ok((lists::index(row, COLUMNS)?, state(row)?))).await?;
+                all.extend(lists::placed(keys.len(), found));
+            }
+            Ok(all)
+        }
+    }
+}
+
+/// The states of a room's messages from one seq to another, both included.
+pub(crate) async fn find_between(tx: &mut Tx, room: RoomId, from: i64, to: i64) -> Result<Vec<(i64, MessageState)>, Error> {
+    const SQL: &str =
+        concat!("SELECT ", columns!("s"), ", s.seq FROM message_state s WHERE s.room = $1 AND s.seq >= $2 AND s.seq <= $3 ORDER BY s.seq");
+    tx.rows(SQL, &values![room.bytes(), from, to], |row| Ok((row.int(COLUMNS)?, state(row)?))).await
+}
+
+/// Writes the states of messages.
+pub(crate) async fn save_each(tx: &mut Tx, states: impl Iterator<Item = (MessageKey, MessageState)>) -> Result<(), Error> {
+    let sql = "INSERT INTO message_state (room, seq, rev, edits, body, extra, edited_seq, edited_at, deleted_at, deleted_by, reactions,
+            pin_seq, pinned_at, pinned_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        ON CONFLICT (room, seq) DO UPDATE SET rev = $3, edits = $4, body = $5, extra = $6, edited_seq = $7, edited_at = $8, deleted_at = $9,
+            deleted_by = $10, reactions = $11, pin_seq = $12, pinned_at = $13, pinned_by = $14";
+    let each: Result<Vec<Vec<Value>>, Error> = states.map(|((room, seq), state)| values_of(room, seq, state)).collect();
+    tx.execute_each(sql, &each?).await.map(|_| ())
+}
+
+fn values_of(room: RoomId, seq: i64, state: MessageState) -> Result<Vec<Value>, Error> {
+    let MessageState { rev, edits, body, extra, edited, deleted, reactions, pinned } = state;
+    let reactions = match reactions.as_slice() {
+        [] => None,
+        some => Some(serde_json::to_string(some).map_err(|why| Error::Failed(why.to_string()))?),
+    };
+    let (edited_seq, edited_at) = edited.map(|(seq, at)| (seq, at.0)).unzip();
+    let (deleted_at, deleted_by) = deleted.map(|(at, by)| (at.0, by.bytes())).unzip();
+    let pin_seq = pinned.map(|(seq, _, _)| seq);
+    let (pinned_at, pinned_by) = pinned.map(|(_, at, by)| (at.0, by.bytes())).unzip();
+    Ok(values![
+        room.bytes(),
+        seq,
+        rev,
+        edits,
+        body,
+        extra,
+        edited_seq,
+        edited_at,
+        deleted_at,
+        deleted_by,
+        reactions,
+        pin_seq,
+        pinned_at,
+        pinned_by
+    ])
+}
+
+/// How many messages are pinned in each room.
+pub(crate) async fn pins_each(tx: &mut Tx, rooms: &[RoomId]) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT COUNT(*) FROM message_state WHERE room = $1 AND pin_seq IS NOT NULL";
+    let each: Vec<_> = rooms.iter().map(|room| values![room.bytes()]).collect();
+    Ok(tx.row_each(sql, &each, |row| row.int(0)).await?.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+/// The seqs of a room's pinned messages, each with the seq of its pin; the newest pin first, only pins before the given one.
+pub(crate) async fn pinned(tx: &mut Tx, room: RoomId, before: i64, limit: i64) -> Result<Vec<(i64, i64)>, Error> {
+    let sql =
+        "SELECT seq, pin_seq FROM message_state WHERE room = $1 AND pin_seq IS NOT NULL AND pin_seq < $2 ORDER BY pin_seq DESC LIMIT $3";
+    tx.rows(sql, &values![room.bytes(), before, limit], |row| Ok((row.int(0)?, row.int(1)?))).await
+}
+
+/// How many of a room's messages past this seq were deleted.
+pub(crate) async fn deleted_past(tx: &mut Tx, room: RoomId, seq: i64) -> Result<i64, Error> {
+    let sql = "SELECT COUNT(*) FROM message_state WHERE room = $1 AND seq > $2 AND deleted_at IS NOT NULL";
+    Ok(tx.row(sql, &values![room.bytes(), seq], |row| row.int(0)).await?.unwrap_or(0))
+}
+
+/// A reaction: the message, the emoji, and who reacted.
+pub(crate) type ReactionKey = (RoomId, i64, String, UserId);
+
+fn reaction_key((room, seq, emoji, member): &ReactionKey) -> Vec<Value> {
+    values![room.bytes(), *seq, emoji.clone(), member.bytes()]
+}
+
+/// Whether each of these reactions was given.
+pub(crate) async fn reacted_each(tx: &mut Tx, keys: &[ReactionKey]) -> Result<Vec<bool>, Error> {
+    let sql = "SELECT at_seq FROM reactions WHERE room = $1 AND seq = $2 AND emoji = $3 AND member = $4";
+    let each: Vec<_> = keys.iter().map(reaction_key).collect();
+    Ok(tx.row_each(sql, &each, |row| row.int(0)).await?.iter().map(Option::is_some).collect())
+}
+
+/// Writes reactions: given at a seq and a time, or taken back.
+pub(crate) async fn save_reactions(tx: &mut Tx, reactions: impl Iterator<Item = (ReactionKey, Option<(i64, Time)>)>) -> Result<(), Error> {
+    let give = "INSERT INTO reactions (room, seq, emoji, member, at_seq, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (room, seq, emoji, member) DO UPDATE SET at_seq = $5, created_at = $6";
+    let take = "DELETE FROM reactions WHERE room = $1 AND seq = $2 AND emoji = $3 AND member = $4";
+    let (mut given, mut taken) = (Vec::new(), Vec::new());
+    for (key, at) in reactions {
+        let mut values = reaction_key(&key);
+        match at {
+            Some((seq, time)) => {
+                values.extend([seq.into(), time.0.into()]);
+                given.push(values);
+            }
+            None => taken.push(values),
+        }
+    }
+    tx.execute_each(give, &given).await?;
+    tx.execute_each(take, &taken).await.map(|_| ())
+}
+
+/// Removes all reactions to these messages.
+pub(crate) async fn remove_reactions(tx: &mut Tx, messages: &[MessageKey]) -> Result<(), Error> {
+    let sql = "DELETE FROM reactions WHERE room = $1 AND seq = $2";
+    let each: Vec<_> = messages.iter().map(|(room, seq)| values![room.bytes(), *seq]).collect();
+    tx.execute_each(sql, &each).await.map(|_| ())
+}
+
+/// A page of those who have reacted with an emoji, the first ones first: the seq of the reaction, who, and when. Only those after a seq.
+pub(crate) async fn reactors(
+    tx: &mut Tx,
+    (room, seq): MessageKey,
+    emoji: &str,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, UserId, Time)>, Error> {
+    let sql = "SELECT at_seq, member, created_at FROM reactions WHERE room = $1 AND seq = $2 AND emoji = $3 AND at_seq > $4
+        ORDER BY at_seq LIMIT $5";
+    let reactor = |row: &Row<'_>| Ok((row.int(0)?, UserId::from_bytes(row.id(1)?), Time(row.int(2)?)));
+    tx.rows(sql, &values![room.bytes(), seq, emoji, after, limit], reactor).await
+}
+
+/// The emojis with which each member has reacted to each message.
+pub(crate) async fn reactions_of_each(tx: &mut Tx, keys: &[(UserId, MessageKey)]) -> Result<Vec<Vec<String>>, Error> {
+    let sql = "SELECT emoji FROM reactions WHERE member = $1 AND room = $2 AND seq = $3";
+    let each: Vec<_> = keys.iter().map(|(member, (room, seq))| values![member.bytes(), room.bytes(), *seq]).collect();
+    tx.rows_each(sql, &each, |row| row.text(0)).await
+}
