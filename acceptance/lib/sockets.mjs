@@ -18,7 +18,7 @@ const TRANSPORTS = {
 };
 
 /** Events with a `cursor`: they are in the log, and come exactly once, in order. */
-export const DURABLE = ['room created', 'new message', 'member joined', 'member left', 'room updated', 'event'];
+export const DURABLE = ['room created', 'new message', 'member joined', 'member left', 'room updated', 'event', 'message edited', 'message deleted', 'reactions changed', 'message pinned', 'message unpinned'];
 
 export class Wire {
   /**

@@ -70,7 +70,10 @@ story('documents', {}, (it) => {
     const refuses = (message, payload) => assert.ok(errors(message, payload, true), `${message} takes ${JSON.stringify(payload)}`);
     takes('client_message', { room: 'x', body: 'y', unknown: 1 });
     refuses('client_message', { room: 'x' });
-    refuses('client_message', { room: 'x', body: '' });
+    refuses('client_message', { room: 'x', body: 7 });
+    refuses('client_message', { room: 'x', body: 'y', reply_to: 0 });
+    takes('client_edit_message', { room: 'x', seq: 1, format: null, metadata: null });
+    refuses('client_edit_message', { room: 'x', seq: 1, body: null });
     takes('client_create_room', {});
     refuses('client_create_room', { kind: 'party' });
     refuses('client_message_ack', { ok: true });
@@ -106,7 +109,7 @@ story('documents', {}, (it) => {
     const filled = (value) => value.replace(/\{\{(\$?\w+)\}\}/g, (_, name) => (name === '$guid' ? crypto.randomUUID() : variables[name]));
     const requests = collection.item.flatMap(({ item }) => item);
     // a person would begin with the login and a room, and end with what takes things away
-    const turns = [/POST.*users.login$/, /POST.*rooms$/, /DELETE/, /logout$/];
+    const turns = [/POST.*users.login$/, /POST.*rooms$/, /DELETE|messages.delete$/, /logout$/];
     const when = ({ request: { method, url } }) => [0, 1, 3, 4][turns.findIndex((one) => one.test(`${method} ${url.raw}`))] ?? 2;
     for (const { name, request, event } of requests.sort((a, b) => when(a) - when(b))) {
       const path = `/${request.url.path.join('/')}`.replace(/:(\w+)/g, (_, key) => filled(request.url.variable.find((one) => one.key === key).value));
@@ -170,17 +173,19 @@ story('documents', {}, (it) => {
     assert.ok(compared >= 6, `${compared} answers`);
   });
 
-  it('the program of docs/events.md runs, and prints what it shows', async ({ start }) => {
-    const { url } = await start();
-    // below acceptance/, where node finds the client
-    const file = fileURLToPath(new URL(`../.state/events-${process.pid}.mjs`, import.meta.url));
-    mkdirSync(new URL('../.state/', import.meta.url), { recursive: true });
-    writeFileSync(file, code(text('events.md'), 'js').join('\n').replaceAll(PAGES, url));
-    try {
-      const { stdout, stderr } = await run(process.execPath, [file], { timeout: 30_000 });
-      assert.equal(stdout, code(text('events.md'), 'text')[0], stderr);
-    } finally {
-      rmSync(file, { force: true });
-    }
-  });
+  for (const page of ['events.md', 'rich.md']) {
+    it(`the program of docs/${page} runs, and prints what it shows`, async ({ start }) => {
+      const { url } = await start();
+      // below acceptance/, where node finds the client
+      const file = fileURLToPath(new URL(`../.state/${page}-${process.pid}.mjs`, import.meta.url));
+      mkdirSync(new URL('../.state/', import.meta.url), { recursive: true });
+      writeFileSync(file, code(text(page), 'js').join('\n').replaceAll(PAGES, url));
+      try {
+        const { stdout, stderr } = await run(process.execPath, [file], { timeout: 30_000 });
+        assert.equal(stdout, code(text(page), 'text')[0], stderr);
+      } finally {
+        rmSync(file, { force: true });
+      }
+    });
+  }
 });

@@ -21,7 +21,7 @@ story('messages', {}, (it) => {
     const [alice, bob, room] = await pair(people);
     const [mine, mineToo, theirs] = await Promise.all([alice.connect(), alice.connect(), bob.connect()]);
     const { message } = await mine.must('message', { room: room.id, body: 'hello', nonce: 'n-1' });
-    assert.deepEqual(Object.keys(message).sort(), ['body', 'created_at', 'id', 'nonce', 'room', 'sender', 'seq']);
+    assert.deepEqual(Object.keys(message).sort(), ['body', 'created_at', 'id', 'nonce', 'rev', 'room', 'sender', 'seq']);
     assert.match(message.id, UUID7);
     assert.match(message.created_at, TIME);
     assert.ok(Math.abs(Date.parse(message.created_at) - Date.now()) < 60_000);
@@ -309,7 +309,7 @@ story('messages', {}, (it) => {
   it('unknown fields are ignored', async ({ people }) => {
     const [alice, , room] = await pair(people);
     const wire = await alice.connect();
-    await wire.must('message', { room: room.id, body: 'x', colour: 'red', reply_to: { deep: [1] } });
+    await wire.must('message', { room: room.id, body: 'x', colour: 'red', reply_with: { deep: [1] } });
     await alice.api.ok(201, 'POST', `/rooms/${room.id}/messages`, { body: 'x', colour: 'red' });
     await alice.api.ok(200, 'PATCH', '/users/me', { display_name: 'A', is_admin: true });
     await alice.api.ok(200, 'GET', `/rooms/${room.id}/messages?colour=red`);

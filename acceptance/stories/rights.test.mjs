@@ -23,6 +23,17 @@ const REST = {
     'read its history': [(room) => ['GET', `/rooms/${room}/messages`], 'not_found', 200, 200],
     'write to it': [(room) => ['POST', `/rooms/${room}/messages`, { body: 'hello' }], 'not_found', 201, 201],
     'mark it read': [(room) => ['PUT', `/rooms/${room}/read`, { seq: 1 }], 'not_found', 200, 200],
+    'change its topic': [(room) => ['PATCH', `/rooms/${room}`, { topic: 'tea' }], 'not_found', 'forbidden', 200],
+    'follow its events': [(room) => ['GET', `/rooms/${room}/events`], 'not_found', 200, 200],
+    'list its pins': [(room) => ['GET', `/rooms/${room}/pins`], 'not_found', 200, 200],
+    'edit the owner\'s message': [(room) => ['PATCH', `/rooms/${room}/messages/1`, { body: 'edited' }], 'not_found', 'forbidden', 200],
+    'read its versions': [(room) => ['GET', `/rooms/${room}/messages/1/versions`], 'not_found', 'forbidden', 200],
+    'read one message': [(room) => ['GET', `/rooms/${room}/messages/1`], 'not_found', 200, 200],
+    'react to it': [(room) => ['PUT', `/rooms/${room}/messages/1/reactions/x`], 'not_found', 200, 200],
+    'pin it': [(room) => ['PUT', `/rooms/${room}/pins/1`], 'not_found', 204, 204],
+    'unpin it': [(room) => ['DELETE', `/rooms/${room}/pins/1`], 'not_found', 204, 204],
+    'delete it': [(room) => ['DELETE', `/rooms/${room}/messages/1`], 'not_found', 'forbidden', 204],
+    'delete several': [(room) => ['POST', `/rooms/${room}/messages/delete`, { seqs: [1] }], 'not_found', 'forbidden', 200],
   },
   channel: {
     'look at it': [(room) => ['GET', `/rooms/${room}`], 200, 200, 200],
@@ -35,6 +46,17 @@ const REST = {
     'read its history': [(room) => ['GET', `/rooms/${room}/messages`], 'forbidden', 200, 200],
     'write to it': [(room) => ['POST', `/rooms/${room}/messages`, { body: 'hello' }], 'forbidden', 201, 201],
     'mark it read': [(room) => ['PUT', `/rooms/${room}/read`, { seq: 1 }], 'forbidden', 200, 200],
+    'change its topic': [(room) => ['PATCH', `/rooms/${room}`, { topic: 'tea' }], 'forbidden', 'forbidden', 200],
+    'follow its events': [(room) => ['GET', `/rooms/${room}/events`], 'forbidden', 200, 200],
+    'list its pins': [(room) => ['GET', `/rooms/${room}/pins`], 'forbidden', 200, 200],
+    'edit the owner\'s message': [(room) => ['PATCH', `/rooms/${room}/messages/3`, { body: 'edited' }], 'forbidden', 'forbidden', 200],
+    'read its versions': [(room) => ['GET', `/rooms/${room}/messages/3/versions`], 'forbidden', 'forbidden', 200],
+    'read one message': [(room) => ['GET', `/rooms/${room}/messages/3`], 'forbidden', 200, 200],
+    'react to it': [(room) => ['PUT', `/rooms/${room}/messages/3/reactions/x`], 'forbidden', 200, 200],
+    'pin it': [(room) => ['PUT', `/rooms/${room}/pins/3`], 'forbidden', 'forbidden', 204],
+    'unpin it': [(room) => ['DELETE', `/rooms/${room}/pins/3`], 'forbidden', 'forbidden', 204],
+    'delete it': [(room) => ['DELETE', `/rooms/${room}/messages/3`], 'forbidden', 'forbidden', 204],
+    'delete several': [(room) => ['POST', `/rooms/${room}/messages/delete`, { seqs: [3] }], 'forbidden', 'forbidden', 200],
   },
   // A direct room has nobody who may do more; its "owner" is who created it.
   direct: {
@@ -47,6 +69,17 @@ const REST = {
     'read its history': [(room) => ['GET', `/rooms/${room}/messages`], 'not_found', 200, 200],
     'write to it': [(room) => ['POST', `/rooms/${room}/messages`, { body: 'hello' }], 'not_found', 201, 201],
     'mark it read': [(room) => ['PUT', `/rooms/${room}/read`, { seq: 1 }], 'not_found', 200, 200],
+    'change its topic': [(room) => ['PATCH', `/rooms/${room}`, { topic: 'tea' }], 'not_found', 200, 200],
+    'follow its events': [(room) => ['GET', `/rooms/${room}/events`], 'not_found', 200, 200],
+    'list its pins': [(room) => ['GET', `/rooms/${room}/pins`], 'not_found', 200, 200],
+    'edit the owner\'s message': [(room) => ['PATCH', `/rooms/${room}/messages/1`, { body: 'edited' }], 'not_found', 'forbidden', 200],
+    'read its versions': [(room) => ['GET', `/rooms/${room}/messages/1/versions`], 'not_found', 'forbidden', 200],
+    'read one message': [(room) => ['GET', `/rooms/${room}/messages/1`], 'not_found', 200, 200],
+    'react to it': [(room) => ['PUT', `/rooms/${room}/messages/1/reactions/x`], 'not_found', 200, 200],
+    'pin it': [(room) => ['PUT', `/rooms/${room}/pins/1`], 'not_found', 204, 204],
+    'unpin it': [(room) => ['DELETE', `/rooms/${room}/pins/1`], 'not_found', 204, 204],
+    'delete it': [(room) => ['DELETE', `/rooms/${room}/messages/1`], 'not_found', 'forbidden', 204],
+    'delete several': [(room) => ['POST', `/rooms/${room}/messages/delete`, { seqs: [1] }], 'not_found', 200, 200],
   },
 };
 
@@ -57,6 +90,11 @@ const SOCKET = {
     'leave room': [{}, 'not_found', 'ok', 'ok'],
     read: [{ seq: 1 }, 'not_found', 'ok', 'ok'],
     typing: [{ typing: true }, 'not_found', 'ok', 'ok'],
+    'edit message': [{ seq: 1, body: 'edited' }, 'not_found', 'forbidden', 'ok'],
+    react: [{ seq: 1, emoji: 'x', on: true }, 'not_found', 'ok', 'ok'],
+    'pin message': [{ seq: 1 }, 'not_found', 'ok', 'ok'],
+    'unpin message': [{ seq: 1 }, 'not_found', 'ok', 'ok'],
+    'delete message': [{ seq: 1 }, 'not_found', 'forbidden', 'ok'],
   },
   channel: {
     message: [{ body: 'hello' }, 'forbidden', 'ok', 'ok'],
@@ -65,6 +103,11 @@ const SOCKET = {
     read: [{ seq: 1 }, 'forbidden', 'ok', 'ok'],
     // whether a channel is not there or not joined is the same to who types: nothing is read or written
     typing: [{ typing: true }, ['forbidden', 'not_found'], 'ok', 'ok'],
+    'edit message': [{ seq: 3, body: 'edited' }, 'forbidden', 'forbidden', 'ok'],
+    react: [{ seq: 3, emoji: 'x', on: true }, 'forbidden', 'ok', 'ok'],
+    'pin message': [{ seq: 3 }, 'forbidden', 'forbidden', 'ok'],
+    'unpin message': [{ seq: 3 }, 'forbidden', 'forbidden', 'ok'],
+    'delete message': [{ seq: 3 }, 'forbidden', 'forbidden', 'ok'],
   },
   direct: {
     message: [{ body: 'hello' }, 'not_found', 'ok', 'ok'],
@@ -72,6 +115,11 @@ const SOCKET = {
     'leave room': [{}, 'not_found', 'forbidden', 'forbidden'],
     read: [{ seq: 1 }, 'not_found', 'ok', 'ok'],
     typing: [{ typing: true }, 'not_found', 'ok', 'ok'],
+    'edit message': [{ seq: 1, body: 'edited' }, 'not_found', 'forbidden', 'ok'],
+    react: [{ seq: 1, emoji: 'x', on: true }, 'not_found', 'ok', 'ok'],
+    'pin message': [{ seq: 1 }, 'not_found', 'ok', 'ok'],
+    'unpin message': [{ seq: 1 }, 'not_found', 'ok', 'ok'],
+    'delete message': [{ seq: 1 }, 'not_found', 'forbidden', 'ok'],
   },
 };
 
@@ -80,7 +128,7 @@ story('rights', {}, (it) => {
     const [owner, member, bystander, outsider, newcomer] = await people('owner', 'member', 'bystander', 'outsider', 'newcomer');
     return { owner, member, bystander, outsider, newcomer };
   };
-  /** A fresh room of this kind with a message in it; direct rooms are one per pair, so theirs is found again. */
+  /** A fresh room of this kind with a message in it (its seq is 1, in a channel 3, because two have joined before); direct rooms are one per pair, so theirs is found again. */
   const open = async (kind, { owner, member, bystander }) => {
     const room = await owner.room(kind === 'direct' ? [member] : kind === 'group' ? [member, bystander] : [], kind === 'direct' ? {} : { kind, name: `a ${kind}` });
     if (kind === 'channel') for (const one of [member, bystander]) await one.api.ok(204, 'PUT', `/rooms/${room.id}/members/${one.username}`);
@@ -158,13 +206,15 @@ story('rights', {}, (it) => {
       await wire.refused('forbidden', 'message', { room, body: 'x', [field]: all.owner.username });
       await wire.must('message', { room, body: 'x', [field]: all.member.username });
     }
-    for (const [event, more] of [['join room', {}], ['leave room', {}], ['read', { seq: 1 }], ['typing', { typing: true }]]) {
+    for (const [event, more] of [['join room', {}], ['leave room', {}], ['read', { seq: 1 }], ['typing', { typing: true }], ['edit message', { seq: 1 }], ['delete message', { seq: 1 }], ['react', { seq: 1, emoji: 'x', on: true }], ['pin message', { seq: 1 }], ['unpin message', { seq: 1 }]]) {
       await wire.refused('forbidden', event, { room, ...more, username: all.owner.username });
     }
     await wire.refused('forbidden', 'create room', { usernames: [], name: 'x', username: all.owner.username });
     await all.member.api.refused('forbidden', 'POST', '/rooms', { usernames: [], name: 'x', sender: all.owner.username });
     await all.member.api.refused('forbidden', 'PUT', `/rooms/${room}/read`, { seq: 1, username: all.owner.username });
     await all.owner.api.refused('forbidden', 'PATCH', `/rooms/${room}`, { name: 'x', username: all.member.username });
+    await all.owner.api.refused('forbidden', 'PATCH', `/rooms/${room}/messages/1`, { body: 'x', username: all.member.username });
+    await all.owner.api.refused('forbidden', 'POST', `/rooms/${room}/messages/delete`, { seqs: [1], sender: all.member.username });
     await all.owner.api.refused('forbidden', 'PATCH', '/users/me', { display_name: 'x', username: all.member.username });
   });
 

@@ -11,6 +11,7 @@ pub(crate) async fn on_edit_message(event: Event, request: EditMessage) -> Resul
     user.identity.check_claim(&request)?;
     let room = edge::room_id(&request.room)?;
     let EditMessage { seq, body, format, metadata, if_rev, .. } = request;
-    let message = connection.gateway.bus.ask(&user.caller, messages::EditMessage { room, seq, body, format, metadata, if_rev }).await?;
+    let call = messages::EditMessage { room, seq, body: body.value("body")?, format, metadata, if_rev };
+    let message = connection.gateway.bus.ask(&user.caller, call).await?;
     Ok(MessageAck { message: message.for_events() })
 }

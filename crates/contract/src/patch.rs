@@ -1,5 +1,6 @@
 //! A field of a change: left out, null, or a value. The three mean different things.
 
+use crate::Refusal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a change says about one field. The field has the attribute `#[serde(default, skip_serializing_if = "Patch::is_keep")]`.
@@ -18,6 +19,18 @@ impl<T> Patch<T> {
     /// Whether it was left out.
     pub fn is_keep(&self) -> bool {
         matches!(self, Self::Keep)
+    }
+
+    /// The new value of a field that cannot be taken away; none if it was left out.
+    ///
+    /// # Errors
+    /// `invalid_request` about the field: it is null.
+    pub fn value(self, field: &str) -> Result<Option<T>, Refusal> {
+        match self {
+            Self::Keep => Ok(None),
+            Self::Clear => Err(Refusal::invalid(field, format!("{field} cannot be null; leave it out if it is to stay as it is"))),
+            Self::Set(value) => Ok(Some(value)),
+        }
     }
 
     /// The field after the change.
@@ -69,5 +82,7 @@ mod tests {
         assert_eq!(Patch::Keep.applied(Some(1)), Some(1));
         assert_eq!(Patch::Clear.applied(Some(1)), None);
         assert_eq!(Patch::Set(2).applied(Some(1)), Some(2));
+        assert_eq!(Patch::<i64>::Keep.value("f"), Ok(None));
+        assert_eq!(Patch::<i64>::Clear.value("f").unwrap_err().field.as_deref(), Some("f"));
     }
 }

@@ -140,8 +140,9 @@ claiming! {
         #[schema(minimum = 1)]
         pub seq: i64,
         /// The new text; it stays when absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub body: Option<Body>,
+        #[serde(default, skip_serializing_if = "Patch::is_keep")]
+        #[schema(value_type = Body, required = false)]
+        pub body: Patch<Body>,
         /// How the text is meant; null makes it plain.
         #[serde(default, skip_serializing_if = "Patch::is_keep")]
         #[schema(value_type = Option<Format>)]

@@ -122,7 +122,9 @@ claiming! {
     /// What is to change about a room. What is left out stays.
     #[derive(Deserialize, ToSchema)]
     struct RoomChange {
-        name: Option<NewRoomName>,
+        #[serde(default)]
+        #[schema(value_type = NewRoomName, required = false)]
+        name: Patch<NewRoomName>,
         /// What the room is about; null removes it.
         #[serde(default)]
         #[schema(value_type = Option<Topic>)]
@@ -147,7 +149,7 @@ claiming! {
 async fn update_room(State(s): State<Shared>, Changes(who): Changes, Path(id): Path<String>, Json(body): Json<RoomChange>) -> Reply<Room> {
     who.user()?.check_claim(&body)?;
     let RoomChange { name, topic, metadata, if_rev, .. } = body;
-    let call = calls::UpdateRoom { room: room_id(&id)?, name: name.map(Into::into), topic, metadata, if_rev };
+    let call = calls::UpdateRoom { room: room_id(&id)?, name: name.value("name")?.map(Into::into), topic, metadata, if_rev };
     Ok(Answered(s.messages.answer(&who, call).await?))
 }
 
@@ -305,7 +307,9 @@ claiming! {
     #[derive(Deserialize, ToSchema)]
     struct MessageChange {
         /// The new text.
-        body: Option<Body>,
+        #[serde(default)]
+        #[schema(value_type = Body, required = false)]
+        body: Patch<Body>,
         /// How the text is meant; null makes it plain.
         #[serde(default)]
         #[schema(value_type = Option<Format>)]
@@ -337,7 +341,8 @@ async fn edit_message(
 ) -> Reply<Message> {
     who.user()?.check_claim(&body)?;
     let MessageChange { body, format, metadata, if_rev, .. } = body;
-    let call = calls::EditMessage { room: room_id(&id)?, seq: message_seq(&seq)?, body, format, metadata, if_rev };
+    let (room, seq, body) = (room_id(&id)?, message_seq(&seq)?, body.value("body")?);
+    let call = calls::EditMessage { room, seq, body, format, metadata, if_rev };
     Ok(Answered(s.messages.answer(&who, call).await?))
 }
 
@@ -346,6 +351,7 @@ async fn edit_message(
 #[into_params(parameter_in = Query)]
 struct DeleteParams {
     /// For the room to read.
+    #[param(value_type = Option<String>, max_length = 500)]
     reason: Option<Reason>,
 }
 
@@ -372,7 +378,7 @@ claiming! {
     #[derive(Deserialize, ToSchema)]
     struct DeletedMessages {
         /// Their seqs.
-        #[schema(min_items = 1, max_items = 100)]
+        #[schema(min_items = 1, max_items = 100, example = json!([1]))]
         seqs: Vec<i64>,
     }
 }

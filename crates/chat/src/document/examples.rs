@@ -65,7 +65,7 @@ pub(super) fn edit_message() -> Made<EditMessage> {
     Ok(EditMessage {
         room: room_id().to_string(),
         seq: 1,
-        body: Some("hello, Bob".try_into()?),
+        body: Patch::Set("hello, Bob".try_into()?),
         format: Patch::Keep,
         metadata: Patch::Keep,
         if_rev: Some(1),

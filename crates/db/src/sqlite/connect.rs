@@ -22,13 +22,14 @@ const CHECKPOINT_TIMEOUT: Duration = Duration::from_millis(250);
 const STATEMENTS: usize = 256;
 
 /// `synchronous = FULL` is the promise: a commit is synced before it is answered. 64 MB of pages for the writer, which
-/// changes one page of an index per room; the log's file shrinks to 64 MB when it starts anew.
+/// changes one page of an index per room; the log's file shrinks to 64 MB when it starts anew. What is deleted is overwritten with zeros.
 const WRITER: &str = "PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA wal_autocheckpoint = 0;
     PRAGMA journal_size_limit = 67108864;
     PRAGMA cache_size = -65536;
     PRAGMA temp_store = MEMORY;
+    PRAGMA secure_delete = ON;
     PRAGMA foreign_keys = ON;
     PRAGMA trusted_schema = OFF;";
 

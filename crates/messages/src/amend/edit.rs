@@ -3,12 +3,12 @@
 use super::target::{Target, target};
 use crate::access;
 use crate::extra::{Extra, merged};
+use crate::send::blank_body;
 use crate::service::Messages;
 use crate::store::log::{Kind, LogRow};
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::EditMessage;
 use contract::metadata::MESSAGE_BYTES;
-use contract::names::BLANK_BODY;
 use contract::{Answer, Body, Caller, Format, Message, Patch, Refusal, RoomId, UserId};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Operation for Edit {
         let extra_before = Extra::read(target.message.extra_now());
         let (body, extra) = (body.unwrap_or(before), self.extra(&extra_before)?);
         if body.is_empty() && !extra.speaks() {
-            return Err(Refusal::invalid("body", BLANK_BODY).into());
+            return Err(blank_body().into());
         }
         if body == before && extra == extra_before {
             return Ok(target.message);

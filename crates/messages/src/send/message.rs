@@ -22,7 +22,7 @@ impl Answer<Send> for Messages {
             rich.metadata.map(|metadata| metadata.fit(MESSAGE_BYTES)).transpose().map_err(|why| Refusal::invalid("metadata", why))?;
         let extra = Extra::from(rich);
         if body.as_str().is_empty() && !extra.speaks() {
-            return Err(Refusal::invalid("body", BLANK_BODY));
+            return Err(blank_body());
         }
         let operation = SendMessage {
             id: MessageId::new(),
@@ -150,6 +150,11 @@ impl SendMessage {
         }
         Ok(row)
     }
+}
+
+/// A text that shows nothing, in the words of the edge that refuses one of white space.
+pub(crate) fn blank_body() -> Refusal {
+    Refusal::invalid("body", format!("body: {BLANK_BODY}"))
 }
 
 fn other_message() -> Refusal {

@@ -4,3 +4,5 @@
 mod message;
 pub(crate) mod publish;
 pub(crate) mod rate_limit_token;
+
+pub(crate) use message::blank_body;
