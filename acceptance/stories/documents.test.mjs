@@ -108,9 +108,9 @@ story('documents', {}, (it) => {
     const variables = Object.fromEntries(collection.variable.map(({ key, value }) => [key, value]));
     const filled = (value) => value.replace(/\{\{(\$?\w+)\}\}/g, (_, name) => (name === '$guid' ? crypto.randomUUID() : variables[name]));
     const requests = collection.item.flatMap(({ item }) => item);
-    // a person would begin with the login and a room, and end with what takes things away
-    const turns = [/POST.*users.login$/, /POST.*rooms$/, /DELETE|messages.delete$/, /logout$/];
-    const when = ({ request: { method, url } }) => [0, 1, 3, 4][turns.findIndex((one) => one.test(`${method} ${url.raw}`))] ?? 2;
+    // a person would begin with the login, a room and a message, and end with what takes things away
+    const turns = [/POST.*users.login$/, /POST.*rooms$/, /POST.*messages$/, /DELETE|messages.delete$/, /logout$/];
+    const when = ({ request: { method, url } }) => [0, 1, 2, 4, 5][turns.findIndex((one) => one.test(`${method} ${url.raw}`))] ?? 3;
     for (const { name, request, event } of requests.sort((a, b) => when(a) - when(b))) {
       const path = `/${request.url.path.join('/')}`.replace(/:(\w+)/g, (_, key) => filled(request.url.variable.find((one) => one.key === key).value));
       const asked = new URLSearchParams((request.url.query ?? []).filter(({ disabled }) => !disabled).map(({ key, value }) => [key, value]));

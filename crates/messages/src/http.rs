@@ -289,7 +289,7 @@ async fn send(
 ///
 /// As it is now; of a deleted one, what is left.
 #[utoipa::path(get, path = "/rooms/{id}/messages/{seq}", operation_id = "getMessage", tag = "messages",
-    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message.")),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message.")),
     security(("token" = [])), responses((status = 200, body = Message, description = "The message."), Refuses<400, 404>))]
 async fn get_message(State(s): State<Shared>, Reads(who): Reads, Path((id, seq)): Path<(String, String)>) -> Reply<Message> {
     let call = calls::GetMessage { room: room_id(&id)?, seq: message_seq(&seq)? };
@@ -330,7 +330,7 @@ claiming! {
 /// Its sender may, up to 100 times. All members hear `message edited`, unless nothing changes. A deleted message, and one that somebody has edited since `if_rev`, is
 /// `conflict`.
 #[utoipa::path(patch, path = "/rooms/{id}/messages/{seq}", operation_id = "editMessage", tag = "messages",
-    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message.")),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message.")),
     request_body = MessageChange, security(("token" = [])),
     responses((status = 200, body = Message, description = "The message as it is now."), Refuses<400, 404, 409>, Refuses<413, 415>))]
 async fn edit_message(
@@ -360,7 +360,7 @@ struct DeleteParams {
 /// Its sender may, and in groups and channels the room's owner. What it said goes for good, with its versions, reactions and pin; its place stays. All members hear
 /// `message deleted`. One that is deleted already is fine.
 #[utoipa::path(delete, path = "/rooms/{id}/messages/{seq}", operation_id = "deleteMessage", tag = "messages",
-    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message."), DeleteParams),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message."), DeleteParams),
     security(("token" = [])), responses((status = 204, description = "Deleted."), Refuses<400, 404>))]
 async fn delete_message(
     State(s): State<Shared>,
@@ -419,7 +419,7 @@ struct VersionList {
 ///
 /// For its sender, and in groups and channels the room's owner. Nothing is left of a deleted one.
 #[utoipa::path(get, path = "/rooms/{id}/messages/{seq}/versions", operation_id = "listVersions", tag = "messages",
-    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message.")),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message.")),
     security(("token" = [])), responses((status = 200, body = VersionList, description = "The versions."), Refuses<400, 404>))]
 async fn versions(State(s): State<Shared>, Reads(who): Reads, Path((id, seq)): Path<(String, String)>) -> Reply<VersionList> {
     let call = calls::Versions { room: room_id(&id)?, seq: message_seq(&seq)? };
@@ -444,7 +444,7 @@ async fn set_reaction(s: Shared, who: Caller, (id, seq, emoji): (String, String,
 /// A message has at most 20 different emojis; any text without white space and `/` can be one (`:party:`). All members hear `reactions changed`, unless
 /// you have reacted so already.
 #[utoipa::path(put, path = "/rooms/{id}/messages/{seq}/reactions/{emoji}", operation_id = "addReaction", tag = "messages",
-    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message."),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message."),
         ("emoji" = Emoji, Path, description = "The emoji.")),
     security(("token" = [])), responses((status = 200, body = Reactions, description = "The reactions now."), Refuses<400, 404, 409>))]
 async fn react(State(s): State<Shared>, Changes(who): Changes, Path(path): Path<(String, String, String)>) -> Reply<Reactions> {
@@ -453,7 +453,7 @@ async fn react(State(s): State<Shared>, Changes(who): Changes, Path(path): Path<
 
 /// Take a reaction back
 #[utoipa::path(delete, path = "/rooms/{id}/messages/{seq}/reactions/{emoji}", operation_id = "removeReaction", tag = "messages",
-    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message."),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message."),
         ("emoji" = Emoji, Path, description = "The emoji.")),
     security(("token" = [])), responses((status = 200, body = Reactions, description = "The reactions now."), Refuses<400, 404, 409>))]
 async fn take_reaction_back(
@@ -468,7 +468,7 @@ async fn take_reaction_back(
 ///
 /// The first ones first.
 #[utoipa::path(get, path = "/rooms/{id}/messages/{seq}/reactions/{emoji}", operation_id = "listReactors", tag = "messages",
-    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message."),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message."),
         ("emoji" = Emoji, Path, description = "The emoji."), Paging),
     security(("token" = [])), responses((status = 200, body = Page<calls::Reactor>, description = "A page of users."), Refuses<400, 404>))]
 async fn reactors(
@@ -503,7 +503,7 @@ async fn set_pin(s: Shared, who: Caller, (id, seq): (String, String), on: bool) 
 /// The members of a direct room or a group may, and a channel's owner. A room has at most 100 pins. All members hear `message pinned`, unless it is
 /// pinned already.
 #[utoipa::path(put, path = "/rooms/{id}/pins/{seq}", operation_id = "pinMessage", tag = "messages", security(("token" = [])),
-    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message.")),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message.")),
     responses((status = 204, description = "Pinned."), Refuses<400, 404, 409>))]
 async fn pin(State(s): State<Shared>, Changes(who): Changes, Path(path): Path<(String, String)>) -> Result<StatusCode, Problem> {
     set_pin(s, who, path, true).await
@@ -511,7 +511,7 @@ async fn pin(State(s): State<Shared>, Changes(who): Changes, Path(path): Path<(S
 
 /// Unpin a message
 #[utoipa::path(delete, path = "/rooms/{id}/pins/{seq}", operation_id = "unpinMessage", tag = "messages", security(("token" = [])),
-    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, description = "The message.")),
+    params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message.")),
     responses((status = 204, description = "Not pinned."), Refuses<400, 404>))]
 async fn unpin(State(s): State<Shared>, Changes(who): Changes, Path(path): Path<(String, String)>) -> Result<StatusCode, Problem> {
     set_pin(s, who, path, false).await
