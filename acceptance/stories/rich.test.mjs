@@ -210,6 +210,28 @@ story('rich', {}, (it) => {
     await bob.api.refused('invalid_request', 'GET', `/rooms/${room.id}/events?limit=501`);
   });
 
+  it('GraphQL tells all of it, with a fixed number of reads', async ({ people }) => {
+    const [alice, bob, room] = await group(people);
+    await alice.says(room, 'tea or coffee?');
+    await bob.api.ok(201, 'POST', `/rooms/${room.id}/messages`, { body: 'tea', reply_to: 1, type: 'vote', format: 'markdown', metadata: { n: 1 } });
+    await bob.api.ok(200, 'PUT', `/rooms/${room.id}/messages/1/reactions/x`);
+    await alice.api.ok(204, 'PUT', `/rooms/${room.id}/pins/2`);
+    await alice.api.ok(200, 'PATCH', `/rooms/${room.id}/messages/1`, { body: 'tea?' });
+    await alice.says(room, 'gone');
+    await alice.api.ok(204, 'DELETE', `/rooms/${room.id}/messages/6`);
+    await alice.api.ok(200, 'PATCH', `/rooms/${room.id}`, { topic: 'drinks', metadata: { a: 1 } });
+    const query = `{ room(id: "${room.id}") { topic metadata rev messages { nodes { seq rev body type format metadata editedAt deletedAt deletedBy { username }
+      pinnedAt pinnedBy { username } replyTo { seq body sender { username } } reactions { emoji count usernames mine } } } } }`;
+    const { data, errors } = await bob.api.ok(200, 'POST', '/graphql', { query });
+    assert.equal(errors, undefined, JSON.stringify(errors));
+    assert.deepEqual([data.room.topic, data.room.metadata, data.room.rev], ['drinks', { a: 1 }, 8]);
+    const [first, second, third] = data.room.messages.nodes;
+    assert.deepEqual([first.rev, first.body, typeof first.editedAt, first.reactions], [5, 'tea?', 'string', [{ emoji: 'x', count: 1, usernames: [bob.username], mine: true }]]);
+    assert.deepEqual([second.type, second.format, second.metadata, second.replyTo], ['vote', 'MARKDOWN', { n: 1 }, { seq: 1, body: 'tea?', sender: { username: alice.username } }]);
+    assert.deepEqual([second.pinnedBy.username, typeof second.pinnedAt], [alice.username, 'string']);
+    assert.deepEqual([third.body, third.deletedBy.username, typeof third.deletedAt], ['', alice.username, 'string']);
+  });
+
   it('whoever changes what at once: every screen ends the same, and as the log has it', async ({ people }) => {
     const [alice, bob, room] = await group(people);
     const wires = await Promise.all([alice.connect(), bob.connect(), bob.connect({ transport: 'polling' })]);
