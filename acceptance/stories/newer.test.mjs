@@ -107,10 +107,28 @@ story('what a newer program has written', { timeout: 120_000 }, (it) => {
     assert.match(check.stdout, /[1-9]\d* of them of kinds or versions that a newer program has written/);
   });
 
+  it('what messages become is written once the upgrade of an older database is finished', async ({ start, stage }) => {
+    const server = await start();
+    const [alice, bob] = await stage.peopleOn(server, 'alice', 'bob');
+    const room = await alice.room([bob]);
+    await alice.says(room, 'frist');
+    await server.stop();
+    server.sql("UPDATE meta SET value = 1 WHERE name = 'log_min_version'");
+    await server.start();
+    const edit = () => alice.api.call('PATCH', `/rooms/${room.id}/messages/1`, { body: 'first' });
+    for (const [method, path, body] of [['PATCH', 'messages/1', { body: 'first' }], ['DELETE', 'messages/1'], ['PUT', 'messages/1/reactions/x'], ['PUT', 'pins/1'], ['POST', 'messages', { body: 'x', reply_to: 1 }]]) {
+      assert.match((await alice.api.refused('busy', method, `/rooms/${room.id}/${path}`, body)).detail, /guild upgrade finish/);
+    }
+    assert.equal((await alice.says(room, 'plain messages go on')).seq, 2);
+    const finished = await server.runBeside(['upgrade', 'finish']);
+    assert.equal(finished.code, 0, finished.text);
+    await eventually('edits are taken', async () => (await edit()).status === 200, 10_000, 100);
+  });
+
   it('is written once the upgrade is finished, after which an older program does not start', async ({ start }) => {
     const server = await start();
     const number = () => Number(server.sql("SELECT value FROM meta WHERE name = 'log_min_version'")[0]);
-    assert.equal(number(), 1);
+    assert.equal(number(), 2);
     const nothing = server.run(['upgrade', 'finish']);
     assert.equal(nothing.code, 0, nothing.text);
     assert.match(nothing.stdout, /nothing to finish/);
@@ -119,6 +137,6 @@ story('what a newer program has written', { timeout: 120_000 }, (it) => {
     assert.equal(server.alive, true, 'one that runs goes on');
     await server.stop();
     await assert.rejects(server.start());
-    assert.match(server.log, /log version 99, and this program knows only 1: run the newer version of guild/);
+    assert.match(server.log, /log version 99, and this program knows only 2: run the newer version of guild/);
   });
 });

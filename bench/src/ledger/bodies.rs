@@ -20,11 +20,20 @@ pub fn body(number: usize) -> String {
     format!("{number} {}", text.repeat(1 + mixed / TEXTS.len() % 8))
 }
 
-/// The number of the message whose body this is; nothing where no message of this run has it.
-pub fn number(body: &str) -> Option<usize> {
+/// What an edit makes of this message: `edit` is the number of the change.
+pub fn edited(number: usize, edit: usize) -> String {
+    format!("{number}.{edit} {}", body(edit))
+}
+
+/// The number of the message whose body this is, and of the edit that made it so; nothing where no message of this run has it.
+pub fn read(body: &str) -> Option<(usize, Option<usize>)> {
     let (digits, _) = body.split_once(' ')?;
-    let number = digits.parse().ok()?;
-    (self::body(number) == body).then_some(number)
+    let (number, edit) = match digits.split_once('.') {
+        Some((number, edit)) => (number.parse().ok()?, Some(edit.parse().ok()?)),
+        None => (digits.parse().ok()?, None),
+    };
+    let expected = edit.map_or_else(|| self::body(number), |edit| edited(number, edit));
+    (expected == body).then_some((number, edit))
 }
 
 #[cfg(test)]
@@ -34,12 +43,14 @@ mod tests {
     #[test]
     fn a_body_tells_its_number_and_whether_it_is_whole() {
         for number in 0..10_000 {
-            assert_eq!(self::number(&body(number)), Some(number));
+            assert_eq!(read(&body(number)), Some((number, None)));
+            assert_eq!(read(&edited(number, 7)), Some((number, Some(7))));
         }
         let whole = body(77);
-        assert_eq!(number(&whole[..whole.len() - 1]), None);
-        assert_eq!(number(&format!("{whole} ")), None);
-        assert_eq!(number("x"), None);
+        assert_eq!(read(&whole[..whole.len() - 1]), None);
+        assert_eq!(read(&format!("{whole} ")), None);
+        assert_eq!(read(&edited(77, 8).replace("77.8", "77.9")), None);
+        assert_eq!(read("x"), None);
     }
 
     #[test]

@@ -155,6 +155,7 @@ fn account(asked: &LedgerRun, plan: Vec<Fault>, deployment: &Arc<dyn Deployment>
         seconds,
         size: (users, rooms),
         totals,
+        changes: clients.ledger.change_totals(),
         codes: clients.ledger.codes().clone(),
         timeline: clients.timeline,
         rounds: clients.churn.rounds,

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::accounts::Ledger;
-use super::bodies;
+use super::accounts::{Ledger, Shown, States, Text};
 use super::world::{Room, World};
+use super::{bodies, events};
 use crate::one_at_a_time::OneAtATime;
 use crate::progress::Progress;
 use crate::target::Target;
@@ -44,17 +44,25 @@ impl<'a> Reading<'a> {
     pub fn log(&mut self, world: &World, ledger: &mut Ledger) -> Result<()> {
         let progress = Progress::new("reading back", world.rooms.len() as u64);
         for (number, room) in world.rooms.iter().enumerate() {
-            let mut log = Vec::new();
+            let (mut log, mut states) = (Vec::new(), States::new());
             let mut next = Some("0".to_owned());
             while let Some(after) = next {
                 let page = self.get(&format!("/rooms/{}/messages?after={after}&limit={PAGE}", room.id), first(room)?)?;
                 for item in page.get("items").and_then(Value::as_array).context("a page without items")? {
                     let text = |field: &str| item[field].as_str().unwrap_or_default();
                     let sender = World::user(text("sender")).unwrap_or(usize::MAX);
-                    log.push((item["seq"].as_u64().unwrap_or(0), sender, bodies::number(text("body"))));
+                    let seq = item["seq"].as_u64().unwrap_or(0);
+                    let said = events::text_of(item);
+                    let rev = item["rev"].as_u64().unwrap_or(0);
+                    states.insert(seq, Shown { text_rev: 0, rev, text: said.unwrap_or_default(), reactions: events::reactions_of(item) });
+                    // Of what was deleted nobody can tell which message it was.
+                    if said != Some(Text::Gone) {
+                        log.push((seq, sender, bodies::read(text("body")).map(|(number, _)| number)));
+                    }
                 }
                 next = page.get("next").and_then(Value::as_str).map(str::to_owned);
             }
+            ledger.read_back_states(number, &states);
             ledger.read_back(number, &log);
             progress.at(number as u64, String::new);
         }

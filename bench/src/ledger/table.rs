@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::accounts::Totals;
+use super::accounts::{ChangeTotals, Totals};
 use super::timeline::Timeline;
 use super::topology::Topology;
 use crate::latency::Latency;
@@ -21,6 +21,8 @@ pub struct Outcome {
     pub size: (usize, usize),
     /// The sums.
     pub totals: Totals,
+    /// The same of what was done to messages.
+    pub changes: ChangeTotals,
     /// How often each code was answered.
     pub codes: BTreeMap<String, u64>,
     /// The faults.
@@ -66,6 +68,15 @@ const ACCOUNTS: [Column; 7] = [
     column("strayed", "strayed"),
 ];
 
+const CHANGES: [Column; 6] = [
+    column("changes_acked", "acknowledged"),
+    column("conflicts", "conflicts"),
+    column("changes_lost", "lost"),
+    column("changes_refused", "refused or never settled"),
+    column("compared", "messages compared on screens"),
+    column("diverged", "diverged"),
+];
+
 const SENDS: [Column; 2] = [column("what", "what"), column("count", "count")];
 
 impl Outcome {
@@ -77,7 +88,8 @@ impl Outcome {
                 complaints.push(words());
             }
         };
-        unless(self.totals.is_sound(), &|| "the accounts do not add up".to_owned());
+        unless(self.totals.is_sound() && self.changes.is_sound(), &|| "the accounts do not add up".to_owned());
+        unless(self.changes.acked > 0 && self.changes.compared > 0, &|| "no message was changed".to_owned());
         unless(self.check.0, &|| format!("`guild check` found breaches:\n{}", self.check.1));
         unless(self.given_up == 0, &|| format!("{} connections were left without an answer for 20 s", self.given_up));
         unless(!self.codes.contains_key("internal"), &|| "the server answered `internal`".to_owned());
@@ -116,10 +128,27 @@ impl Outcome {
             .rows
             .push(std::iter::once("deliveries to members".into()).chain(deliveries).chain([Cell::Nothing, Cell::Nothing]).collect());
         accounts.notes.push(
-            "Lost: acknowledged and not in the log; not delivered to a member. Doubled: in the log twice; delivered twice to a client, over all \
+            "Messages and their changes count as deliveries alike. Lost: acknowledged and not in the log; not delivered to a member. Doubled: in the log twice; delivered twice to a client, over all \
              its connections. Reordered: behind a message that was sent after this one's acknowledgement, whoever sent it; delivered late \
              or under another seq than the log has. Changed: another text, sender or room. Strayed: refused and yet in the log, delivered to \
              who was away, in no account."
+                .to_owned(),
+        );
+        let mut changes = Table::new("Changes of messages: edits, deletions, reactions, pins", &CHANGES);
+        let counted = &self.changes;
+        let counts = [
+            counted.acked,
+            counted.conflicts,
+            counted.lost,
+            counted.wrongly_refused + counted.unanswered,
+            counted.compared,
+            counted.diverged,
+        ];
+        changes.rows.push(counts.map(Cell::Count).to_vec());
+        changes.notes.push(
+            "Conflicts: edits and reactions of messages that were deleted meanwhile, edits past the hundredth, pins past the hundredth. Lost: acknowledged, and the log has nothing of it. \
+             Compared: messages as the screens of members show them, each keeping the state with the higher rev, with those that the log has at the end; members who were away are left \
+             out. Diverged: another text, rev or reactions."
                 .to_owned(),
         );
         let (users, rooms) = self.size;
@@ -143,7 +172,7 @@ impl Outcome {
         row("`resync`s (a client more than 5,000 events behind)", totals.resyncs);
         row("starts of a server that failed under a fault, and were tried again", self.not_started as u64);
         sends.notes.push(format!("`guild check`: {}", self.check.1.lines().last().unwrap_or("no answer")));
-        vec![faults, accounts, sends]
+        vec![faults, accounts, changes, sends]
     }
 }
 
@@ -170,6 +199,7 @@ mod tests {
             seconds: 10.0,
             size: (2, 1),
             totals: Totals { sent: 11, attempts: 12, acked: 10, refused: 1, delivered: 20, ..Totals::default() },
+            changes: ChangeTotals { asked: 3, acked: 2, conflicts: 1, compared: 20, ..ChangeTotals::default() },
             codes: BTreeMap::from([("busy".to_owned(), 1)]),
             timeline,
             rounds: 0,

@@ -1,11 +1,33 @@
 //! The end: the accounts are held against the log that was read back.
 
-use super::{Ledger, Row, State, Totals};
+use std::collections::BTreeMap;
+
+use super::{Ledger, Row, Shown, State, Text, Totals};
 
 /// A message as it was read back: its seq, its sender, and its number where its body is one that was sent.
 pub type Read = (u64, usize, Option<usize>);
 
+/// What a room's messages are at the end, by their seqs.
+pub type States = BTreeMap<u64, Shown>;
+
 impl Ledger {
+    /// What the messages of a room have become: every change that was acknowledged must be in it, and every screen must show it.
+    pub fn read_back_states(&mut self, room: usize, states: &States) {
+        let seen_all = self.tracks.iter().filter(|((_, of), track)| *of == room && track.has_seen_all());
+        let users: Vec<usize> = seen_all.map(|((user, _), _)| *user).collect();
+        let mut problems = self.changes.hold_screens_against(room, &users, states);
+        problems.extend(self.changes.hold_against(room, states));
+        problems.into_iter().for_each(|problem| self.problem(problem));
+        self.gone.extend(states.iter().filter(|(_, state)| state.text == Text::Gone).map(|(seq, _)| (room, *seq)));
+        // What was deleted tells no more which message it was. Its acknowledgement did.
+        let gone: Vec<(usize, u64)> = self.acked_of.get(room).into_iter().flatten().copied().collect();
+        for (number, seq) in gone.into_iter().filter(|(_, seq)| states.get(seq).is_some_and(|state| state.text == Text::Gone)) {
+            if let Some(message) = self.messages.get_mut(number) {
+                message.logged.get_or_insert(seq);
+            }
+        }
+    }
+
     /// What the log of a room holds.
     pub fn read_back(&mut self, room: usize, log: &[Read]) {
         if let Some((newest, ..)) = log.last() {
@@ -40,7 +62,7 @@ impl Ledger {
     /// What members were shown under this seq must be this.
     fn hold_against_shown(&mut self, room: usize, seq: u64, row: Row) {
         let shown = self.shown(room, seq);
-        if shown.is_some_and(|shown| shown != row) {
+        if shown.is_some_and(|shown| !shown.agrees(row)) {
             self.totals.late += 1;
             self.problem(format!("members were shown {shown:?} as seq {seq} of room {room}, where the log has {row:?}"));
         }
@@ -57,7 +79,7 @@ impl Ledger {
         let shown_head = self.shown.get(room).map_or(0, |shown| shown.len() as u64);
         for seq in 1..=shown_head {
             let Some(Row::Message(number)) = self.shown(room, seq) else { continue };
-            if log.binary_search_by_key(&seq, |(seq, ..)| *seq).is_err() {
+            if log.binary_search_by_key(&seq, |(seq, ..)| *seq).is_err() && !self.gone.contains(&(room, seq)) {
                 self.totals.strayed += 1;
                 self.problem(format!("members were shown message {number} as seq {seq} of room {room}, where the log has none"));
             }

@@ -4,13 +4,16 @@
 //! can be tried with losses of any kind.
 
 mod audit;
+mod changes;
 mod row;
 mod totals;
 mod track;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-pub use row::Row;
+pub use audit::States;
+pub use changes::{Change, ChangeKind, ChangeTotals, Changes, EMOJIS, Shown, Text};
+pub use row::{Amendment, Row};
 pub use totals::Totals;
 use track::{Place, Track};
 
@@ -45,10 +48,16 @@ pub struct Ledger {
     /// What members were shown under each seq of each room.
     shown: Vec<Vec<Option<Row>>>,
     tracks: HashMap<(usize, usize), Track>,
+    /// What is done to messages.
+    pub changes: Changes,
     /// The newest seq of each room, as far as the server has told it.
     heads: Vec<u64>,
     /// Each sending and each settling answer has its own number on this clock.
     clock: u64,
+    /// The rooms and seqs of messages that were deleted at the end.
+    gone: HashSet<(usize, u64)>,
+    /// The messages of each room that were acknowledged, with their seqs.
+    acked_of: Vec<Vec<(usize, u64)>>,
     totals: Totals,
     codes: BTreeMap<String, u64>,
     problems: Vec<String>,
@@ -60,7 +69,7 @@ const TOLD: usize = 40;
 impl Ledger {
     /// For so many rooms, which are empty.
     pub fn new(rooms: usize) -> Self {
-        Self { shown: vec![Vec::new(); rooms], heads: vec![0; rooms], ..Self::default() }
+        Self { shown: vec![Vec::new(); rooms], heads: vec![0; rooms], acked_of: vec![Vec::new(); rooms], ..Self::default() }
     }
 
     /// This user is a member of this room from its first seq on.
@@ -118,6 +127,9 @@ impl Ledger {
                 message.state = State::Acked { seq, at };
                 let room = message.room;
                 self.head(room, seq);
+                if let Some(acked) = self.acked_of.get_mut(room).filter(|_| welcome) {
+                    acked.push((number, seq));
+                }
                 self.totals.acked += 1;
                 if !welcome {
                     self.totals.strayed += 1;
@@ -198,11 +210,21 @@ impl Ledger {
         }
         if let Some(slot) = shown.get_mut(place) {
             let first = *slot.get_or_insert(row);
-            if first != row {
+            if first == Row::Gone && matches!(row, Row::Message(_)) {
+                *slot = Some(row);
+            }
+            if !first.agrees(row) {
                 self.totals.late += 1;
                 self.problem(format!("user {user} was shown {row:?} as seq {seq} of room {room}, another member {first:?}"));
             }
         }
+    }
+
+    /// A message of this room that the server has acknowledged, drawn by `place`: its number and its seq.
+    pub fn some_acked(&self, room: usize, place: usize) -> Option<(usize, u64)> {
+        let recent = self.acked_of.get(room)?;
+        let (number, seq) = *recent.get(recent.len().checked_sub(1 + place % recent.len().max(1))?)?;
+        Some((number, seq))
     }
 
     /// Something came whose text, sender or room is not what was sent.
@@ -238,6 +260,11 @@ impl Ledger {
     /// How many events members have not got yet, of those that are known to be in the log.
     pub fn undelivered(&self) -> u64 {
         self.tracks.iter().map(|((_, room), track)| track.missing(self.heads.get(*room).copied().unwrap_or(0))).sum()
+    }
+
+    /// What was counted of changes.
+    pub fn change_totals(&self) -> ChangeTotals {
+        self.changes.totals
     }
 
     /// The first findings, in words.

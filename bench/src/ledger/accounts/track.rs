@@ -10,6 +10,8 @@ pub struct Track {
     newest: u64,
     missing: BTreeSet<u64>,
     away: bool,
+    /// Whether it was away at any time, or has skipped something: then it does not know what all messages have become.
+    has_missed: bool,
 }
 
 /// How an event stands to those before it.
@@ -41,6 +43,7 @@ impl Track {
             return Place::Next;
         }
         self.away = row == Row::Left(member);
+        self.has_missed |= self.away;
         let expected = self.newest + 1;
         self.newest = seq;
         self.missing.extend(expected..seq);
@@ -51,6 +54,12 @@ impl Track {
     pub fn skip_to(&mut self, head: u64) {
         self.newest = self.newest.max(head);
         self.missing.clear();
+        self.has_missed = true;
+    }
+
+    /// Whether it was a member all the time, and was shown everything.
+    pub fn has_seen_all(&self) -> bool {
+        !self.has_missed
     }
 
     /// How many events have not come, of a room whose newest seq this is.

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::accounts::Ledger;
+use super::accounts::{ChangeKind, EMOJIS, Ledger};
 use super::bodies;
 use super::churn::Churn;
-use super::events::{self, Answer, Said};
+use super::events::{self, Answer, Said, Screen};
 use super::rest::Rest;
 use super::timeline::Timeline;
 use super::world::{REST_LANES, World};
@@ -28,6 +28,8 @@ use crate::virtual_users::{Step, VirtualUsers};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Acknowledgements of rooms are numbered from here on, those of messages by the messages' numbers.
 const MAKING: u64 = 1 << 40;
+/// Changes of messages are numbered from here on, wherever messages are, too.
+const CHANGES: usize = 1 << 39;
 
 /// All of them.
 pub struct Clients {
@@ -52,6 +54,8 @@ pub struct Clients {
     rest: Rest,
     /// The lane of each message.
     lane_of: Vec<usize>,
+    /// The lane of each change.
+    lane_of_change: Vec<usize>,
     /// The messages of each user's socket that nothing has settled, and since when an answer is awaited.
     outstanding: Vec<BTreeMap<usize, Instant>>,
     /// Messages to be sent again, and when.
@@ -92,6 +96,7 @@ impl Clients {
             problem: None,
             rest: Rest::new(users, REST_LANES + 1),
             lane_of: Vec::new(),
+            lane_of_change: Vec::new(),
             outstanding: vec![BTreeMap::new(); users],
             retries: BinaryHeap::new(),
             returns: BinaryHeap::new(),
@@ -110,11 +115,18 @@ impl Clients {
     pub fn is_drained(&self) -> bool {
         let everybody = self.virtual_users.ready() == self.virtual_users.users.len();
         // The last is dear to look at.
-        everybody && self.ledger.open_count() == 0 && self.churn.is_over() && self.ledger.undelivered() == 0
+        everybody
+            && self.ledger.open_count() == 0
+            && self.ledger.changes.open_count() == 0
+            && self.churn.is_over()
+            && self.ledger.undelivered() == 0
     }
 
     /// A message goes out over its user's socket, for the first time or once more. It waits where the user is not in.
     fn tell(&mut self, net: &mut Net, number: usize) {
+        if let Some(change) = number.checked_sub(CHANGES) {
+            return self.tell_change(net, change);
+        }
         let (user, room) = (self.ledger.sender(number), self.ledger.room(number));
         let Some(outstanding) = self.outstanding.get_mut(user) else { return };
         outstanding.insert(number, Instant::now());
@@ -126,6 +138,57 @@ impl Clients {
         // Writing to a String cannot fail.
         let _ = std::fmt::Write::write_fmt(&mut self.text, format_args!("42{number}[\"message\",{message}]"));
         net.send(conn, self.text.as_bytes());
+    }
+
+    /// The same for a change of a message.
+    fn tell_change(&mut self, net: &mut Net, number: usize) {
+        let Some(change) = self.ledger.changes.get(number).copied() else { return };
+        let Some(outstanding) = self.outstanding.get_mut(change.by) else { return };
+        outstanding.insert(CHANGES + number, Instant::now());
+        let conn = self.virtual_users.users.get(change.by).filter(|user| user.ready).and_then(|user| user.conn);
+        let (Some(conn), Some(room)) = (conn, self.world.rooms.get(change.room)) else { return };
+        let (name, mut request) = match change.kind {
+            ChangeKind::Edit => ("edit message", json!({ "body": bodies::edited(change.message, number) })),
+            ChangeKind::Delete => ("delete message", json!({})),
+            ChangeKind::React(emoji) => ("react", json!({ "emoji": EMOJIS.get(usize::from(emoji)), "on": true })),
+            ChangeKind::Pin => ("pin message", json!({})),
+        };
+        (request["room"], request["seq"]) = (json!(room.id), json!(change.seq));
+        net.send(conn, format!("42{}[\"{name}\",{request}]", CHANGES + number).as_bytes());
+    }
+
+    /// An answer to a change.
+    fn changed(&mut self, number: usize, arguments: &str) {
+        let Some(change) = self.ledger.changes.get(number).copied() else { return };
+        let settled = match Answer::of_change(arguments, &change) {
+            Answer::Acked(rev) => self.ledger.changes.acked(number, rev),
+            Answer::Refused(code) => {
+                self.ledger.answered(&code);
+                self.ledger.changes.refused(number, &code)
+            }
+            Answer::Again(code) => {
+                self.ledger.answered(&code);
+                if self.ledger.changes.is_open(number) {
+                    let wait = Duration::from_millis(self.random.between(100, 500) as u64);
+                    self.retries.push(Reverse((Instant::now() + wait, CHANGES + number)));
+                }
+                false
+            }
+        };
+        if !settled {
+            return;
+        }
+        if let Some(outstanding) = self.outstanding.get_mut(change.by) {
+            outstanding.remove(&(CHANGES + number));
+        }
+        if let Some(lane) = self.lane_of_change.get(number).and_then(|lane| self.world.lanes.get_mut(*lane)) {
+            lane.open -= 1;
+        }
+    }
+
+    /// Whether nothing has settled this message or change yet.
+    fn is_open(&self, number: usize) -> bool {
+        number.checked_sub(CHANGES).map_or_else(|| self.ledger.is_open(number), |change| self.ledger.changes.is_open(change))
     }
 
     /// An answer to a message, over whatever way.
@@ -163,6 +226,9 @@ impl Clients {
             return self.made(number - MAKING, arguments);
         }
         let Ok(number) = usize::try_from(number) else { return };
+        if let Some(change) = number.checked_sub(CHANGES) {
+            return self.changed(change, arguments);
+        }
         let answer = Answer::of_ack(arguments, number);
         if matches!(answer, Answer::Again(_)) && self.ledger.is_open(number) {
             let wait = Duration::from_millis(self.random.between(100, 500) as u64);
@@ -173,13 +239,20 @@ impl Clients {
 
     fn event(&mut self, user: usize, event: &str) {
         let cursor = match events::read(event, &self.world) {
-            Said::Row { room, seq, row, sender, cursor } => {
+            Said::Row { room, seq, row, sender, screen, cursor } => {
                 if let super::accounts::Row::Message(number) = row
                     && (self.ledger.room(number), Some(self.ledger.sender(number))) != (room, sender)
                 {
                     self.ledger.changed(format!("message {number} came to user {user} in room {room} as user {sender:?}'s"));
                 }
                 self.ledger.delivered(user, room, seq, row);
+                let changes = &mut self.ledger.changes;
+                match screen {
+                    Some(Screen::Text(about, rev, text)) => changes.text((user, room, about), rev, text),
+                    Some(Screen::Reactions(about, reactions)) => changes.reactions((user, room, about), seq, reactions),
+                    Some(Screen::Other(about)) => changes.other((user, room, about), seq),
+                    None => {}
+                }
                 cursor
             }
             Said::Cursor(cursor) => cursor,

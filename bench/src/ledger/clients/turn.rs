@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use mio::Events;
 
 use super::{Clients, PATIENCE};
+use crate::ledger::accounts::{ChangeKind, EMOJIS};
 use crate::ledger::churn;
 use crate::ledger::rest::Job;
 use crate::ledger::world::Way;
@@ -17,6 +18,9 @@ use crate::net::Net;
 const WATCH: Duration = Duration::from_millis(500);
 /// After an outage no more is caught up with than what this long would have brought.
 const CATCH_UP: f64 = 0.05;
+/// One of so many things that are done over sockets is a change of a message, and it is one of so many recent ones.
+const CHANGE_OF: usize = 3;
+const RECENT: usize = 12;
 /// So many lanes are tried for one that may send.
 const LOOKS: usize = 8;
 
@@ -41,7 +45,7 @@ impl Clients {
         }
         self.virtual_users.open(net)?;
         while let Some(number) = due(&mut self.retries, now) {
-            if self.ledger.is_open(number) {
+            if self.is_open(number) {
                 self.tell(net, number);
             }
         }
@@ -74,6 +78,14 @@ impl Clients {
                 continue;
             }
             lane.open += 1;
+            if lane.way == Way::Socket && lane.welcome && self.random.below(CHANGE_OF) == 0 {
+                let (room, user) = (lane.room, lane.user);
+                if let Some(change) = self.draw_change(room, user) {
+                    self.lane_of_change.push(number);
+                    return self.tell_change(net, change);
+                }
+            }
+            let Some(lane) = self.world.lanes.get(number) else { continue };
             let message = self.ledger.write(lane.room, lane.user, lane.welcome);
             let way = lane.way;
             self.lane_of.push(number);
@@ -83,6 +95,20 @@ impl Clients {
             }
             return;
         }
+    }
+
+    /// A change of a message that was acknowledged, by this user; none if the room has no such message.
+    fn draw_change(&mut self, room: usize, user: usize) -> Option<usize> {
+        let place = self.random.below(RECENT);
+        let message = self.ledger.some_acked(room, place)?;
+        let is_own = self.ledger.sender(message.0) == user;
+        let kind = match self.random.below(12) {
+            0..5 if is_own => ChangeKind::Edit,
+            5 if is_own => ChangeKind::Delete,
+            6 => ChangeKind::Pin,
+            emoji => ChangeKind::React(u8::try_from(emoji % EMOJIS.len()).unwrap_or(0)),
+        };
+        Some(self.ledger.changes.ask(room, user, message, kind))
     }
 
     fn turn_rest(&mut self, net: &mut Net, now: Instant, ending: bool) {
