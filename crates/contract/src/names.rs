@@ -119,7 +119,7 @@ text!(
 text!(
     /// What somebody reacts with: 1-64 bytes of text without white space, control characters and `/`, and not `.` or `..`. It is normalised
     /// to NFC, and U+FE0F goes from its end, so that one emoji is not counted as two.
-    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[^\\s/]+$", example = "👍")]
+    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[^\\s/\\u0000-\\u001f\\u007f-\\u009f]+$", example = "👍")]
     Emoji,
     emoji
 );

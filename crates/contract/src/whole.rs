@@ -20,6 +20,16 @@ pub fn maybe<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error
     from.deserialize_option(Maybe)
 }
 
+/// The same for a list of numbers.
+///
+/// # Errors
+/// As [`number`], for any of them.
+pub fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<i64>, D::Error> {
+    #[derive(serde::Deserialize)]
+    struct One(#[serde(deserialize_with = "number")] i64);
+    Ok(<Vec<One> as serde::Deserialize>::deserialize(from)?.into_iter().map(|One(number)| number).collect())
+}
+
 struct Maybe;
 
 impl<'de> Visitor<'de> for Maybe {
@@ -82,6 +92,22 @@ mod tests {
         for (json, is) in [("7", 7), ("7.0", 7), ("-1", -1), ("-1.0", -1), ("1e3", 1000), ("9223372036854775807", i64::MAX)] {
             assert_eq!(read(json).unwrap(), is, "{json}");
         }
+    }
+
+    #[test]
+    fn what_may_be_left_out_and_what_is_a_list() {
+        #[derive(serde::Deserialize)]
+        struct Both {
+            #[serde(default, deserialize_with = "maybe")]
+            one: Option<i64>,
+            #[serde(deserialize_with = "list")]
+            many: Vec<i64>,
+        }
+        let read = |json| serde_json::from_str::<Both>(json).map(|both| (both.one, both.many));
+        assert_eq!(read(r#"{"many":[1.0,-2]}"#).unwrap(), (None, vec![1, -2]));
+        assert_eq!(read(r#"{"one":null,"many":[]}"#).unwrap(), (None, vec![]));
+        assert_eq!(read(r#"{"one":3.0,"many":[]}"#).unwrap(), (Some(3), vec![]));
+        assert!(read(r#"{"one":"3","many":[]}"#).is_err() && read(r#"{"many":[1.5]}"#).is_err());
     }
 
     #[test]

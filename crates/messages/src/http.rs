@@ -378,6 +378,7 @@ claiming! {
     #[derive(Deserialize, ToSchema)]
     struct DeletedMessages {
         /// Their seqs.
+        #[serde(deserialize_with = "contract::whole::list")]
         #[schema(min_items = 1, max_items = 100, example = json!([1]))]
         seqs: Vec<i64>,
     }
