@@ -46,13 +46,13 @@ pub enum Event {
     /// Somebody's membership ended, with this event.
     MemberLeft(Membership),
     /// The room's name, topic or metadata was changed.
-    RoomUpdated(RoomUpdated),
+    RoomUpdated(Box<RoomUpdated>),
     /// A message's text, or what belongs to it, was changed.
-    MessageEdited(Amended),
+    MessageEdited(Box<Amended>),
     /// A message was deleted.
-    MessageDeleted(Amended),
+    MessageDeleted(Box<Amended>),
     /// Somebody reacted to a message, or took a reaction back.
-    ReactionsChanged(ReactionsChanged),
+    ReactionsChanged(Box<ReactionsChanged>),
     /// A message was pinned.
     MessagePinned(Pinned),
     /// A message was unpinned.
@@ -320,7 +320,7 @@ mod tests {
         let message = Message { nonce: Some("n".try_into().unwrap()), ..plain.clone() };
         let updated = |topic: Option<&str>| {
             let topic = topic.map(|topic| topic.try_into().unwrap());
-            Event::RoomUpdated(RoomUpdated { room: id, seq: 4, by: Some(user()), name: None, topic, metadata: None })
+            Event::RoomUpdated(Box::new(RoomUpdated { room: id, seq: 4, by: Some(user()), name: None, topic, metadata: None }))
         };
         let reaction = Reaction { emoji: "👍".try_into().unwrap(), count: 1, usernames: vec!["ann".try_into().unwrap()], mine: None };
         let amended = Amended { room: id, seq: 6, kind: 6, ref_seq: 2, by: user(), reason: None, message: Box::new(plain) };
@@ -335,9 +335,9 @@ mod tests {
             Event::MemberLeft(membership),
             updated(None),
             updated(Some("tea")),
-            Event::MessageEdited(amended.clone()),
-            Event::MessageDeleted(amended),
-            Event::ReactionsChanged(reacted),
+            Event::MessageEdited(Box::new(amended.clone())),
+            Event::MessageDeleted(Box::new(amended)),
+            Event::ReactionsChanged(Box::new(reacted)),
             Event::MessagePinned(pinned.clone()),
             Event::MessageUnpinned(pinned),
             Event::Unknown(Unknown { room: id, seq: Some(5), kind: 999, reader: None }),
@@ -366,6 +366,6 @@ mod tests {
         assert_eq!(batch.entries[0].event, unknown);
         let name = Some("plans".try_into().unwrap());
         let updated = RoomUpdated { room: id, seq: 5, by: None, name, topic: None, metadata: None };
-        assert_eq!(batch.entries[1].event, Event::RoomUpdated(updated), "as the program before tells it");
+        assert_eq!(batch.entries[1].event, Event::RoomUpdated(Box::new(updated)), "as the program before tells it");
     }
 }

@@ -586,22 +586,22 @@ impl Told {
             Event::MemberJoined(joined) => (server::MEMBER_JOINED, Self::MemberChanged(MemberChanged::of(joined, cursor))),
             Event::MemberLeft(left) => (server::MEMBER_LEFT, Self::MemberChanged(MemberChanged::of(left, cursor))),
             Event::RoomUpdated(updated) => {
-                let crate::log::RoomUpdated { room, seq, by, name, topic, metadata } = updated.clone();
+                let crate::log::RoomUpdated { room, seq, by, name, topic, metadata } = updated.as_ref().clone();
                 let by = by.map(|by| by.username);
                 (server::ROOM_UPDATED, Self::RoomUpdated(RoomUpdated { room, seq, by, name, topic, metadata, cursor }))
             }
             Event::MessageEdited(edited) => {
-                let crate::log::Amended { room, seq, ref_seq, by, message, .. } = edited.clone();
+                let crate::log::Amended { room, seq, ref_seq, by, message, .. } = edited.as_ref().clone();
                 let (by, message) = (by.username, *message);
                 (server::MESSAGE_EDITED, Self::MessageEdited(MessageEdited { room, seq, ref_seq, by, message, cursor }))
             }
             Event::MessageDeleted(deleted) => {
-                let crate::log::Amended { room, seq, ref_seq, by, reason, message, .. } = deleted.clone();
+                let crate::log::Amended { room, seq, ref_seq, by, reason, message, .. } = deleted.as_ref().clone();
                 let (by, message) = (by.username, *message);
                 (server::MESSAGE_DELETED, Self::MessageDeleted(MessageDeleted { room, seq, ref_seq, by, reason, message, cursor }))
             }
             Event::ReactionsChanged(changed) => {
-                let crate::log::ReactionsChanged { room, seq, ref_seq, change, reactions, .. } = changed.clone();
+                let crate::log::ReactionsChanged { room, seq, ref_seq, change, reactions, .. } = changed.as_ref().clone();
                 let (by, emoji, on) = match change {
                     Some(change) => (Some(change.by.username), Some(change.emoji), Some(change.on)),
                     None => (None, None, None),

@@ -88,11 +88,11 @@ fn event(row: LogRow, names: &ResolvedNames, rooms: &mut impl Iterator<Item = Ra
             let name = row.payload.clone().map(TryInto::try_into).transpose().map_err(|_| broken(&row))?;
             let RoomExtra { topic, metadata } =
                 row.extra.as_deref().map(serde_json::from_str).transpose().map_err(|_| broken(&row))?.unwrap_or_default();
-            Event::RoomUpdated(RoomUpdated { room, seq, by, name, topic, metadata })
+            Event::RoomUpdated(Box::new(RoomUpdated { room, seq, by, name, topic, metadata }))
         }
-        Kind::MessageEdited => Event::MessageEdited(amended(&row, names)?),
-        Kind::MessageDeleted => Event::MessageDeleted(amended(&row, names)?),
-        Kind::ReactionsChanged => Event::ReactionsChanged(reactions_changed(&row, names)?),
+        Kind::MessageEdited => Event::MessageEdited(Box::new(amended(&row, names)?)),
+        Kind::MessageDeleted => Event::MessageDeleted(Box::new(amended(&row, names)?)),
+        Kind::ReactionsChanged => Event::ReactionsChanged(Box::new(reactions_changed(&row, names)?)),
         Kind::MessagePinned => Event::MessagePinned(pinned(&row, names)?),
         Kind::MessageUnpinned => Event::MessageUnpinned(pinned(&row, names)?),
         Kind::Unknown { number, .. } => {

@@ -111,7 +111,7 @@ impl Here {
 
     fn renamed(&mut self, room: RoomId) -> Applied {
         let name = Some("x".try_into().unwrap());
-        self.apply(Event::RoomUpdated(RoomUpdated { room, seq: 9, by: None, name, topic: None, metadata: None }))
+        self.apply(Event::RoomUpdated(Box::new(RoomUpdated { room, seq: 9, by: None, name, topic: None, metadata: None })))
     }
 }
 

@@ -256,7 +256,7 @@ impl World {
                 let (seq, hears) = (room.seq, room.members.clone());
                 let name = Some("new".try_into().unwrap());
                 let updated = RoomUpdated { room: id, seq, by: None, name, topic: None, metadata: None };
-                self.append(Event::RoomUpdated(updated), hears);
+                self.append(Event::RoomUpdated(Box::new(updated)), hears);
             }
             (true, 1) if random.one_in(4) => {
                 room.seq += 1;

@@ -28,10 +28,13 @@ const LOG_EVERY: i64 = 100_000;
 const EVERY: Duration = Duration::from_secs(30);
 
 /// Indexes the rows past the mark if they are due, in the append's transaction, under its partition's lock. `known` is the last known mark and
-/// is updated; the true one is never lower.
-pub(crate) async fn keep_up(tx: &mut Tx, part: u16, end: i64, known: &mut i64) -> Result<(), Error> {
+/// is updated; the true one is never lower. `has_replaced`: the transaction has replaced texts before.
+pub(crate) async fn keep_up(tx: &mut Tx, part: u16, end: i64, known: &mut i64, has_replaced: bool) -> Result<(), Error> {
     if end.saturating_sub(*known) < ARREARS {
         return Ok(());
+    }
+    if !has_replaced {
+        search::forget_for_good(tx, false).await?;
     }
     *known = search::indexed(tx, part).await?;
     if (ARREARS..=FAR).contains(&(end - *known)) {

@@ -68,8 +68,7 @@ CREATE TABLE words_2 (part BIGINT NOT NULL, position BIGINT NOT NULL, tokens TSV
 CREATE INDEX words_2_by_token ON words_2 USING gin (tokens) WITH (fastupdate = on, gin_pending_list_limit = 512);
 ";
 
-/// Amendments of messages, and what messages and rooms are now. A plain message has nothing in any of it. FTS5 removes a deleted message's tokens
-/// at once, instead of noting beside them that they are gone.
+/// Amendments of messages, and what messages and rooms are now. A plain message has nothing in any of it.
 const SQLITE_RICH: &str = "
 ALTER TABLE log ADD COLUMN extra TEXT;
 ALTER TABLE log ADD COLUMN active_at BIGINT;
@@ -109,8 +108,6 @@ CREATE TABLE reactions (
 ) WITHOUT ROWID;
 CREATE INDEX reactions_by_age ON reactions (room, seq, emoji, at_seq);
 CREATE INDEX reactions_of_member ON reactions (member, room, seq);
-
-INSERT INTO words_2 (words_2, rank) VALUES ('secure-delete', 1);
 ";
 
 /// The same.

@@ -126,7 +126,7 @@ impl<'t> Batch<'t> {
         self.settle().await?;
         self.changes.write_read_marks(self.tx).await?;
         index::replace(self.tx, self.part, self.reindexed.values()).await?;
-        index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed).await?;
+        index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed, !self.reindexed.is_empty()).await?;
         Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages })
     }
 
