@@ -120,14 +120,14 @@ pub fn reactions_of(holder: &Value) -> BTreeMap<String, u64> {
 }
 
 fn changed<'a>(name: &str, event: &'a str, object: &str, world: &World) -> Option<Said<'a>> {
-    let fields: Value = serde_json::from_str(object).ok()?;
+    let fields: &Value = &serde_json::from_str(object).ok()?;
     let (room, seq, about) = (world.room(fields["room"].as_str()?)?, fields["seq"].as_u64()?, fields["ref"].as_u64()?);
     let message = &fields["message"];
     let text = || Some(Screen::Text(about, message["rev"].as_u64()?, text_of(message)?));
     let (amendment, screen) = match name {
         "message edited" => (Amendment::Edited, text()?),
         "message deleted" => (Amendment::Deleted, text()?),
-        "reactions changed" => (Amendment::Reactions, Screen::Reactions(about, reactions_of(&fields))),
+        "reactions changed" => (Amendment::Reactions, Screen::Reactions(about, reactions_of(fields))),
         _ => (Amendment::Pinned, Screen::Other(about)),
     };
     // Behind the message, which has none.

@@ -147,13 +147,13 @@ impl Clients {
         outstanding.insert(CHANGES + number, Instant::now());
         let conn = self.virtual_users.users.get(change.by).filter(|user| user.ready).and_then(|user| user.conn);
         let (Some(conn), Some(room)) = (conn, self.world.rooms.get(change.room)) else { return };
-        let (name, mut request) = match change.kind {
-            ChangeKind::Edit => ("edit message", json!({ "body": bodies::edited(change.message, number) })),
-            ChangeKind::Delete => ("delete message", json!({})),
-            ChangeKind::React(emoji) => ("react", json!({ "emoji": EMOJIS.get(usize::from(emoji)), "on": true })),
-            ChangeKind::Pin => ("pin message", json!({})),
+        let (room, seq) = (&room.id, change.seq);
+        let (name, request) = match change.kind {
+            ChangeKind::Edit => ("edit message", json!({ "room": room, "seq": seq, "body": bodies::edited(change.message, number) })),
+            ChangeKind::Delete => ("delete message", json!({ "room": room, "seq": seq })),
+            ChangeKind::React(emoji) => ("react", json!({ "room": room, "seq": seq, "emoji": EMOJIS.get(usize::from(emoji)), "on": true })),
+            ChangeKind::Pin => ("pin message", json!({ "room": room, "seq": seq })),
         };
-        (request["room"], request["seq"]) = (json!(room.id), json!(change.seq));
         net.send(conn, format!("42{}[\"{name}\",{request}]", CHANGES + number).as_bytes());
     }
 
