@@ -69,6 +69,11 @@ export class Rooms {
     if (!room) return undefined;
     const before = room.log.get(message.seq)?.message;
     if (before) this.#keep(room, message);
+    // Replies show what they answer as it is now.
+    for (const item of room.log.values()) {
+      const { reply_to: reply, ...rest } = item.message ?? {};
+      if (reply?.seq === message.seq) item.message = { ...rest, reply_to: { ...reply, body: [...message.body].slice(0, 200).join('') } };
+    }
     if (room.last_message?.seq === message.seq && room.last_message.rev < message.rev) room.last_message = message;
     const counted = message.deleted_at && !before?.deleted_at && message.sender !== this.me && message.seq > room.read;
     if (this.#isNews(room, seq) && counted) room.unread = Math.max(0, room.unread - 1);
