@@ -57,7 +57,7 @@ export class Rooms {
     if (this.#isNews(room, message.seq)) {
       room.last_message = message;
       if (message.sender === this.me) Object.assign(room, { read: message.seq, unread: 0 });
-      else room.unread += 1;
+      else if (!message.deleted_at) room.unread += 1;
     }
     room.typing.delete(message.sender);
     return room;

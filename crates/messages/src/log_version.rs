@@ -5,7 +5,7 @@
 //! A forgotten old process goes on reading: it passes rows that it does not know ([`crate::store::log::Kind::Unknown`]). But a program older
 //! than the minimal version cannot start.
 
-use crate::store::log;
+use crate::store::{log, rooms};
 use db::{Db, Error, Tx, numbers};
 use std::fmt;
 use std::sync::Arc;
@@ -123,6 +123,9 @@ pub async fn finish_upgrade(db: &Db) -> Result<(i64, i64), Error> {
     db.write(|tx| {
         Box::pin(async move {
             let before = read(tx).await?;
+            if before < LOG_VERSION {
+                rooms::note_revs(tx).await?;
+            }
             numbers::raise(tx, NAME, LOG_VERSION).await?;
             Ok((before, read(tx).await?))
         })

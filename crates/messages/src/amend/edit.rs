@@ -54,7 +54,6 @@ impl Operation for Edit {
         let target = target(batch, self.room, self.sender, self.seq).await?;
         access::edit(target.message.actor == self.sender)?;
         target.must_be_there()?;
-        self.must_be_newest(&target)?;
         let (before, body) = (target.message.body_now(), self.body.as_ref().map(Body::as_str));
         let extra_before = Extra::read(target.message.extra_now());
         let (body, extra) = (body.unwrap_or(before), self.extra(&extra_before)?);
@@ -64,6 +63,7 @@ impl Operation for Edit {
         if body == before && extra == extra_before {
             return Ok(target.message);
         }
+        self.must_be_newest(&target)?;
         let mut state = target.state();
         if state.edits >= MOST {
             return Err(Refusal::conflict(format!("a message can be edited {MOST} times, and this one was")).into());

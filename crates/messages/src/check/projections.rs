@@ -73,16 +73,18 @@ async fn rooms(tx: &mut Tx) -> Result<Vec<String>, Error> {
     let (mut last, mut broken) = ([0; 16], Vec::new());
     loop {
         let read = |row: &db::Row<'_>| {
-            let details = Details { topic: row.maybe_text(2)?, metadata: row.maybe_text(3)? };
-            Ok((row.id(0)?, row.maybe_text(1)?, details, row.int(4)?))
+            let details = Details { topic: row.maybe_text(2)?, metadata: row.maybe_text(3)?, rev: row.int(4)? };
+            Ok((row.id(0)?, row.maybe_text(1)?, details))
         };
         let rooms = tx.rows(page, &values![last, PAGE], read).await?;
         let Some((id, ..)) = rooms.last() else { return Ok(broken) };
         last = *id;
-        let keys: Vec<_> = rooms.iter().map(|(id, .., rev)| (RoomId::from_bytes(*id), *rev)).collect();
+        let keys: Vec<_> = rooms.iter().map(|(id, _, details)| (RoomId::from_bytes(*id), details.rev)).collect();
         let rows = log::by_seq_each(tx, &keys).await?;
-        for ((id, name, details, rev), row) in rooms.into_iter().zip(rows) {
-            let says = row.filter(|row| row.kind == log::Kind::RoomUpdated).map(|row| (row.payload.clone(), about(row.extra.as_deref())));
+        for ((id, name, details), row) in rooms.into_iter().zip(rows) {
+            let rev = details.rev;
+            let says =
+                row.filter(|row| row.kind == log::Kind::RoomUpdated).map(|row| (row.payload.clone(), about(row.extra.as_deref(), rev)));
             if says != Some((name, Some(details))) {
                 broken.push(format!("room {}, rev {rev}", RoomId::from_bytes(id)));
             }
@@ -91,13 +93,13 @@ async fn rooms(tx: &mut Tx) -> Result<Vec<String>, Error> {
 }
 
 /// What a row says that its room is about.
-fn about(extra: Option<&str>) -> Option<Details> {
+fn about(extra: Option<&str>, rev: i64) -> Option<Details> {
     let RoomExtra { topic, metadata } = extra.map_or(Some(RoomExtra::default()), |json| serde_json::from_str(json).ok())?;
     let metadata = match metadata {
         Some(metadata) => Some(serde_json::to_string(&metadata).ok()?),
         None => None,
     };
-    Some(Details { topic: topic.map(String::from), metadata })
+    Some(Details { topic: topic.map(String::from), metadata, rev })
 }
 
 async fn indexed(tx: &mut Tx) -> Result<Vec<String>, Error> {

@@ -25,15 +25,16 @@ impl Answer<MarkRead> for Messages {
         // Only the answer needs it, so it is read after the commit; and mostly everything is read.
         let unread = match read == head {
             true => 0,
-            false => messages - self.db.read(move |tx| Box::pin(not_unread(tx, room, read))).await?,
+            false => messages - self.db.read(move |tx| Box::pin(not_unread(tx, room, read, head))).await?,
         };
         Ok(ReadMark { read, unread })
     }
 }
 
-/// How many of a room's messages are not unread for one who has read up to this seq: those up to it, and those past it that were deleted.
-async fn not_unread(tx: &mut Tx, room: RoomId, read: i64) -> Result<i64, Error> {
-    Ok(log::messages_up_to(tx, room, read).await? + state::deleted_past(tx, room, read).await?)
+/// How many of a room's messages are not unread for one who has read up to this seq: those up to it, and those
+/// between it and the head of then that were deleted.
+async fn not_unread(tx: &mut Tx, room: RoomId, read: i64, head: i64) -> Result<i64, Error> {
+    Ok(log::messages_up_to(tx, room, read).await? + state::deleted_between(tx, room, read, head).await?)
 }
 
 struct Mark {

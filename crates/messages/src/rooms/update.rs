@@ -43,7 +43,7 @@ impl Operation for Update {
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
         let room = batch.room(self.room).await?.ok_or_else(Refusal::no_room)?;
-        let (kind, is_owner, name_before, rev) = (room.kind, room.owner == self.actor, room.name.clone(), room.rev);
+        let (kind, is_owner, name_before) = (room.kind, room.owner == self.actor, room.name.clone());
         let is_member = batch.member(self.room, self.actor).await?.is_some_and(|member| member.active);
         access::member_only(kind, is_member)?;
         if self.name.is_some() {
@@ -52,23 +52,25 @@ impl Operation for Update {
         if !self.topic.is_keep() || !self.metadata.is_keep() {
             access::describe(kind, is_member, is_owner)?;
         }
-        if self.if_rev.is_some_and(|if_rev| if_rev != rev) {
-            let detail = "this room has another rev: somebody has changed it since, or it has none such yet; read it again";
-            return Err(Refusal::conflict(detail).about("if_rev").into());
-        }
         let before = batch.details(self.room).await?;
         let (name, after) = (self.name.clone().or_else(|| name_before.clone()), self.details(&before)?);
         if name == name_before && after == before {
             return Ok(());
         }
+        if self.if_rev.is_some_and(|if_rev| if_rev != before.rev) {
+            let detail = "this room has another rev: somebody has changed it since, or it has none such yet; read it again";
+            return Err(Refusal::conflict(detail).about("if_rev").into());
+        }
         let extra = row_extra(&after, name.is_none())?;
         let new = NewRow { payload: name.clone(), extra, ..NewRow::new(Kind::RoomUpdated, self.actor) };
         let row = batch.append(self.room, new).await?;
-        if let (Some(room), Some(seq)) = (batch.room(self.room).await?, row.and_then(|row| row.seq)) {
-            (room.name, room.rev) = (name, seq);
+        if let Some(room) = batch.room(self.room).await? {
+            room.name = name;
         }
-        if after != before {
-            batch.set_details(self.room, after);
+        // Before an upgrade is finished, older programs change rooms without a rev; `guild upgrade finish` notes all of them.
+        if batch.writes(Kind::MessageEdited) {
+            let rev = row.and_then(|row| row.seq).unwrap_or(before.rev);
+            batch.set_details(self.room, Details { rev, ..after });
         }
         batch.save(self.room);
         Ok(())
@@ -84,13 +86,14 @@ impl Update {
         Ok(Details {
             topic: topic.map(String::from).filter(|topic| !topic.is_empty()),
             metadata: metadata.and_then(|metadata| serde_json::to_string(&metadata).ok()),
+            rev: before.rev,
         })
     }
 }
 
 /// What the row tells besides the name. A program that knows no topics tells a row without it.
 fn row_extra(details: &Details, is_nameless: bool) -> Result<Option<String>, Refusal> {
-    if *details == Details::default() && !is_nameless {
+    if details.topic.is_none() && details.metadata.is_none() && !is_nameless {
         return Ok(None);
     }
     let broken = |why: String| edge::incident(&format!("what a room is about breaks the rules: {why}"));

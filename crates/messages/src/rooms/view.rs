@@ -32,6 +32,7 @@ impl RawRoom {
     pub(crate) fn for_who_left(mut self, row: &LogRow) -> Self {
         if !self.is_member && self.row.kind != RoomKind::Channel {
             (self.row.name, self.row.owner, self.row.member_count) = (None, row.actor, row.member_count);
+            (self.row.topic, self.row.metadata, self.row.rev) = (None, None, 0);
             (self.members, self.head) = (vec![self.reader], 0);
         }
         self
@@ -71,6 +72,7 @@ pub(crate) async fn when_left(tx: &mut Tx, id: RoomId, reader: UserId, parting: 
     if !view.is_member && view.row.kind != RoomKind::Channel {
         let Parting { position, head, name, owner, member_count } = parting;
         (view.row.name, view.row.owner, view.row.member_count, view.head) = (name, owner, member_count, head);
+        (view.row.topic, view.row.metadata, view.row.rev) = (None, None, 0);
         let members = members::by_age(tx, id, None, LISTED_MEMBERS as i64).await?;
         view.members = members.into_iter().filter(|(since, _)| *since < position).map(|(_, member)| member).collect();
     }
@@ -125,7 +127,7 @@ pub(crate) async fn of(tx: &mut Tx, row: RoomRow, reader: UserId) -> Result<RawR
         view.head = head.seq.unwrap_or(0);
         if let Some(member) = member {
             view.read = member.read;
-            let deleted = state::deleted_past(tx, id, member.read).await?;
+            let deleted = state::deleted_between(tx, id, member.read, view.head).await?;
             view.unread = head.messages - log::messages_up_to(tx, id, member.read).await? - deleted;
             view.last = if head.newest == view.head { Some(head) } else { log::by_seq(tx, id, head.newest).await? };
             attach_last(tx, std::iter::once(&mut view)).await?;

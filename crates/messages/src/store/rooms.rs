@@ -25,6 +25,8 @@ pub(crate) struct Details {
     pub topic: Option<String>,
     /// JSON.
     pub metadata: Option<String>,
+    /// The seq of the row that last changed its name, topic or metadata; 0 before an upgrade is finished.
+    pub rev: i64,
 }
 
 /// A room that is to be created.
@@ -141,24 +143,30 @@ pub(crate) async fn insert_each(tx: &mut Tx, new: &[NewRoom]) -> Result<(), Erro
     tx.execute_each(sql, &new.iter().map(values).collect::<Vec<_>>()).await.map(|_| ())
 }
 
-/// Writes what can change about rooms but their details: the name, the owner, the count of members, the rev.
-pub(crate) async fn update_each(tx: &mut Tx, rooms: impl Iterator<Item = (RoomId, Option<String>, UserId, i64, i64)>) -> Result<(), Error> {
-    let sql = "UPDATE rooms SET name = $2, owner = $3, member_count = $4, rev = $5 WHERE id = $1";
-    let each: Vec<_> =
-        rooms.map(|(id, name, owner, member_count, rev)| values![id.bytes(), name, owner.bytes(), member_count, rev]).collect();
+/// Writes what can change about rooms but their details: the name, the owner, the count of members.
+pub(crate) async fn update_each(tx: &mut Tx, rooms: impl Iterator<Item = (RoomId, Option<String>, UserId, i64)>) -> Result<(), Error> {
+    let sql = "UPDATE rooms SET name = $2, owner = $3, member_count = $4 WHERE id = $1";
+    let each: Vec<_> = rooms.map(|(id, name, owner, member_count)| values![id.bytes(), name, owner.bytes(), member_count]).collect();
     tx.execute_each(sql, &each).await.map(|_| ())
 }
 
 /// What each of these rooms is about.
 pub(crate) async fn details_each(tx: &mut Tx, rooms: &[RoomId]) -> Result<Vec<Option<Details>>, Error> {
-    let sql = "SELECT topic, metadata FROM rooms WHERE id = $1";
+    let sql = "SELECT topic, metadata, rev FROM rooms WHERE id = $1";
     let each: Vec<_> = rooms.iter().map(|id| values![id.bytes()]).collect();
-    tx.row_each(sql, &each, |row| Ok(Details { topic: row.maybe_text(0)?, metadata: row.maybe_text(1)? })).await
+    tx.row_each(sql, &each, |row| Ok(Details { topic: row.maybe_text(0)?, metadata: row.maybe_text(1)?, rev: row.int(2)? })).await
 }
 
 /// Writes what rooms are about.
 pub(crate) async fn set_details(tx: &mut Tx, rooms: impl Iterator<Item = (RoomId, Details)>) -> Result<(), Error> {
-    let sql = "UPDATE rooms SET topic = $2, metadata = $3 WHERE id = $1";
-    let each: Vec<_> = rooms.map(|(id, Details { topic, metadata })| values![id.bytes(), topic, metadata]).collect();
+    let sql = "UPDATE rooms SET topic = $2, metadata = $3, rev = $4 WHERE id = $1";
+    let each: Vec<_> = rooms.map(|(id, Details { topic, metadata, rev })| values![id.bytes(), topic, metadata, rev]).collect();
     tx.execute_each(sql, &each).await.map(|_| ())
+}
+
+/// Gives every room the rev that its log says: before an upgrade is finished, older programs rename rooms and do not note it.
+pub(crate) async fn note_revs(tx: &mut Tx) -> Result<(), Error> {
+    let sql = "UPDATE rooms SET rev = COALESCE((SELECT MAX(l.seq) FROM log l WHERE l.room = rooms.id AND l.kind = 5), 0)
+        WHERE rev <> COALESCE((SELECT MAX(l.seq) FROM log l WHERE l.room = rooms.id AND l.kind = 5), 0)";
+    tx.execute(sql, &[]).await.map(|_| ())
 }

@@ -185,10 +185,10 @@ pub(crate) async fn pinned(tx: &mut Tx, room: RoomId, before: i64, limit: i64) -
     tx.rows(sql, &values![room.bytes(), before, limit], |row| Ok((row.int(0)?, row.int(1)?))).await
 }
 
-/// How many of a room's messages past this seq were deleted.
-pub(crate) async fn deleted_past(tx: &mut Tx, room: RoomId, seq: i64) -> Result<i64, Error> {
-    let sql = "SELECT COUNT(*) FROM message_state WHERE room = $1 AND seq > $2 AND deleted_at IS NOT NULL";
-    Ok(tx.row(sql, &values![room.bytes(), seq], |row| row.int(0)).await?.unwrap_or(0))
+/// How many of a room's messages past one seq and up to another were deleted.
+pub(crate) async fn deleted_between(tx: &mut Tx, room: RoomId, after: i64, to: i64) -> Result<i64, Error> {
+    let sql = "SELECT COUNT(*) FROM message_state WHERE room = $1 AND seq > $2 AND seq <= $3 AND deleted_at IS NOT NULL";
+    Ok(tx.row(sql, &values![room.bytes(), after, to], |row| row.int(0)).await?.unwrap_or(0))
 }
 
 /// A reaction: the message, the emoji, and who reacted.

@@ -102,6 +102,9 @@ pub async fn two_edits_of_one_rev_have_one_winner(house: House) {
     let (won, lost) = if one.is_ok() { (one, two) } else { (two, one) };
     assert_eq!(code(lost), (Code::Conflict, Some("if_rev".into())));
     let rev = won.unwrap().rev;
+    // Sent again after a lost answer, it is answered as if it had just been done.
+    let said = house.message(1, room, 1).await.unwrap();
+    assert_eq!(edit(said.body.as_str(), 1).await.unwrap().rev, rev);
     // Reactions and pins do not disturb an edit, but a rev that is not there yet is refused.
     house.react(2, room, 1, "👍", true).await.unwrap();
     house.pin(2, room, 1, true).await.unwrap();

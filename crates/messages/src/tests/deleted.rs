@@ -151,6 +151,87 @@ pub async fn a_search_finds_the_present_text(house: House) {
     house.must_be_sound().await;
 }
 
+/// An edit of an indexed message, and enough new ones that they are indexed in the same transaction: all are found.
+pub async fn an_edit_takes_nothing_else_out_of_the_index(house: House) {
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    house.send(1, room, "quince marmalade").await;
+    index::catch_up(&house.db, 1, |_| {}).await.unwrap();
+    let sends = futures_util::future::join_all((0..600).map(|n| house.try_send(1, room, if n % 2 == 0 { "quince" } else { "plum" }, None)));
+    let body = |n: usize| if n % 2 == 0 { "quince jelly" } else { "quince marmalade" };
+    let edits = futures_util::future::join_all((0..20).map(|n| house.edit(1, room, 1, body(n))));
+    let (sent, edited) = tokio::join!(sends, edits);
+    assert!(sent.into_iter().all(|sent| sent.is_ok()) && edited.into_iter().all(|edited| edited.is_ok()));
+    for _ in 0..2 {
+        let (mut found, mut before) = (0, None);
+        loop {
+            let call = calls::Search { q: "quince".to_owned(), room: Some(room), from: None, before, limit: Limit::MOST };
+            let page = house.ask(&caller(2), call).await.unwrap().page;
+            found += page.items.len();
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, 301);
+        index::catch_up(&house.db, 1, |_| {}).await.unwrap();
+    }
+    house.must_be_sound().await;
+}
+
+/// A message without a text is in the index, too: by its room and its sender.
+pub async fn a_message_without_a_text_leaves_the_index(house: House) {
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    let rich = calls::Rich {
+        metadata: Some(serde_json::from_str(r#"{"a":1}"#).unwrap()),
+        message_type: Some("poll".try_into().unwrap()),
+        ..calls::Rich::default()
+    };
+    let call = calls::Send { room, body: "".try_into().unwrap(), nonce: None, rich };
+    house.ask(&caller(1), call).await.unwrap();
+    index::catch_up(&house.db, 1, |_| {}).await.unwrap();
+    house.delete(1, room, 1).await.unwrap();
+    house.must_be_sound().await;
+}
+
+/// A reply quotes what it answers, also in the event of its own edit, in one batch with the deletion.
+pub async fn a_quote_of_what_is_deleted_is_told_no_more(house: House) {
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    let mut hints = house.bus.subscribe::<contract::log::Batch>();
+    let mut last = 0;
+    for round in 0..10 {
+        let seq = round * 4 + 1;
+        house.send(1, room, "the secret").await;
+        let rich = calls::Rich { reply_to: Some(seq), ..calls::Rich::default() };
+        let call = calls::Send { room, body: "yes".try_into().unwrap(), nonce: None, rich };
+        house.ask(&caller(2), call).await.unwrap();
+        let (deleted, edited) = tokio::join!(house.delete(1, room, seq), house.edit(2, room, seq + 1, "no"));
+        (deleted.unwrap(), edited.unwrap());
+        assert_eq!(house.message(2, room, seq + 1).await.unwrap().reply_to.unwrap().body, "");
+    }
+    let end = house.ask(&super::house::service(), calls::Head {}).await.unwrap().positions[usize::from(house.part(room))];
+    while last < end {
+        let Some(bus::Heard::Hint(batch)) = hints.next().await else { panic!("a hint was missed") };
+        last = batch.last;
+        let deleted: Vec<i64> = batch
+            .entries
+            .iter()
+            .filter_map(|entry| match &entry.event {
+                contract::log::Event::MessageDeleted(deleted) => Some(deleted.ref_seq),
+                _ => None,
+            })
+            .collect();
+        for entry in &batch.entries {
+            if let contract::log::Event::MessageEdited(edited) = &entry.event
+                && let Some(reply_to) = &edited.message.reply_to
+                && deleted.contains(&reply_to.seq)
+            {
+                assert_eq!(reply_to.body, "");
+            }
+        }
+    }
+    house.must_be_sound().await;
+}
+
 /// No table holds a word of what was deleted; `store_of_deleted` looks into the files.
 pub async fn nothing_is_left_in_the_database(house: House) {
     let room = house.room(1, Group, Some("g"), &[2]).await.id;

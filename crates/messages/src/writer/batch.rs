@@ -15,7 +15,7 @@ use crate::store::state::{self, MessageKey, MessageState, ReactionKey};
 use crate::store::{log, members, present, rooms};
 use contract::{Clock, MessageId, Refusal, RoomId, Time, UserId};
 use db::{Error, Tx};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// See the module.
@@ -38,7 +38,7 @@ pub(crate) struct Batch<'t> {
     /// How many messages are pinned in rooms where operations have asked.
     pins: HashMap<RoomId, i64>,
     /// Texts that are others now in the database, and not yet in the index, by the positions of their messages.
-    reindexed: HashMap<i64, Reindexed>,
+    reindexed: BTreeMap<i64, Reindexed>,
     messages: u64,
 }
 
@@ -116,7 +116,7 @@ impl<'t> Batch<'t> {
             changes: Changes::default(),
             amended: HashMap::new(),
             pins: HashMap::new(),
-            reindexed: HashMap::new(),
+            reindexed: BTreeMap::new(),
             messages: 0,
         })
     }
@@ -175,11 +175,13 @@ impl<'t> Batch<'t> {
                     };
                 }
             }
-            if let Some(with) = &mut row.with
-                && let Some(key) = with.replied.as_ref().and_then(|replied| Some((replied.room, replied.seq?)))
-                && erased.contains(&key)
-            {
-                with.replied = self.amended.get(&key).cloned();
+            if let Some(with) = &mut row.with {
+                replace_replied(&self.amended, with);
+                if let Some(message) = &mut with.message
+                    && let Some(with) = &mut Arc::make_mut(message).with
+                {
+                    replace_replied(&self.amended, with);
+                }
             }
         }
     }
@@ -191,13 +193,13 @@ impl<'t> Batch<'t> {
             return Ok(Some(Arc::clone(row)));
         }
         if let Some(known) = self.prefetched.as_ref().and_then(|prefetched| prefetched.messages.get(&key)) {
-            return Ok(known.clone());
+            return Ok(known.clone().map(|row| with_replied_now(&self.amended, row)));
         }
         let Some(row) = log::by_seq(self.tx().await?, room, seq).await?.filter(LogRow::is_message) else { return Ok(None) };
         let mut rows = [row];
         present::attach(self.tx, &mut rows).await?;
         let [row] = rows;
-        let row = Arc::new(row);
+        let row = with_replied_now(&self.amended, Arc::new(row));
         self.amended.insert(key, Arc::clone(&row));
         Ok(Some(row))
     }
@@ -229,7 +231,7 @@ impl<'t> Batch<'t> {
             let was = message.state().is_some_and(|state| state.pinned.is_some());
             *pins += i64::from(state.pinned.is_some()) - i64::from(was);
         }
-        if after.body_now() != message.body_now() {
+        if is_erased || after.body_now() != message.body_now() {
             let (position, room, sender, before) = (message.position, message.room, message.actor, message.body_now().to_owned());
             let reindexed = self.changes.amendments.reindexed.entry(key).or_insert(Reindexed { position, room, sender, before, now: None });
             reindexed.now = (!is_erased).then(|| after.body_now().to_owned());
@@ -335,6 +337,11 @@ impl<'t> Batch<'t> {
             Some(heir) => Ok(heir),
             None => members::oldest(self.tx().await?, room).await,
         }
+    }
+
+    /// Whether the log's minimal version allows rows of this kind.
+    pub(crate) fn writes(&self, kind: Kind) -> bool {
+        kind.since(false) <= self.min_version
     }
 
     /// The time that this batch's rows carry.
@@ -509,6 +516,24 @@ impl<'t> Batch<'t> {
         self.rows.push(row.clone());
         Ok(Some(row))
     }
+}
+
+/// Shows with a reply the message that it answers as the batch has left it.
+fn replace_replied(amended: &HashMap<MessageKey, Arc<LogRow>>, with: &mut With) {
+    let key = with.replied.as_ref().and_then(|replied| Some((replied.room, replied.seq?)));
+    if let Some(now) = key.and_then(|key| amended.get(&key)) {
+        with.replied = Some(Arc::clone(now));
+    }
+}
+
+/// The same for a message that was read.
+fn with_replied_now(amended: &HashMap<MessageKey, Arc<LogRow>>, mut row: Arc<LogRow>) -> Arc<LogRow> {
+    if row.with.as_ref().is_some_and(|with| with.replied.is_some())
+        && let Some(with) = &mut Arc::make_mut(&mut row).with
+    {
+        replace_replied(amended, with);
+    }
+    row
 }
 
 /// Makes the cache true for this transaction: removes what others have changed since the last one.

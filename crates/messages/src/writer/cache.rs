@@ -26,8 +26,6 @@ pub(crate) struct RoomState {
     pub newest: i64,
     /// The time of its newest row that is about no earlier message.
     pub active_at: Time,
-    /// The seq of the row that last changed its name, topic or metadata.
-    pub rev: i64,
 }
 
 impl RoomState {
@@ -42,7 +40,6 @@ impl RoomState {
             messages: head.map_or(0, |row| row.messages),
             newest: head.map_or(0, |row| row.newest),
             active_at: head.map_or(room.created_at, LogRow::active_at),
-            rev: room.rev,
         }
     }
 }

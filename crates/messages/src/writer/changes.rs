@@ -123,7 +123,7 @@ impl Changes {
         members::leave_each(tx, left.into_iter()).await?;
         let changed = changed.into_iter().filter_map(|id| {
             let room = cache.rooms.peek(&id)?;
-            Some((id, room.name.clone(), room.owner, room.member_count, room.rev))
+            Some((id, room.name.clone(), room.owner, room.member_count))
         });
         rooms::update_each(tx, changed).await
     }

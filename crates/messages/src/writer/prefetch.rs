@@ -92,6 +92,8 @@ impl Prefetched {
         prefetched.read_members(tx, cache, of_members.into_iter().collect()).await?;
         let nonces: Vec<SendNonce> = nonces.into_iter().collect();
         let found = log::by_nonce_each(tx, &nonces).await?;
+        // A repeated send answers its message as it is now.
+        messages.extend(found.iter().flatten().filter_map(|row| Some((row.room, row.seq?))));
         prefetched.nonces = nonces.into_iter().zip(found).collect();
         let room_nonces: Vec<RoomNonce> = room_nonces.into_iter().collect();
         let found = rooms::find_nonce_each(tx, &room_nonces).await?;
