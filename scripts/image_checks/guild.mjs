@@ -18,6 +18,15 @@ function lastStage(dockerfile) {
   return last;
 }
 
+/** What the image is made of: the crates of the program as CycloneDX, and Debian's packages with their versions. Answers how many there are. */
+async function billOfMaterials(podman) {
+  const crates = JSON.parse(await podman.must(join(root, 'scripts/sbom'), []));
+  writeFileSync(join(folder, 'guild.cdx.json'), JSON.stringify(crates, null, 1));
+  const packages = await podman.do('run', '--rm', '--network', 'none', '--entrypoint', 'dpkg-query', IMAGE, '-W');
+  writeFileSync(join(folder, 'debian-packages.txt'), packages);
+  return { crates: crates.components.length, packages: packages.trim().split('\n').length };
+}
+
 /** Builds it; answers how long that took and how large it is. */
 export async function build(podman, program) {
   const began = performance.now();
@@ -40,6 +49,7 @@ export async function build(podman, program) {
   await podman.do('build', '--format', 'docker', '--quiet', '-t', NEXT, next);
   const bytes = Number(await podman.do('image', 'inspect', '--format', '{{.Size}}', IMAGE));
   const packed = Number(await podman.must('bash', ['-c', `podman save ${IMAGE} | gzip -6 | wc -c`], { timeout: 300_000 }));
+  const bom = await billOfMaterials(podman);
   const parts = await podman.do('history', '--format', '{{.Size}} {{.CreatedBy}}', IMAGE);
-  return { seconds, bytes, packed, parts };
+  return { seconds, bytes, packed, parts, bom };
 }
