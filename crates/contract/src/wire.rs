@@ -38,14 +38,14 @@ pub mod server {
     pub const READY: &str = "ready";
     pub const ROOM_CREATED: &str = "room created";
     pub const NEW_MESSAGE: &str = "new message";
+    pub const MEMBER_JOINED: &str = "member joined";
+    pub const MEMBER_LEFT: &str = "member left";
+    pub const ROOM_UPDATED: &str = "room updated";
     pub const MESSAGE_EDITED: &str = "message edited";
     pub const MESSAGE_DELETED: &str = "message deleted";
     pub const REACTIONS_CHANGED: &str = "reactions changed";
     pub const MESSAGE_PINNED: &str = "message pinned";
     pub const MESSAGE_UNPINNED: &str = "message unpinned";
-    pub const MEMBER_JOINED: &str = "member joined";
-    pub const MEMBER_LEFT: &str = "member left";
-    pub const ROOM_UPDATED: &str = "room updated";
     pub const EVENT: &str = "event";
     pub const TYPING: &str = "typing";
     pub const READ: &str = "read";

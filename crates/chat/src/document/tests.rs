@@ -2,13 +2,18 @@ use super::table::{Direction, events};
 use super::*;
 use contract::wire::{client, server};
 
-const SERVER: [&str; 13] = [
+const SERVER: [&str; 18] = [
     server::READY,
     server::ROOM_CREATED,
     server::NEW_MESSAGE,
     server::MEMBER_JOINED,
     server::MEMBER_LEFT,
     server::ROOM_UPDATED,
+    server::MESSAGE_EDITED,
+    server::MESSAGE_DELETED,
+    server::REACTIONS_CHANGED,
+    server::MESSAGE_PINNED,
+    server::MESSAGE_UNPINNED,
     server::EVENT,
     server::TYPING,
     server::READ,
@@ -33,7 +38,7 @@ fn every_event_is_in_the_table_once() {
 #[test]
 fn every_event_and_acknowledgement_is_a_message() {
     // That the examples fit the schemas, and that the schemas forbid what they should, is checked in acceptance/stories/documents.test.mjs.
-    assert_eq!(document()["components"]["messages"].as_object().unwrap().len(), 7 * 2 + SERVER.len());
+    assert_eq!(document()["components"]["messages"].as_object().unwrap().len(), crate::dispatch::NAMES.len() * 2 + SERVER.len());
 }
 
 #[test]
