@@ -157,8 +157,8 @@ pub async fn an_edit_takes_nothing_else_out_of_the_index(house: House) {
     house.send(1, room, "quince marmalade").await;
     index::catch_up(&house.db, 1, |_| {}).await.unwrap();
     let sends = futures_util::future::join_all((0..600).map(|n| house.try_send(1, room, if n % 2 == 0 { "quince" } else { "plum" }, None)));
-    let body = |n: usize| if n % 2 == 0 { "quince jelly" } else { "quince marmalade" };
-    let edits = futures_util::future::join_all((0..20).map(|n| house.edit(1, room, 1, body(n))));
+    let bodies = ["quince jelly", "quince marmalade"].into_iter().cycle().take(20);
+    let edits = futures_util::future::join_all(bodies.map(|body| house.edit(1, room, 1, body)));
     let (sent, edited) = tokio::join!(sends, edits);
     assert!(sent.into_iter().all(|sent| sent.is_ok()) && edited.into_iter().all(|edited| edited.is_ok()));
     for _ in 0..2 {
@@ -205,7 +205,7 @@ pub async fn a_quote_of_what_is_deleted_is_told_no_more(house: House) {
         let call = calls::Send { room, body: "yes".try_into().unwrap(), nonce: None, rich };
         house.ask(&caller(2), call).await.unwrap();
         let (deleted, edited) = tokio::join!(house.delete(1, room, seq), house.edit(2, room, seq + 1, "no"));
-        (deleted.unwrap(), edited.unwrap());
+        assert!(deleted.is_ok() && edited.is_ok());
         assert_eq!(house.message(2, room, seq + 1).await.unwrap().reply_to.unwrap().body, "");
     }
     let end = house.ask(&super::house::service(), calls::Head {}).await.unwrap().positions[usize::from(house.part(room))];
