@@ -1,6 +1,7 @@
 //! The accounts of what is done to messages: each change from its first asking to what the log has at the end, and what each member's screen shows.
 //!
-//! A screen keeps of each message the state with the higher rev, as every client does. At the end all screens must show what the log has.
+//! A screen keeps of each message the state with the higher rev, as every client does; its reactions are those of the newest event about them.
+//! At the end all screens must show what the log has.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -61,6 +62,8 @@ pub struct Shown {
     pub text_rev: u64,
     /// The rev of the newest change of any kind.
     pub rev: u64,
+    /// The seq of the event that the reactions are of. A message in an event has no reactions, so its rev says nothing of theirs.
+    pub reactions_rev: u64,
     /// The text.
     pub text: Text,
     /// How often each emoji was used.
@@ -171,7 +174,8 @@ impl Changes {
     /// A message's reactions come to a screen, with the event of this seq.
     pub fn reactions(&mut self, screen: (usize, usize, u64), seq: u64, reactions: BTreeMap<String, u64>) {
         let shown = self.screens.entry(screen).or_default();
-        if seq > shown.rev || shown.reactions.is_empty() {
+        if seq > shown.reactions_rev {
+            shown.reactions_rev = seq;
             shown.reactions = if shown.text == Text::Gone { BTreeMap::new() } else { reactions };
         }
         shown.rev = shown.rev.max(seq);
@@ -250,7 +254,7 @@ mod tests {
 
     fn log(rev: u64, text: Text, reactions: &[(&str, u64)]) -> BTreeMap<u64, Shown> {
         let reactions = reactions.iter().map(|(emoji, count)| ((*emoji).to_owned(), *count)).collect();
-        BTreeMap::from([(1, Shown { text_rev: 0, rev, text, reactions })])
+        BTreeMap::from([(1, Shown { text_rev: 0, rev, reactions_rev: 0, text, reactions })])
     }
 
     #[test]
@@ -307,6 +311,18 @@ mod tests {
         changes.hold_against(0, &log(1, Text::First, &[]));
         let totals = changes.totals;
         assert_eq!((totals.unanswered, totals.conflicts, totals.wrongly_refused), (1, 1, 1));
+    }
+
+    #[test]
+    fn reactions_are_merged_by_their_own_events() {
+        let mut changes = Changes::default();
+        let reactions = |emojis: &[&str]| emojis.iter().map(|emoji| ((*emoji).to_owned(), 1)).collect::<BTreeMap<_, _>>();
+        // A replay tells the message as it is now. The events that are read later tell each reaction as it was then, or as it is now.
+        changes.text((7, 0, 1), 3, Text::First);
+        changes.reactions((7, 0, 1), 2, reactions(&["👍"]));
+        changes.reactions((7, 0, 1), 3, reactions(&["👍", "❤"]));
+        changes.reactions((7, 0, 1), 2, reactions(&["👍"]));
+        assert!(changes.hold_screens_against(0, &[7], &log(3, Text::First, &[("👍", 1), ("❤", 1)])).is_empty());
     }
 
     #[test]

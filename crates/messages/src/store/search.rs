@@ -208,7 +208,7 @@ const POSTGRES: &str = concat!(
         WHERE tokens @@ CAST(CAST($1 AS TEXT) AS tsquery) AND part = $2 AND position >= $3 AND position < $4 ORDER BY position DESC LIMIT $5)
     SELECT ",
     columns_of!("l"),
-    " FROM hits h JOIN log l ON l.part = $2 AND l.position = h.position ORDER BY h.position DESC"
+    " FROM hits h CROSS JOIN log l WHERE l.part = $2 AND l.position = h.position ORDER BY h.position DESC"
 );
 
 /// FTS5's language. Tokens hold letters, digits and no ASCII signs, so a quoted one is always a whole token.

@@ -1,4 +1,6 @@
 //! Statements about many rooms at once, each a single one for any number of rooms ([`super::lists`]).
+//!
+//! `CROSS JOIN` tells SQLite to begin with the list. Else it may guess that the list is long, and read a whole table to find the few rows of it.
 
 use super::lists::{RoomAndReader, digits, gathered, index, lists, pairs, placed};
 use super::log::{COLUMNS, LogRow, columns_of, log_row};
@@ -21,10 +23,10 @@ pub(crate) async fn rooms_for_readers(tx: &mut Tx, pairs: &[RoomAndReader]) -> R
     const SQL: &str = pairs!(
         " SELECT r.id, r.kind, r.name, r.owner, r.created_at, r.member_count, r.topic, r.metadata, r.rev, m.read, l.messages,
                 (SELECT COUNT(*) FROM message_state d WHERE d.room = p.room AND d.seq > m.read AND d.deleted_at IS NOT NULL),
-                CAST(p.n AS BIGINT) FROM pairs p
-            JOIN rooms r ON r.id = p.room
+                CAST(p.n AS BIGINT) FROM pairs p CROSS JOIN rooms r
             LEFT JOIN members m ON m.room = p.room AND m.member = p.reader AND m.state = 'active'
-            LEFT JOIN log l ON l.room = p.room AND l.seq = m.read"
+            LEFT JOIN log l ON l.room = p.room AND l.seq = m.read
+            WHERE r.id = p.room"
     );
     let room = |row: &Row<'_>| {
         let read = row.maybe_int(9)?.map(|read| Ok::<_, Error>((read, row.maybe_int(10)?.unwrap_or(0)))).transpose()?;
@@ -46,7 +48,7 @@ pub(crate) async fn counts(tx: &mut Tx, pairs: &[RoomAndReader]) -> Result<Vec<H
     const SQL: &str = pairs!(
         ", heads AS MATERIALIZED (
             SELECT n, room, (SELECT h.seq FROM log h WHERE h.room = p.room AND h.seq > 0 ORDER BY h.seq DESC LIMIT 1) AS seq FROM pairs p)
-        SELECT h.seq, h.messages, CAST(t.n AS BIGINT) FROM heads t JOIN log h ON h.room = t.room AND h.seq = t.seq"
+        SELECT h.seq, h.messages, CAST(t.n AS BIGINT) FROM heads t CROSS JOIN log h WHERE h.room = t.room AND h.seq = t.seq"
     );
     let found = tx.rows(SQL, &lists(pairs), |row| Ok((index(row, 2)?, Head { seq: row.int(0)?, messages: row.int(1)? }))).await?;
     Ok(placed(pairs.len(), found).into_iter().map(Option::unwrap_or_default).collect())
@@ -59,9 +61,8 @@ pub(crate) async fn heads(tx: &mut Tx, pairs: &[RoomAndReader]) -> Result<Vec<(H
             SELECT n, room, (SELECT h.seq FROM log h WHERE h.room = p.room AND h.seq > 0 ORDER BY h.seq DESC LIMIT 1) AS seq FROM pairs p)
         SELECT ",
         columns_of!("l"),
-        ", CAST(t.n AS BIGINT), h.seq, h.messages FROM heads t
-            JOIN log h ON h.room = t.room AND h.seq = t.seq
-            JOIN log l ON l.room = t.room AND l.seq = CASE WHEN h.newest > 0 THEN h.newest ELSE h.seq END"
+        ", CAST(t.n AS BIGINT), h.seq, h.messages FROM heads t CROSS JOIN log h CROSS JOIN log l
+            WHERE h.room = t.room AND h.seq = t.seq AND l.room = t.room AND l.seq = CASE WHEN h.newest > 0 THEN h.newest ELSE h.seq END"
     );
     let head = |row: &Row<'_>| {
         let head = Head { seq: row.int(COLUMNS + 1)?, messages: row.int(COLUMNS + 2)? };
@@ -85,7 +86,7 @@ pub(crate) async fn members(
             SELECT n, room, (SELECT m.since FROM members m WHERE m.room = p.room AND m.state = 'active' AND (m.since, m.member) > ($3, $4)
                 ORDER BY m.since, m.member LIMIT 1 OFFSET $5) AS since FROM pairs p)
         SELECT m.since, m.member, CAST(t.n AS BIGINT) FROM lasts t
-            JOIN members m ON m.room = t.room AND m.state = 'active' AND (m.since, m.member) > ($3, $4)
+            CROSS JOIN members m WHERE m.room = t.room AND m.state = 'active' AND (m.since, m.member) > ($3, $4)
                 AND m.since <= COALESCE(t.since, 9223372036854775807)
             ORDER BY t.n, m.since, m.member"
     );
@@ -121,7 +122,7 @@ pub(crate) async fn messages(tx: &mut Tx, pairs: &[RoomAndReader], span: Span, b
         " SELECT ",
         columns_of!("l"),
         ", CAST(p.n AS BIGINT) FROM pairs p
-            JOIN log l ON l.room = p.room AND l.kind = 2
+            CROSS JOIN log l WHERE l.room = p.room AND l.kind = 2
                 AND l.seq >= CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
                 AND l.seq <= CAST(substr(CAST($4 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
             ORDER BY p.n, l.seq"
@@ -174,7 +175,7 @@ async fn sizes(tx: &mut Tx, pairs: &[RoomAndReader], span: Span) -> Result<Vec<V
         size_of_state!(),
         "
                 FROM message_state s WHERE s.room = l.room AND s.seq = l.seq), 0) AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
-            JOIN log l ON l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq <= COALESCE(t.seq, 9223372036854775807) AND l.kind = 2
+            CROSS JOIN log l WHERE l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq <= COALESCE(t.seq, 9223372036854775807) AND l.kind = 2
             ORDER BY t.n, l.seq"
     );
     const NEWEST: &str = pairs!(
@@ -185,7 +186,7 @@ async fn sizes(tx: &mut Tx, pairs: &[RoomAndReader], span: Span) -> Result<Vec<V
         size_of_state!(),
         "
                 FROM message_state s WHERE s.room = l.room AND s.seq = l.seq), 0) AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
-            JOIN log l ON l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq >= COALESCE(t.seq, 0) AND l.kind = 2
+            CROSS JOIN log l WHERE l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq >= COALESCE(t.seq, 0) AND l.kind = 2
             ORDER BY t.n, l.seq"
     );
     let sql = if span.newest { NEWEST } else { OLDEST };

@@ -108,7 +108,7 @@ pub(crate) async fn find_each(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<Op
         " SELECT ",
         columns!("s"),
         ", CAST(p.n AS BIGINT) FROM pairs p
-            JOIN message_state s ON s.room = p.room AND s.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)"
+            CROSS JOIN message_state s WHERE s.room = p.room AND s.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)"
     );
     match keys {
         [] => Ok(Vec::new()),

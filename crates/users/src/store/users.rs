@@ -218,7 +218,7 @@ impl Store {
             user_columns!(),
             ", ",
             online!(),
-            " FROM names JOIN users u ON u.username = rtrim(name) ORDER BY n"
+            " FROM names CROSS JOIN users u WHERE u.username = rtrim(name) ORDER BY n"
         );
         if names.is_empty() {
             return Ok(Vec::new());
@@ -237,7 +237,7 @@ impl Store {
                 UNION ALL SELECT n + 16, substr(list, n + 16, 16) FROM ids, given WHERE n + 16 <= length(list))
             SELECT ",
             user_columns!(),
-            " FROM ids JOIN users u ON u.id = ids.id ORDER BY n"
+            " FROM ids CROSS JOIN users u WHERE u.id = ids.id ORDER BY n"
         );
         if ids.is_empty() {
             return Ok(Vec::new());
@@ -249,7 +249,7 @@ impl Store {
     /// The users with these names; those that do not exist are left out.
     pub(crate) async fn users_by_name(&self, names: Vec<Username>) -> Result<Vec<User>, Error> {
         const SQL: &str =
-            concat!(names!("$1"), "SELECT ", user_columns!(), " FROM names JOIN users u ON u.username = rtrim(name) ORDER BY n");
+            concat!(names!("$1"), "SELECT ", user_columns!(), " FROM names CROSS JOIN users u WHERE u.username = rtrim(name) ORDER BY n");
         if names.is_empty() {
             return Ok(Vec::new());
         }
