@@ -219,7 +219,7 @@ fn bob() -> Made<Username> {
 
 fn user() -> Made<User> {
     let id = UserId::from_bytes(id(1));
-    Ok(User { id, username: alice()?, display_name: "Alice".try_into()?, created_at: NOW, online: None })
+    Ok(User::plain(id, alice()?, "Alice".try_into()?, NOW))
 }
 
 fn room(last_message: Option<Message>) -> Made<Room> {
