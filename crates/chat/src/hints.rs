@@ -1,5 +1,5 @@
-//! What is not durable: typing, read marks, presence, profiles. It is passed on to the members of small rooms and to contacts, and dropped for a client
-//! that is behind.
+//! What is not durable: typing, read marks, presence, profiles. It is passed on to the members of small rooms and to contacts, and dropped
+//! for a client that is behind.
 
 use crate::encode::frame;
 use crate::gateway::Gateway;

@@ -1,5 +1,5 @@
-//! A cache in front of the store, bounded in values and in what they weigh. It never keeps a value that was read before a change: a reader takes a [`Ticket`] before it reads,
-//! and every change makes older tickets invalid.
+//! A cache in front of the store, bounded in values and in what they weigh. It never keeps a value that was read before a change: a reader
+//! takes a [`Ticket`] before it reads, and every change makes older tickets invalid.
 
 use lru::LruCache;
 use std::hash::Hash;
