@@ -53,7 +53,7 @@ def before_call(context, case, kwargs):
 
 def fill(case, body, chosen):
     """A body with names that may be; in most cases it names the asking user, where it names one, and people and passwords that there are."""
-    for field in ("name", "display_name"):
+    for field in ("name", "display_name", "status"):
         if isinstance(body.get(field), str):
             body[field] = plain(body[field])
     name = one_of(FIXTURE["usernames"], chosen)

@@ -26,7 +26,7 @@ const REST = {
   logIn: ({ me }) => [['POST', '/users/login', { username: me.username, password: 'wrong password' }]],
   logOut: undefined, // among the others: each needs a token of its own
   getMe: () => [['GET', '/users/me']],
-  changeDisplayName: () => [['PATCH', '/users/me', { display_name: 'A' }], ['PATCH', '/users/me', { display_name: 'B' }]],
+  updateMe: () => [['PATCH', '/users/me', { display_name: 'A' }], ['PATCH', '/users/me', { display_name: 'B', status: 'c' }]],
   changePassword: () => [['PUT', '/users/me/password', { current_password: 'wrong password', new_password: PASSWORD }]],
   listOnline: () => [['GET', '/users/online']],
   listUsers: () => [['GET', '/users?prefix=a']],

@@ -59,7 +59,7 @@ story('probes and documents', {}, (it) => {
     const asyncapi = (await nobody.get('/asyncapi.json')).body;
     assert.match(asyncapi.asyncapi, /^3\./);
     const text = JSON.stringify(asyncapi);
-    for (const event of ['authenticate', 'create room', 'message', 'join room', 'leave room', 'read', 'typing', 'ready', 'room created', 'new message', 'member joined', 'member left', 'room updated', 'user online', 'user offline', 'resync', 'error']) assert.ok(text.includes(`"${event}"`), `/asyncapi.json lacks "${event}"`);
+    for (const event of ['authenticate', 'create room', 'message', 'join room', 'leave room', 'read', 'typing', 'ready', 'room created', 'new message', 'member joined', 'member left', 'room updated', 'user online', 'user offline', 'user updated', 'resync', 'error']) assert.ok(text.includes(`"${event}"`), `/asyncapi.json lacks "${event}"`);
     for (const document of [openapi, asyncapi]) {
       const visit = (node) => {
         if (Array.isArray(node)) node.forEach(visit);

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { story } from '../lib/story.mjs';
-import { pipelined } from '../lib/wait.mjs';
+import { eventually, pipelined } from '../lib/wait.mjs';
 
 const seqs = (list) => list.map(({ seq }) => seq);
 
@@ -191,6 +191,48 @@ story('rich', {}, (it) => {
     await bob.api.refused('forbidden', 'PATCH', `/rooms/${room.id}`, { topic: 'coffee' });
     assert.equal((await alice.api.refused('invalid_request', 'PATCH', `/rooms/${room.id}`, { topic: 'x'.repeat(501) })).field, 'topic');
     assert.equal('topic' in (await alice.api.ok(200, 'PATCH', `/rooms/${room.id}`, { topic: null })), false);
+  });
+
+  it('a user has a status and metadata; contacts and oneself hear of them, others do not', async ({ people }) => {
+    const [alice, bob, carol] = await people('alice', 'bob', 'carol');
+    const room = await alice.room([bob], { name: 'g' });
+    const [mine, theirs, stranger] = await Promise.all([alice, bob, carol].map((one) => one.connect()));
+    const before = await alice.api.ok(200, 'GET', '/users/me');
+    assert.deepEqual(['status' in before, 'metadata' in before], [false, false], 'absent until used');
+    const metadata = { office: { city: 'Lyon', floor: 3 }, pronouns: 'she' };
+    const now = await alice.api.ok(200, 'PATCH', '/users/me', { status: ' Out for  lunch 🍜 ', metadata });
+    assert.deepEqual([now.status, now.metadata, now.display_name], ['Out for lunch 🍜', metadata, before.display_name]);
+    const { online: _, ...user } = now;
+    assert.deepEqual(await theirs.until('user updated'), { user });
+    assert.deepEqual(await mine.until('user updated'), { user });
+    const kept = await alice.api.ok(200, 'PATCH', '/users/me', { metadata: { office: { floor: null }, pronouns: null } });
+    await theirs.until('user updated', (one) => !('pronouns' in one.user.metadata));
+    assert.deepEqual([kept.status, kept.metadata], [now.status, { office: { city: 'Lyon' } }], 'a merge patch; the status stays');
+    await alice.api.ok(200, 'PATCH', '/users/me', { status: kept.status, metadata: { office: { city: 'Lyon' } } });
+    await alice.api.ok(200, 'PATCH', '/users/me', {});
+    const isKept = (one) => assert.deepEqual([one.status, one.metadata], [kept.status, kept.metadata]) ?? true;
+    const listed = async (path) => (await bob.api.ok(200, 'GET', path)).items.find(({ id }) => id === user.id);
+    isKept(await bob.api.ok(200, 'GET', `/users/${alice.username}`));
+    for (const path of [`/users?prefix=${alice.username}`, '/users/online?limit=100']) isKept(await listed(path));
+    // Another process may remember the user, and forgets them when it hears of the change.
+    await eventually("the room's members show it", async () => isKept(await listed(`/rooms/${room.id}/members`)));
+    await eventually('a new connection shows it', async () => isKept((await (await alice.connect()).until('ready')).user));
+    const query = `{ user(username: "${alice.username}") { status metadata } room(id: "${room.id}") { members { nodes { username status } } } }`;
+    const { data } = await bob.api.ok(200, 'POST', '/graphql', { query });
+    assert.deepEqual(data.user, { status: kept.status, metadata: kept.metadata });
+    assert.equal(data.room.members.nodes.find(({ username }) => username === alice.username).status, kept.status);
+    for (const [field, wrong] of [
+      ['status', { status: 'x'.repeat(141) }], ['status', { status: 'a\nb' }], ['status', { status: '\u202ehcnul' }], ['status', { status: {} }],
+      ['metadata', { metadata: { a: 'x'.repeat(5_000) } }], ['metadata', { metadata: { a: { b: { c: { d: { e: {} } } } } } }], ['metadata', { metadata: 'x' }],
+    ]) {
+      assert.equal((await alice.api.refused('invalid_request', 'PATCH', '/users/me', wrong)).field, field, JSON.stringify(wrong).slice(0, 80));
+    }
+    const cleared = await alice.api.ok(200, 'PATCH', '/users/me', { status: null, metadata: null, display_name: 'Al' });
+    assert.deepEqual(['status' in cleared, 'metadata' in cleared, cleared.display_name], [false, false, 'Al']);
+    await theirs.until('user updated', (one) => one.user.display_name === 'Al');
+    assert.equal(theirs.count('user updated'), 3, 'once for each change, and never for what changes nothing');
+    await stranger.settled((await carol.room([], { name: 'own' })).id);
+    assert.equal(stranger.count('user updated'), 0);
   });
 
   it('history around a message, pins, and the events of a room', async ({ people }) => {

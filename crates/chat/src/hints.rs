@@ -1,13 +1,15 @@
-//! What is not durable: typing, read marks, presence. It is passed on to the members of small rooms and to contacts, and dropped for a client
-//! that is behind.
+//! What is not durable: typing, read marks, presence, profiles. It is passed on to the members of small rooms and to contacts, and dropped
+//! for a client that is behind.
 
 use crate::encode::frame;
 use crate::gateway::Gateway;
 use bus::{Heard, Subscription};
+use contract::UserId;
 use contract::calls::messages::RoomsOf;
-use contract::hint::{PresenceChanged, ReadMoved, Typing};
+use contract::hint::{PresenceChanged, ReadMoved, Typing, UserChanged};
 use contract::room::RoomKind;
-use contract::wire::{PresenceNow, ReadNow, TypingNow, server};
+use contract::wire::{PresenceNow, ReadNow, TypingNow, UserUpdated, server};
+use socketio::Frame;
 use std::sync::Arc;
 
 impl Gateway {
@@ -38,6 +40,15 @@ impl Gateway {
         }
     }
 
+    /// Passes on what users say of themselves.
+    pub(crate) async fn hear_profiles(self: Arc<Self>, mut changed: Subscription<UserChanged>) {
+        while let Some(heard) = changed.next().await {
+            if let Heard::Hint(hint) = heard {
+                self.tell_profile(&hint).await;
+            }
+        }
+    }
+
     fn tell_typing(&self, hint: &Typing) {
         let Typing { room, user, typing } = hint;
         self.registry.tell_room(*room, Some(user.id), || {
@@ -53,16 +64,27 @@ impl Gateway {
     async fn tell_presence(&self, hint: &PresenceChanged) {
         let name = if hint.online { server::USER_ONLINE } else { server::USER_OFFLINE };
         let Some(frame) = frame(name, &PresenceNow { username: hint.user.username.clone() }) else { return };
-        if self.registry.tell_contacts(hint.user.id, &frame) {
+        self.tell_contacts(hint.user.id, &frame).await;
+    }
+
+    async fn tell_profile(&self, hint: &UserChanged) {
+        let Some(user) = hint.now.clone() else { return };
+        let Some(frame) = frame(server::USER_UPDATED, &UserUpdated { user }) else { return };
+        self.registry.tell_user(hint.user, &frame);
+        self.tell_contacts(hint.user, &frame).await;
+    }
+
+    async fn tell_contacts(&self, user: UserId, frame: &Frame) {
+        if self.registry.tell_contacts(user, frame) {
             return;
         }
-        // The user is at another gateway.
-        match self.ask(RoomsOf { user: hint.user.id }).await {
+        // The user is at another gateway, or at none.
+        match self.ask(RoomsOf { user }).await {
             Ok(rooms) => {
                 let rooms: Vec<_> = rooms.rooms.iter().filter(|room| room.kind != RoomKind::Channel).map(|room| room.room).collect();
-                self.registry.tell_contacts_in(hint.user.id, &rooms, &frame);
+                self.registry.tell_contacts_in(user, &rooms, frame);
             }
-            Err(refusal) => tracing::warn!(user = %hint.user.username, %refusal, "contacts could not be found and are not told"),
+            Err(refusal) => tracing::warn!(%user, %refusal, "contacts could not be found and are not told"),
         }
     }
 }

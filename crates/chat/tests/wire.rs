@@ -45,7 +45,8 @@ fn user(name: &str) -> User {
     let mut id = [0; 16];
     id[..name.len()].copy_from_slice(name.as_bytes());
     let username = Username::try_from(name).unwrap();
-    User { id: UserId::from_bytes(id), display_name: (&username).into(), username, created_at: Time(0), online: None }
+    let display_name = (&username).into();
+    User::plain(UserId::from_bytes(id), username, display_name, Time(0))
 }
 
 fn token(name: &str) -> TokenId {

@@ -1,7 +1,7 @@
 //! Hints: what services tell whoever listens, best effort. A hint may be lost; what must not be lost is in the database, and who
 //! misses a hint finds out from there.
 
-use crate::{RoomId, TokenId, UserId, UserRef, log};
+use crate::{RoomId, TokenId, User, UserId, UserRef, log};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Something told to whoever listens.
@@ -41,11 +41,15 @@ impl Hint for log::Batch {
     }
 }
 
-/// What is remembered of a user (the display name) is not true any more: whoever remembers it forgets it.
+/// What is remembered of a user (display name, status, metadata) is not true any more: whoever remembers it forgets it. And for that user's
+/// contacts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserChanged {
     /// Who.
     pub user: UserId,
+    /// As they are since, without `online`. (A process of before this field says nothing, and contacts are not told.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<User>,
 }
 
 impl Hint for UserChanged {

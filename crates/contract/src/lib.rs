@@ -36,7 +36,10 @@ pub use cursor::Cursor;
 pub use ids::{GatewayId, MessageId, RoomId, TokenId, UserId};
 pub use message::{Format, Message, Reaction};
 pub use metadata::Metadata;
-pub use names::{Body, DisplayName, Emoji, MessageType, NewDisplayName, NewRoomName, Nonce, Password, Reason, RoomName, Topic, Username};
+pub use names::{
+    Body, DisplayName, Emoji, MessageType, NewDisplayName, NewRoomName, NewStatus, Nonce, Password, Reason, RoomName, Status, Topic,
+    Username,
+};
 pub use page::{Limit, Page, Placed};
 pub use patch::Patch;
 pub use refusal::{Code, Refusal};

@@ -1,5 +1,6 @@
-//! What an application notes on a message or a room: a JSON object that the server keeps and returns, and never reads.
+//! What an application notes on a message, a room or a user: a JSON object that the server keeps and returns, and never reads.
 
+use crate::{Patch, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -12,6 +13,9 @@ pub const MESSAGE_BYTES: usize = 4 * 1024;
 
 /// Most bytes on a room, as compact JSON (rich.md, "Rooms and users").
 pub const ROOM_BYTES: usize = 8 * 1024;
+
+/// Most bytes on a user, as compact JSON (rich.md, "Rooms and users").
+pub const USER_BYTES: usize = 4 * 1024;
 
 /// An object of at most [`DEPTH`] containers. How many bytes it may have depends on what it is on, so whoever keeps it checks that
 /// ([`Metadata::fit`]).
@@ -79,6 +83,22 @@ impl Metadata {
     }
 }
 
+/// What becomes of metadata by a change; at most so many bytes. Empty ones are none.
+///
+/// # Errors
+/// `invalid_request` about `metadata`: the outcome is too large or too deep.
+pub fn changed(before: Option<Metadata>, patch: &Patch<Map<String, Value>>, most: usize) -> Result<Option<Metadata>, Refusal> {
+    let refused = |why| Refusal::invalid("metadata", why);
+    match patch {
+        Patch::Keep => Ok(before),
+        Patch::Clear => Ok(None),
+        Patch::Set(patch) => {
+            let merged = before.unwrap_or_default().merged(patch.clone()).map_err(refused)?.fit(most).map_err(refused)?;
+            Ok(Some(merged).filter(|metadata| !metadata.is_empty()))
+        }
+    }
+}
+
 fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
     for (name, value) in patch {
         match value {
@@ -139,6 +159,17 @@ mod tests {
             let merged = Metadata::try_from(object(target)).unwrap().merged(object(patch.clone())).unwrap();
             assert_eq!(serde_json::to_value(merged).unwrap(), result, "{patch}");
         }
+    }
+
+    #[test]
+    fn a_change_keeps_clears_or_merges() {
+        let before = Metadata::try_from(object(json!({"a": 1}))).ok();
+        let change = |patch| changed(before.clone(), &patch, 7);
+        assert_eq!(change(Patch::Keep), Ok(before.clone()));
+        assert_eq!(change(Patch::Clear), Ok(None));
+        assert_eq!(change(Patch::Set(object(json!({"a": null})))), Ok(None), "empty ones are none");
+        let refused = change(Patch::Set(object(json!({"b": 1})))).unwrap_err();
+        assert_eq!(refused.field.as_deref(), Some("metadata"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Texts with rules. A value of one of these types has passed its rules, wherever it came from: reading one from JSON checks it.
 //! The error's text says what is allowed; the edge adds the field's name.
 //!
-//! Names that people see have two types. [`NewDisplayName`] and [`NewRoomName`] are what somebody asks for, and have today's rules;
-//! [`DisplayName`] and [`RoomName`] are what is kept, sent and told, and have the rules that hold for every name that was ever taken. So a
-//! name from before a rule is read, from a database and from a process of another age, and cannot be set again.
+//! Names that people see have two types, and so has what a user says beside one. [`NewDisplayName`], [`NewRoomName`] and [`NewStatus`] are
+//! what somebody asks for, and have today's rules; [`DisplayName`], [`RoomName`] and [`Status`] are what is kept, sent and told, and have the
+//! rules that hold for every name that was ever taken. So a name from before a rule is read, from a database and from a process of another
+//! age, and cannot be set again.
 
 use crate::nickname::{self, Wrong};
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,21 @@ text!(
     new_room_name
 );
 text!(
+    /// What a user says beside their name, as it is kept: up to 140 characters.
+    #[schema(value_type = String, max_length = 140, pattern = "^[^\\u0000]*$", example = "Out for lunch 🍜")]
+    Status,
+    status
+);
+text!(
+    /// What a user says beside their name, as somebody asks for it: up to 140 characters, without control characters, line breaks, and what is
+    /// invisible or turns the direction of writing; emoji may have all that they are made of. Spaces at the ends go, several become one; what
+    /// is left blank then is no status.
+    #[schema(value_type = String, max_length = 140, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Out for lunch 🍜")]
+    NewStatus,
+    new_status
+);
+text!(
     /// A message's text: at least one character that is not white space, no NUL, kept exactly as sent. It is empty in a deleted message, and
     /// may be in one that has `metadata` and a `type`. How long it may be is a setting, so the length is checked where the message is sent.
     #[schema(value_type = String, max_length = 8000, pattern = "^[^\\u0000]*$", example = "hello")]
@@ -147,7 +163,7 @@ text!(
     Password,
     password
 );
-shown!(Username, DisplayName, NewDisplayName, RoomName, NewRoomName, Body, MessageType, Emoji, Topic, Reason, Nonce);
+shown!(Username, DisplayName, NewDisplayName, RoomName, NewRoomName, Status, NewStatus, Body, MessageType, Emoji, Topic, Reason, Nonce);
 
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -174,6 +190,12 @@ impl From<NewRoomName> for RoomName {
     }
 }
 
+impl From<NewStatus> for Status {
+    fn from(new: NewStatus) -> Self {
+        Self(new.0)
+    }
+}
+
 fn username(text: String) -> Result<String, String> {
     let name = text.to_ascii_lowercase();
     let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
@@ -188,6 +210,7 @@ fn username(text: String) -> Result<String, String> {
 
 const DISPLAY_NAME_CHARS: usize = 64;
 const ROOM_NAME_CHARS: usize = 100;
+const STATUS_CHARS: usize = 140;
 
 fn display_name(text: String) -> Result<String, String> {
     named(text, DISPLAY_NAME_CHARS, "a display name")
@@ -208,12 +231,29 @@ fn new_room_name(text: String) -> Result<String, String> {
 fn new_name(text: &str, most: usize, what: &str) -> Result<String, String> {
     nickname::kept(text, most).map_err(|wrong| match wrong {
         Wrong::Blank | Wrong::Long => format!("{what} is 1-{most} characters and not blank"),
-        Wrong::Holds(c) => format!(
-            "{what} may not hold control characters, line breaks, or what is invisible or turns the direction of writing; \
-             U+{:04X} stands in this one",
-            u32::from(c)
-        ),
+        Wrong::Holds(c) => holds(c, what),
     })
+}
+
+fn holds(c: char, what: &str) -> String {
+    format!(
+        "{what} may not hold control characters, line breaks, or what is invisible or turns the direction of writing; \
+         U+{:04X} stands in this one",
+        u32::from(c)
+    )
+}
+
+fn status(text: String) -> Result<String, String> {
+    at_most(text, STATUS_CHARS, "a status")
+}
+
+fn new_status(text: String) -> Result<String, String> {
+    match nickname::kept(&text, STATUS_CHARS) {
+        Ok(kept) => Ok(kept),
+        Err(Wrong::Blank) => Ok(String::new()),
+        Err(Wrong::Long) => Err(format!("a status has at most {STATUS_CHARS} characters")),
+        Err(Wrong::Holds(c)) => Err(holds(c, "a status")),
+    }
 }
 
 fn named(text: String, most: usize, what: &str) -> Result<String, String> {
@@ -324,6 +364,21 @@ mod tests {
         assert!(NewDisplayName::try_from(old).unwrap_err().starts_with("a display name may not hold"));
         assert_eq!(NewDisplayName::try_from("\u{2800} ").unwrap_err(), "a display name is 1-64 characters and not blank");
         assert_eq!(NewRoomName::try_from("  the  plan ").map(RoomName::from), RoomName::try_from("the plan"));
+    }
+
+    #[test]
+    fn a_status_is_one_line_that_shows_or_nothing() {
+        let kept = |text: &str| NewStatus::try_from(text).map(String::from);
+        assert_eq!(kept("  out for\u{a0} lunch 🍜 "), Ok("out for lunch 🍜".to_owned()));
+        for blank in ["", "  ", "\u{2800}"] {
+            assert_eq!(kept(blank), Ok(String::new()), "{blank:?}");
+        }
+        assert!(kept(&"😀".repeat(140)).is_ok());
+        assert_eq!(kept(&"x".repeat(141)), Err("a status has at most 140 characters".to_owned()));
+        for wrong in ["a\nb", "a\u{7}b", "\u{202e}hcnul", "a\0b"] {
+            assert!(kept(wrong).unwrap_err().starts_with("a status may not hold"), "{wrong:?}");
+        }
+        assert!(Status::try_from("\u{202e}hcnul").is_ok(), "one from before a rule is read");
     }
 
     #[test]

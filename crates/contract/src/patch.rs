@@ -33,6 +33,15 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The same about another type.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Patch<U> {
+        match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => Patch::Set(change(value)),
+        }
+    }
+
     /// The field after the change.
     pub fn applied(self, before: Option<T>) -> Option<T> {
         match self {
@@ -82,6 +91,10 @@ mod tests {
         assert_eq!(Patch::Keep.applied(Some(1)), Some(1));
         assert_eq!(Patch::Clear.applied(Some(1)), None);
         assert_eq!(Patch::Set(2).applied(Some(1)), Some(2));
+        assert_eq!(
+            [Patch::Keep, Patch::Clear, Patch::Set(1)].map(|patch| patch.map(|n| n + 1)),
+            [Patch::Keep, Patch::Clear, Patch::Set(2)]
+        );
         assert_eq!(Patch::<i64>::Keep.value("f"), Ok(None));
         assert_eq!(Patch::<i64>::Clear.value("f").unwrap_err().field.as_deref(), Some("f"));
     }

@@ -51,6 +51,7 @@ pub mod server {
     pub const READ: &str = "read";
     pub const USER_ONLINE: &str = "user online";
     pub const USER_OFFLINE: &str = "user offline";
+    pub const USER_UPDATED: &str = "user updated";
     pub const RESYNC: &str = "resync";
     pub const ERROR: &str = "error";
 }
@@ -538,6 +539,13 @@ pub struct ReadNow {
 pub struct PresenceNow {
     /// Who.
     pub username: Username,
+}
+
+/// `user updated`: somebody's display name, status or metadata has changed.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct UserUpdated {
+    /// The user as they are now.
+    pub user: User,
 }
 
 /// `resync`: your cursor cannot be taken up; fetch rooms, members and history anew.

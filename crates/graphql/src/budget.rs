@@ -120,7 +120,10 @@ const SHORT: usize = 48;
 
 impl Weight for User {
     fn weight(&self) -> usize {
-        size_of::<Self>() + 2 * SHORT
+        size_of::<Self>()
+            + 2 * SHORT
+            + self.status.as_ref().map_or(0, |status| status.as_str().len())
+            + self.metadata.as_ref().map_or(0, Weight::weight)
     }
 }
 

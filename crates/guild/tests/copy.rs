@@ -61,16 +61,21 @@ async fn fill(url: &str) {
     db.write(|tx| {
         Box::pin(async move {
             for number in 0..8 {
-                let user = "INSERT INTO users (id, username, display_name, password, origin, created_at, disabled_at)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+                let user = "INSERT INTO users (id, username, display_name, password, origin, created_at, disabled_at, status, metadata)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
                 let password = (number == 1).then(|| "$argon2id$v=19$…".to_owned());
                 let origin = (number == 2).then(|| "[null,\"2\"]".to_owned());
                 let disabled = (number == 3).then_some(5_i64);
-                tx.execute(user, &values![id(number).bytes(), name(number).as_str(), "Ä\u{1f600}", password, origin, 4_i64, disabled])
-                    .await?;
+                let (status, metadata) = match number {
+                    4 => (Some("out \u{1f600}".to_owned()), Some(r#"{"a":"\u0000"}"#.to_owned())),
+                    _ => (None, None),
+                };
+                let (id, shown) = (id(number), "Ä\u{1f600}");
+                let values = values![id.bytes(), name(number).as_str(), shown, password, origin, 4_i64, disabled, status, metadata];
+                tx.execute(user, &values).await?;
                 let token = "INSERT INTO tokens (hash, id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
                 let hash = [u8::try_from(number).unwrap(); 32];
-                tx.execute(token, &values![hash, &hash[..16], id(number).bytes(), 1_i64, i64::MAX]).await?;
+                tx.execute(token, &values![hash, &hash[..16], id.bytes(), 1_i64, i64::MAX]).await?;
             }
             let denied = "INSERT INTO revoked_jwts (id, expires_at) VALUES ($1, $2)";
             tx.execute(denied, &values![[9_u8; 16], 77_i64]).await?;
@@ -165,7 +170,10 @@ use Column::{Bytes as B, Int as I, Text as T};
 /// Everything that is to arrive. Positions are told by how many rows of the room lie up to them.
 const DUMPS: [(&str, &[Column]); 8] = [
     ("SELECT name, value FROM meta WHERE name = 'log_min_version'", &[T, I]),
-    ("SELECT id, username, display_name, password, origin, created_at, disabled_at FROM users ORDER BY id", &[B, T, T, T, T, I, I]),
+    (
+        "SELECT id, username, display_name, password, origin, created_at, disabled_at, status, metadata FROM users ORDER BY id",
+        &[B, T, T, T, T, I, I, T, T],
+    ),
     ("SELECT hash, id, user_id, created_at, expires_at FROM tokens ORDER BY hash", &[B, B, B, I, I]),
     ("SELECT id, expires_at FROM revoked_jwts ORDER BY id", &[B, I]),
     (

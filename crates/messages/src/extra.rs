@@ -1,9 +1,8 @@
 //! What a row of the log holds besides its text, as one JSON object in the column `extra`. Most rows have none.
 
 use contract::calls::messages::Rich;
-use contract::{Format, MessageType, Metadata, Patch, Refusal, Topic};
+use contract::{Format, MessageType, Metadata, Topic};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// What a message, or an edit of one, has besides its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,19 +54,6 @@ pub(crate) struct RoomExtra {
     pub topic: Option<Topic>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-}
-
-/// Metadata after a merge patch; at most so many bytes. Empty ones are none.
-pub(crate) fn merged(before: Option<Metadata>, patch: &Patch<Map<String, Value>>, most: usize) -> Result<Option<Metadata>, Refusal> {
-    let refused = |why| Refusal::invalid("metadata", why);
-    match patch {
-        Patch::Keep => Ok(before),
-        Patch::Clear => Ok(None),
-        Patch::Set(patch) => {
-            let merged = before.unwrap_or_default().merged(patch.clone()).map_err(refused)?.fit(most).map_err(refused)?;
-            Ok(Some(merged).filter(|metadata| !metadata.is_empty()))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl Names {
             }
         }
         for ids in missing.chunks(AT_ONCE) {
-            for user in self.bus.ask(&Caller::service("messages"), UsersById { ids: ids.to_vec() }).await? {
+            for user in self.bus.ask(&Caller::service("messages"), UsersById { ids: ids.to_vec(), brief: true }).await? {
                 self.learn(user.id, &user.username);
                 found.insert(user.id, user.username);
             }

@@ -10,9 +10,11 @@ use Column::{Bytes, Int, Text};
 
 const USERS: Table = Table {
     name: "users",
-    read: "SELECT id, username, display_name, password, origin, created_at, disabled_at FROM users WHERE id > $1 ORDER BY id LIMIT $2",
-    write: "INSERT INTO users (id, username, display_name, password, origin, created_at, disabled_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    columns: &[Bytes, Text, Text, Text, Text, Int, Int],
+    read: "SELECT id, username, display_name, password, origin, created_at, disabled_at, status, metadata FROM users
+        WHERE id > $1 ORDER BY id LIMIT $2",
+    write: "INSERT INTO users (id, username, display_name, password, origin, created_at, disabled_at, status, metadata)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    columns: &[Bytes, Text, Text, Text, Text, Int, Int, Text, Text],
     key: &[(0, Key::Bytes(16))],
     count: "SELECT COUNT(*) FROM users",
 };

@@ -6,10 +6,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bus::Bus;
 use contract::calls::messages::MyRooms;
-use contract::calls::users::{ChangeDisplayName, ChangePassword, GetUser, ListOnline, ListUsers, Login, LoginAnswer, Logout, Me};
-use contract::{Caller, Claimed, Claims, Limit, NewDisplayName, Page, Password, Refusal, Room, User, Username};
+use contract::calls::users::{ChangePassword, ChangeProfile, GetUser, ListOnline, ListUsers, Login, LoginAnswer, Logout, Me};
+use contract::{Caller, Claimed, Claims, Limit, NewDisplayName, NewStatus, Page, Password, Patch, Refusal, Room, User, Username};
 use edge::{Admission, Changes, Json, Logins, Passwords, Path, Problem, Query, Reads, Refuses, Token};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -19,7 +20,7 @@ pub fn routes(bus: Bus, admission: Arc<Admission>) -> OpenApiRouter {
     OpenApiRouter::with_openapi(edge::document())
         .routes(routes!(log_in))
         .routes(routes!(log_out))
-        .routes(routes!(me, change_display_name))
+        .routes(routes!(me, update_me))
         .routes(routes!(change_password))
         .routes(routes!(online))
         .routes(routes!(directory))
@@ -100,33 +101,43 @@ async fn me(State(edge): State<Edge>, Reads(who): Reads) -> Result<axum::Json<Us
     Ok(axum::Json(edge.bus.ask(&who, Me {}).await?))
 }
 
-/// What changes.
+/// What is to change about you. What is left out stays.
 #[derive(Deserialize, ToSchema)]
-struct ChangeDisplayNameBody {
-    display_name: NewDisplayName,
+struct ProfileChange {
+    #[serde(default)]
+    #[schema(value_type = NewDisplayName, required = false)]
+    display_name: Patch<NewDisplayName>,
+    /// What you say beside your name; null removes it.
+    #[serde(default)]
+    #[schema(value_type = Option<NewStatus>)]
+    status: Patch<NewStatus>,
+    /// A merge patch (RFC 7396) of the metadata, of which 4 KiB at the most come; null removes it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Patch<Map<String, Value>>,
     /// Not needed; if it is there, it has to be your own username, which never changes.
     username: Option<String>,
 }
 
-impl Claims for ChangeDisplayNameBody {
+impl Claims for ProfileChange {
     fn claimed(&self) -> Claimed<'_> {
         Claimed { sender: None, username: self.username.as_deref() }
     }
 }
 
-/// Change your display name
+/// Change your display name, status and metadata
+///
+/// Your contacts hear `user updated`, and so do your own sockets, unless nothing changes.
 #[utoipa::path(
-    patch, path = "/users/me", operation_id = "changeDisplayName", tag = "users", request_body = ChangeDisplayNameBody,
+    patch, path = "/users/me", operation_id = "updateMe", tag = "users", request_body = ProfileChange,
     responses((status = 200, description = "Your user as it is now.", body = User), Refuses<400, 413, 415>),
     security(("token" = [])),
 )]
-async fn change_display_name(
-    State(edge): State<Edge>,
-    Changes(who): Changes,
-    Json(body): Json<ChangeDisplayNameBody>,
-) -> Result<axum::Json<User>, Problem> {
+async fn update_me(State(edge): State<Edge>, Changes(who): Changes, Json(body): Json<ProfileChange>) -> Result<axum::Json<User>, Problem> {
     who.user()?.check_claim(&body)?;
-    Ok(axum::Json(edge.bus.ask(&who, ChangeDisplayName { display_name: body.display_name.into() }).await?))
+    let ProfileChange { display_name, status, metadata, .. } = body;
+    let display_name = display_name.value("display_name")?.map(Into::into);
+    Ok(axum::Json(edge.bus.ask(&who, ChangeProfile { display_name, status: status.map(Into::into), metadata }).await?))
 }
 
 /// Change your password

@@ -23,6 +23,11 @@ impl Answer<UsersById> for Users {
                 found.push(user);
             }
         }
+        if call.brief {
+            for user in &mut found {
+                (user.status, user.metadata) = (None, None);
+            }
+        }
         Ok(found)
     }
 }
@@ -31,8 +36,7 @@ impl Answer<UsersByName> for Users {
     async fn answer(&self, who: &Caller, call: UsersByName) -> Result<Vec<UserRef>, Refusal> {
         who.must_be_service()?;
         at_most_1000("usernames", call.usernames.len())?;
-        let users = self.store.users_by_name(call.usernames).await?;
-        Ok(users.into_iter().map(|user| UserRef { id: user.id, username: user.username }).collect())
+        Ok(self.store.users_by_name(call.usernames).await?)
     }
 }
 

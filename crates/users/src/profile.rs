@@ -1,7 +1,8 @@
-//! `Me` and `ChangeDisplayName`: the caller's own user.
+//! `Me` and `ChangeProfile`: the caller's own user.
 
 use crate::service::Users;
-use contract::calls::users::{ChangeDisplayName, Me};
+use crate::store::Changed;
+use contract::calls::users::{ChangeProfile, Me};
 use contract::hint::UserChanged;
 use contract::{Answer, Caller, Refusal, User};
 
@@ -12,13 +13,19 @@ impl Answer<Me> for Users {
     }
 }
 
-impl Answer<ChangeDisplayName> for Users {
-    async fn answer(&self, who: &Caller, call: ChangeDisplayName) -> Result<User, Refusal> {
+impl Answer<ChangeProfile> for Users {
+    async fn answer(&self, who: &Caller, call: ChangeProfile) -> Result<User, Refusal> {
         let id = who.user()?.id;
-        let user = self.store.set_display_name(id, &call.display_name, self.clock.now()).await?;
-        // Sessions carry the user too.
-        self.forget_user(id, None);
-        self.bus.publish(UserChanged { user: id });
-        user.ok_or_else(Refusal::unauthenticated)
+        match self.store.change_profile(id, call, self.clock.now()).await? {
+            Changed::Done(user) => {
+                // Sessions carry the user too.
+                self.forget_user(id, None);
+                self.bus.publish(UserChanged { user: id, now: Some(User { online: None, ..user.clone() }) });
+                Ok(user)
+            }
+            Changed::Same(user) => Ok(user),
+            Changed::Refused(refusal) => Err(refusal),
+            Changed::NoUser => Err(Refusal::unauthenticated()),
+        }
     }
 }

@@ -20,6 +20,9 @@ use vital::Vital;
 /// Most sessions, and most users, in the caches (about 3 MB each). Every REST call authenticates, and every page of messages names senders.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
+/// Most bytes, in each cache, of what these users say beside their names: 1.6 KB for each, which is metadata of 400 bytes.
+const REMEMBERED_BYTES: usize = 16 * 1024 * 1024;
+
 /// Most lookups that share a snapshot. Each takes some 10 microseconds, and no caller should wait long for the others.
 const LOOKUPS: usize = 64;
 
@@ -80,7 +83,8 @@ impl Users {
             let store = creating.clone();
             async move { store.create_all(new).await }
         });
-        let (sessions, known, vital) = (Cache::new(REMEMBERED), Cache::new(REMEMBERED), Vital::new());
+        let sessions = Cache::new(REMEMBERED, REMEMBERED_BYTES, |known: &Known| said(&known.session.user));
+        let (known, vital) = (Cache::new(REMEMBERED, REMEMBERED_BYTES, said), Vital::new());
         Ok(Arc::new(Self { store, db, bus, settings, clock, hashing, jwt, sessions, known, lookups, creations, presence, vital }))
     }
 
@@ -114,7 +118,7 @@ impl Users {
             .serve::<calls::AuthenticateOpen, _>(self)
             .serve::<calls::WhichEnded, _>(self)
             .serve::<calls::Me, _>(self)
-            .serve::<calls::ChangeDisplayName, _>(self)
+            .serve::<calls::ChangeProfile, _>(self)
             .serve::<calls::ChangePassword, _>(self)
             .serve::<calls::GetUser, _>(self)
             .serve::<calls::GetUsers, _>(self)
@@ -153,6 +157,11 @@ impl Users {
         self.known.forget(&user);
         self.sessions.forget_where(|token, known| known.session.user.id == user && Some(*token) != keep);
     }
+}
+
+/// About how many bytes of memory a user's status and metadata take. A small value takes more in memory than as text.
+fn said(user: &User) -> usize {
+    user.status.as_ref().map_or(0, |status| status.as_str().len()) + user.metadata.as_ref().map_or(0, |metadata| 4 * metadata.bytes())
 }
 
 /// What a list is given as `after`: the username that was its `next`.

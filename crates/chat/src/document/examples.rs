@@ -5,10 +5,12 @@ use contract::wire::{
     Authenticate, AuthenticateAck, CreateRoom, CreateRoomAck, Cut, DeleteMessage, Done, EditMessage, InRoom, MarkRead, MemberChanged,
     MessageAck, MessageDeleted, MessageEdited, NewMessage, NothingAck, PinChanged, PinMessage, PresenceNow, React, ReactAck,
     ReactionsChanged, ReadAck, ReadNow, Ready, Refused, Resync, RoomAck, RoomCreated, RoomUpdated, SendMessage, ServerInfo, SetTyping,
-    TypingNow, UnknownEvent, client,
+    TypingNow, UnknownEvent, UserUpdated, client,
 };
-use contract::{Code, Cursor, Message, MessageId, Patch, Reaction, Refusal, Room, RoomId, RoomKind, Time, User, UserId, Username};
-use serde_json::Value;
+use contract::{
+    Code, Cursor, Message, MessageId, Metadata, Patch, Reaction, Refusal, Room, RoomId, RoomKind, Time, User, UserId, Username,
+};
+use serde_json::{Map, Value};
 
 type Made<T> = Result<T, String>;
 
@@ -197,6 +199,12 @@ pub(super) fn presence_now() -> Made<PresenceNow> {
     Ok(PresenceNow { username: bob()? })
 }
 
+pub(super) fn user_updated() -> Made<UserUpdated> {
+    let office = [("office".to_owned(), Value::from("Lyon"))];
+    let metadata = Metadata::try_from(office.into_iter().collect::<Map<_, _>>())?;
+    Ok(UserUpdated { user: User { status: Some("Out for lunch 🍜".try_into()?), metadata: Some(metadata), ..user()? } })
+}
+
 pub(super) fn resync() -> Resync {
     Resync { rooms: vec![RoomHead { id: room_id(), head: 9_412 }], cursor: cursor(51_007) }
 }
@@ -219,7 +227,7 @@ fn bob() -> Made<Username> {
 
 fn user() -> Made<User> {
     let id = UserId::from_bytes(id(1));
-    Ok(User { id, username: alice()?, display_name: "Alice".try_into()?, created_at: NOW, online: None })
+    Ok(User::plain(id, alice()?, "Alice".try_into()?, NOW))
 }
 
 fn room(last_message: Option<Message>) -> Made<Room> {

@@ -247,6 +247,12 @@ pub(super) fn events() -> Result<Vec<Event>, String> {
             "To people who share a direct room or a group of up to 100 with that user.",
         )?,
         from_server(
+            server::USER_UPDATED,
+            &example::user_updated()?,
+            "Somebody's display name, status or metadata has changed; all of them are as they are now.",
+            "To people who share a direct room or a group of up to 100 with that user, and to the user. Not durable: it may be dropped for a slow client.",
+        )?,
+        from_server(
             server::RESYNC,
             &example::resync(),
             "Your cursor cannot be taken up: fetch rooms, members and history anew. `ready` follows.",

@@ -2,7 +2,7 @@ use super::table::{Direction, events};
 use super::*;
 use contract::wire::{client, server};
 
-const SERVER: [&str; 18] = [
+const SERVER: [&str; 19] = [
     server::READY,
     server::ROOM_CREATED,
     server::NEW_MESSAGE,
@@ -19,6 +19,7 @@ const SERVER: [&str; 18] = [
     server::READ,
     server::USER_ONLINE,
     server::USER_OFFLINE,
+    server::USER_UPDATED,
     server::RESYNC,
     server::ERROR,
 ];

@@ -1,4 +1,4 @@
-//! Who gets what is not in the log (typing, read marks, presence), and whose sockets are cut with their tokens.
+//! Who gets what is not in the log (typing, read marks, presence, profiles), and whose sockets are cut with their tokens.
 
 use super::socket::DeliveryState;
 use super::{Inner, Loading, Registry};
@@ -39,6 +39,11 @@ impl Registry {
         for member in entry.members.iter().filter(|member| Some(**member) != except) {
             inner.send_losable(*member, &frame);
         }
+    }
+
+    /// Tells a user's own sockets.
+    pub(crate) fn tell_user(&self, user: UserId, frame: &Frame) {
+        self.lock().send_losable(user, frame);
     }
 
     /// Tells the connected contacts of a user whose rooms are known here. False if they are not.

@@ -56,13 +56,8 @@ struct FakeRoom {
 
 impl World {
     pub(super) fn shared(users: usize, partitions: usize, random: &mut Random) -> Shared {
-        let user = |n: usize| User {
-            id: UserId::new(),
-            username: format!("user{n}").as_str().try_into().unwrap(),
-            display_name: "x".try_into().unwrap(),
-            created_at: Time(0),
-            online: None,
-        };
+        let username = |n: usize| format!("user{n}").as_str().try_into().unwrap();
+        let user = |n: usize| User::plain(UserId::new(), username(n), "x".try_into().unwrap(), Time(0));
         let mut world = Self { users: (0..users).map(user).collect(), log: vec![Vec::new(); partitions], ..Self::default() };
         // Something is there before the gateway starts.
         world.commit(random.below(4), random);

@@ -10,9 +10,9 @@ use crate::gateway::Gateway;
 use crate::settings::Settings;
 use bus::Bus;
 use client::Sim;
-use contract::hint::{PresenceChanged, Revoked};
+use contract::hint::{PresenceChanged, Revoked, UserChanged};
 use contract::log::Batch;
-use contract::{Clock, Time};
+use contract::{Clock, Time, User};
 use edge::{Admission, AdmissionSettings};
 use fake::{Fake, World};
 use random::Random;
@@ -196,6 +196,40 @@ async fn a_user_is_online_until_a_while_after_the_last_socket_and_contacts_are_t
         words.push(hint.online);
     }
     assert_eq!(words, [true, true, true, false]);
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn contacts_and_oneself_are_told_of_a_profile() {
+    let mut random = Random::new(7);
+    let bus = Bus::encoding();
+    let world = World::shared(3, 1, &mut random);
+    Fake::serve(&bus, &world, 7);
+    let gateway = gateway(&bus);
+    let tasks = crate::chat::run(&gateway);
+    {
+        let batches = world.lock().unwrap().create(&[0, 1]);
+        batches.into_iter().for_each(|batch| bus.publish(batch));
+    }
+    let users: Vec<_> = (0..3).map(|who| world.lock().unwrap().user(who)).collect();
+    let [own, contact, stranger] = [0, 1, 2].map(|who: usize| Sim::connect(&gateway, users[who].clone(), None, false));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let heard = || [&own, &contact, &stranger].map(|sim| sim.names().iter().filter(|name| *name == "user updated").count());
+    let user = users[0].1.clone();
+    // A process of before says who has changed, and no more.
+    bus.publish(UserChanged { user: user.id, now: None });
+    let now = User { status: Some("out".try_into().unwrap()), ..user };
+    bus.publish(UserChanged { user: now.id, now: Some(now.clone()) });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(heard(), [1, 1, 0]);
+    // Where the user has no socket here, the contacts are found all the same.
+    let mut tally = Tally::default();
+    own.disconnect(&gateway, &world, &mut tally);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    bus.publish(UserChanged { user: now.id, now: Some(now) });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let heard = [&contact, &stranger].map(|sim| sim.names().iter().filter(|name| *name == "user updated").count());
+    assert_eq!(heard, [2, 0]);
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
 }
 

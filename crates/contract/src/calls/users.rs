@@ -1,8 +1,9 @@
 //! What the users service answers: accounts, tokens, presence.
 
 use super::call;
-use crate::{DisplayName, GatewayId, Limit, Page, Password, Time, TokenId, User, UserId, UserRef, Username};
+use crate::{DisplayName, GatewayId, Limit, Page, Password, Patch, Status, Time, TokenId, User, UserId, UserRef, Username};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// Logs a user in by name and password, and creates the user who does not exist yet where registration is open. In `open` mode the
@@ -87,13 +88,26 @@ call!(WhichEnded => Vec<TokenId>, "users.which_ended");
 pub struct Me {}
 call!(Me => User, "users.me");
 
-/// Changes the caller's display name.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ChangeDisplayName {
-    /// The new one.
-    pub display_name: DisplayName,
+/// Changes the caller's display name, status and metadata. What changes nothing is fine and told to nobody.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ChangeProfile {
+    /// The new display name; the present one stays when absent.
+    pub display_name: Option<DisplayName>,
+    /// The status.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub status: Patch<Status>,
+    /// A merge patch (RFC 7396) of the metadata; at most 4 KiB come of it.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub metadata: Patch<Map<String, Value>>,
 }
-call!(ChangeDisplayName => User, "users.change_display_name");
+call!(ChangeProfile => User, "users.change_profile");
+
+impl ChangeProfile {
+    /// A change of the display name alone.
+    pub fn display_name(display_name: DisplayName) -> Self {
+        Self { display_name: Some(display_name), ..Self::default() }
+    }
+}
 
 /// Changes the caller's password and revokes all other tokens. A wrong current one is `invalid_credentials`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -148,6 +162,9 @@ call!(ListOnline => Page<User>, "users.online");
 pub struct UsersById {
     /// The ids.
     pub ids: Vec<UserId>,
+    /// Without status and metadata, for who asks only what they are called. (A process of before this field tells neither.)
+    #[serde(default)]
+    pub brief: bool,
 }
 call!(UsersById => Vec<User>, "users.by_id");
 

@@ -90,7 +90,7 @@ mod tests {
             }
             let username: Username = "alice".try_into().unwrap();
             let display_name = "Alice".try_into().unwrap();
-            let user = User { id: UserId::new(), username, display_name, created_at: Time(0), online: None };
+            let user = User::plain(UserId::new(), username, display_name, Time(0));
             Ok(Session { user, token: TokenId::from_bytes([1; 16]), expires_at: Time(i64::MAX) })
         }
     }

@@ -4,8 +4,8 @@ use super::scalars::DateTime;
 use crate::batch_loader::UserBatch;
 use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
-use async_graphql::{ID, Object};
-use contract::{Page, Refusal, Username};
+use async_graphql::{Context, ID, Json, Object, Result};
+use contract::{Metadata, Page, Refusal, Username};
 
 /// A user.
 pub(crate) struct User(pub contract::User);
@@ -33,6 +33,17 @@ impl User {
     /// The name to show; at first the username.
     async fn display_name(&self) -> &str {
         self.0.display_name.as_str()
+    }
+
+    /// What the user says beside the name.
+    async fn status(&self) -> Option<&str> {
+        self.0.status.as_ref().map(|status| status.as_str())
+    }
+
+    /// What the application noted on the user.
+    async fn metadata(&self, ctx: &Context<'_>) -> Result<Option<Json<&Metadata>>> {
+        let Some(metadata) = &self.0.metadata else { return Ok(None) };
+        Ok(RequestContext::of(ctx)?.tell_bytes(metadata.bytes()).then_some(Json(metadata)))
     }
 
     /// When the user was first seen.

@@ -109,13 +109,7 @@ mod tests {
     }
 
     fn token(bus: &Bus) -> Token {
-        let user = User {
-            id: UserId::new(),
-            username: "ann".try_into().unwrap(),
-            display_name: "x".try_into().unwrap(),
-            created_at: Time(0),
-            online: None,
-        };
+        let user = User::plain(UserId::new(), "ann".try_into().unwrap(), "x".try_into().unwrap(), Time(0));
         let session = Session { user, token: TokenId::from_bytes([1; 16]), expires_at: Time(i64::MAX) };
         Token { session, bus: bus.clone(), clock: Clock::from_fn(|| Time(0)), revoked: bus.subscribe() }
     }

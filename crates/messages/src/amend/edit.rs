@@ -2,13 +2,13 @@
 
 use super::target::{Target, target};
 use crate::access;
-use crate::extra::{Extra, merged};
+use crate::extra::Extra;
 use crate::send::blank_body;
 use crate::service::Messages;
 use crate::store::log::{Kind, LogRow};
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::EditMessage;
-use contract::metadata::MESSAGE_BYTES;
+use contract::metadata::{MESSAGE_BYTES, changed};
 use contract::{Answer, Body, Caller, Format, Message, Patch, Refusal, RoomId, UserId};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -94,7 +94,7 @@ impl Edit {
 
     /// What the message has besides its text after the edit.
     fn extra(&self, before: &Extra) -> Result<Extra, Refusal> {
-        let metadata = merged(before.metadata.clone(), &self.metadata, MESSAGE_BYTES)?;
+        let metadata = changed(before.metadata.clone(), &self.metadata, MESSAGE_BYTES)?;
         Ok(Extra { format: self.format.applied(before.format), metadata, ..before.clone() })
     }
 }

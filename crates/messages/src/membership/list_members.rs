@@ -28,7 +28,7 @@ impl Answer<ListMembers> for Messages {
         access::member_only(kind, is_member)?;
         let page = Page::cut(members, limit, |(since, member)| format!("{since}.{member}"));
         let ids: Vec<UserId> = page.items.iter().map(|(_, member)| *member).collect();
-        let users = self.bus.ask(&Caller::service("messages"), UsersById { ids: ids.clone() }).await?;
+        let users = self.bus.ask(&Caller::service("messages"), UsersById { ids: ids.clone(), brief: false }).await?;
         let mut users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
         Ok(Page { items: ids.into_iter().filter_map(|id| users.remove(&id)).collect(), next: page.next })
     }

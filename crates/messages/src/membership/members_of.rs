@@ -49,7 +49,7 @@ impl Answer<MembersOf> for Messages {
         let ids: BTreeSet<UserId> = found.iter().flatten().flat_map(|page| &page.items).map(|(_, (_, member))| *member).collect();
         let mut users: HashMap<UserId, User> = HashMap::with_capacity(ids.len());
         for ids in ids.into_iter().collect::<Vec<_>>().chunks(AT_ONCE) {
-            let some = self.bus.ask(&Caller::service("messages"), UsersById { ids: ids.to_vec() }).await?;
+            let some = self.bus.ask(&Caller::service("messages"), UsersById { ids: ids.to_vec(), brief: true }).await?;
             users.extend(some.into_iter().map(|user| (user.id, user)));
         }
         let page = |page: Placed<(i64, UserId)>| Placed {

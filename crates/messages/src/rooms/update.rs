@@ -1,13 +1,13 @@
 //! Changing a room's name, topic and metadata. Only its owner may; a direct room has no name, and both of its people may change the rest.
 
 use crate::access;
-use crate::extra::{RoomExtra, merged};
+use crate::extra::RoomExtra;
 use crate::service::Messages;
 use crate::store::log::Kind;
 use crate::store::rooms::Details;
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::UpdateRoom;
-use contract::metadata::ROOM_BYTES;
+use contract::metadata::{ROOM_BYTES, changed};
 use contract::{Answer, Caller, Patch, Refusal, Room, RoomId, Topic, UserId};
 use serde_json::{Map, Value};
 
@@ -82,7 +82,7 @@ impl Update {
     fn details(&self, before: &Details) -> Result<Details, Refusal> {
         let topic = self.topic.clone().applied(before.topic.clone().and_then(|topic| topic.try_into().ok()));
         let metadata = before.metadata.as_deref().and_then(|json| serde_json::from_str(json).ok());
-        let metadata = merged(metadata, &self.metadata, ROOM_BYTES)?;
+        let metadata = changed(metadata, &self.metadata, ROOM_BYTES)?;
         Ok(Details {
             topic: topic.map(String::from).filter(|topic| !topic.is_empty()),
             metadata: metadata.and_then(|metadata| serde_json::to_string(&metadata).ok()),

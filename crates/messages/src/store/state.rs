@@ -101,15 +101,16 @@ fn state(row: &Row<'_>) -> Result<MessageState, Error> {
 /// A message: its room and its seq.
 pub(crate) type MessageKey = (RoomId, i64);
 
+const MANY: &str = pairs!(
+    " SELECT ",
+    columns!("s"),
+    ", CAST(p.n AS BIGINT) FROM pairs p
+        CROSS JOIN message_state s WHERE s.room = p.room AND s.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)"
+);
+
 /// The states of these messages; none for one that nobody has changed.
 pub(crate) async fn find_each(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<Option<MessageState>>, Error> {
     const ONE: &str = concat!("SELECT ", columns!("s"), " FROM message_state s WHERE s.room = $1 AND s.seq = $2");
-    const MANY: &str = pairs!(
-        " SELECT ",
-        columns!("s"),
-        ", CAST(p.n AS BIGINT) FROM pairs p
-            CROSS JOIN message_state s WHERE s.room = p.room AND s.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)"
-    );
     match keys {
         [] => Ok(Vec::new()),
         [(room, seq)] => Ok(vec![tx.row(ONE, &values![room.bytes(), *seq], state).await?]),

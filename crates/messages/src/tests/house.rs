@@ -45,7 +45,8 @@ impl Answer<UsersById> for Everybody {
     async fn answer(&self, _: &Caller, call: UsersById) -> Result<Vec<User>, Refusal> {
         let user = |id| {
             let username = name_of(id);
-            User { id, display_name: DisplayName::from(&username), username, created_at: Time(0), online: None }
+            let display_name = DisplayName::from(&username);
+            User::plain(id, username, display_name, Time(0))
         };
         Ok(call.ids.into_iter().map(user).collect())
     }

@@ -15,7 +15,8 @@ struct Doorkeeper;
 impl Answer<Authenticate> for Doorkeeper {
     async fn answer(&self, _: &Caller, call: Authenticate) -> Result<Session, Refusal> {
         let UserRef { id, username } = user(call.token.parse().map_err(|_| Refusal::unauthenticated())?);
-        let user = User { id, display_name: DisplayName::from(&username), username, created_at: Time(0), online: None };
+        let display_name = DisplayName::from(&username);
+        let user = User::plain(id, username, display_name, Time(0));
         Ok(Session { user, token: TokenId::from_bytes([1; 16]), expires_at: Time(i64::MAX) })
     }
 }

@@ -5,14 +5,27 @@ use db::{Migration, Migrations};
 /// The users service's schema.
 ///
 /// - `users`: `password` is a PHC string or null; `origin` is null, or for a host application's user its `[iss, sub]`;
-///   `disabled_at` is null for a user who may log in.
+///   `disabled_at` is null for a user who may log in; `status` and `metadata` (a JSON object) are null until used.
 /// - `tokens`: `hash` is the token's SHA-256, `id` its first 16 bytes.
 /// - `revoked_jwts`: tokens of a host application that were logged out, until they expire.
 /// - `presence`: who has sockets at which gateway; it counts while the gateway's lease runs.
 pub const MIGRATIONS: Migrations = Migrations {
     service: "users",
-    steps: &[Migration { number: 1, name: "accounts, tokens, presence", sqlite: SQLITE, postgres: POSTGRES }],
+    steps: &[
+        Migration { number: 1, name: "accounts, tokens, presence", sqlite: SQLITE, postgres: POSTGRES },
+        Migration { number: 2, name: "what users say beside their names", sqlite: SQLITE_PROFILES, postgres: POSTGRES_PROFILES },
+    ],
 };
+
+/// Programs of before know nothing of these columns, and leave them as they are.
+const SQLITE_PROFILES: &str = "
+ALTER TABLE users ADD COLUMN status TEXT;
+ALTER TABLE users ADD COLUMN metadata TEXT";
+
+/// The same.
+const POSTGRES_PROFILES: &str = "
+ALTER TABLE users ADD COLUMN status TEXT COLLATE \"C\";
+ALTER TABLE users ADD COLUMN metadata TEXT COLLATE \"C\"";
 
 const SQLITE: &str = "
 CREATE TABLE users (

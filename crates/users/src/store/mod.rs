@@ -5,6 +5,7 @@
 mod credential;
 mod migrations;
 mod presence;
+mod profile;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -13,10 +14,11 @@ mod users;
 pub(crate) use credential::{Credential, Identity};
 pub use migrations::MIGRATIONS;
 pub(crate) use presence::Change;
+pub(crate) use profile::Changed;
 pub(crate) use tokens::NewToken;
 pub(crate) use users::{Account, NewUser};
 
-use contract::{DisplayName, Time, User, UserId, Username};
+use contract::{DisplayName, Status, Time, User, UserId, UserRef, Username};
 use db::{Db, Error, Row};
 
 /// The service's tables.
@@ -34,7 +36,7 @@ impl Store {
 /// The columns that [`user`] reads, in its order, of the table `users` under the name `u`.
 macro_rules! user_columns {
     () => {
-        "u.id, u.username, u.display_name, u.created_at"
+        "u.id, u.username, u.display_name, u.created_at, u.status, u.metadata"
     };
 }
 
@@ -47,20 +49,31 @@ macro_rules! online {
 }
 use {online, user_columns};
 
-/// The user in a row's first four columns.
+/// The user in a row's first six columns.
 fn user(row: &Row<'_>) -> Result<User, Error> {
     Ok(User {
         id: UserId::from_bytes(row.id(0)?),
         username: username(row, 1)?,
         display_name: DisplayName::try_from(row.text(2)?).map_err(Error::Failed)?,
+        status: row.maybe_text(4)?.map(Status::try_from).transpose().map_err(Error::Failed)?,
+        metadata: row.maybe_text(5)?.as_deref().map(serde_json::from_str).transpose().map_err(failed)?,
         created_at: Time(row.int(3)?),
         online: None,
     })
 }
 
-/// The same, with [`online!`] in the fifth.
+/// The same, with [`online!`] in the seventh.
 fn user_with_online(row: &Row<'_>) -> Result<User, Error> {
-    Ok(User { online: Some(row.int(4)? != 0), ..user(row)? })
+    Ok(User { online: Some(row.int(6)? != 0), ..user(row)? })
+}
+
+fn failed(error: serde_json::Error) -> Error {
+    Error::Failed(error.to_string())
+}
+
+/// The names in a row's first two columns.
+fn user_ref(row: &Row<'_>) -> Result<UserRef, Error> {
+    Ok(UserRef { id: UserId::from_bytes(row.id(0)?), username: username(row, 1)? })
 }
 
 fn username(row: &Row<'_>, column: usize) -> Result<Username, Error> {

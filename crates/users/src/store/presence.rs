@@ -1,7 +1,7 @@
 //! Which users have live sockets at which gateway. A row counts while its gateway's lease runs, so a dead gateway's users go offline. That is
 //! also why nothing here is synced to disk: after a crash of the machine nobody is online.
 
-use super::{Store, user_columns, user_with_online, username};
+use super::{Store, user_columns, user_ref, user_with_online};
 use contract::{GatewayId, Time, User, UserId, UserRef};
 use db::{Error, Row, Tx, values};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -149,8 +149,7 @@ async fn end(tx: &mut Tx, gateways: &[GatewayId], expired: Time, now: Time) -> R
             continue;
         }
         let id = values![gateway.bytes()];
-        let read = |row: &Row<'_>| Ok(UserRef { id: UserId::from_bytes(row.id(0)?), username: username(row, 1)? });
-        there.extend(tx.rows(AT_GATEWAY, &id, read).await?);
+        there.extend(tx.rows(AT_GATEWAY, &id, user_ref).await?);
         tx.execute("DELETE FROM presence WHERE gateway_id = $1", &id).await?;
     }
     there.sort_by_key(|user| user.id);

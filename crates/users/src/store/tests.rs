@@ -3,7 +3,8 @@
 use super::*;
 use crate::tests::postgres;
 use crate::token;
-use contract::{GatewayId, TokenId, UserRef};
+use contract::calls::users::ChangeProfile;
+use contract::{GatewayId, Patch, TokenId, UserRef};
 use db::Access;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ async fn postgres_keeps_the_promises() {
 
 async fn promises(store: &Store) {
     accounts(store).await;
+    profiles(store).await;
     order(store).await;
     tokens(store).await;
     presence(store).await;
@@ -53,6 +55,12 @@ async fn two_servers(one: &Store, other: &Store) {
         assert!(first.unwrap() != second.unwrap(), "one of them was first");
         let user = one.account_by_name(&Username::try_from(name).unwrap()).await.unwrap().unwrap().user;
         let user = UserRef { id: user.id, username: user.username };
+
+        let (first, second) =
+            tokio::join!(one.change_profile(user.id, notes("a", "x"), NOW), other.change_profile(user.id, notes("b", "x"), NOW));
+        assert!(matches!((first.unwrap(), second.unwrap()), (Changed::Done(_), Changed::Done(_))));
+        let both = one.user(&user.username, NOW).await.unwrap().unwrap().metadata;
+        assert_eq!(serde_json::to_value(both).unwrap(), serde_json::json!({"a": "x", "b": "x"}), "neither change is lost");
 
         let change = |gateway, online| vec![Change { gateway, user: user.clone(), online }];
         for online in [true, false] {
@@ -140,11 +148,37 @@ async fn accounts(store: &Store) {
     assert!(by_token(store, "first").await.is_none());
     assert!(!store.set_password(UserId::new(), None, "x".into(), None).await.unwrap());
 
-    let shown = DisplayName::try_from("Ä\u{1f600}").unwrap();
-    let changed = store.set_display_name(alice.id, &shown, NOW).await.unwrap().unwrap();
-    assert_eq!((changed.display_name, changed.online), (shown, Some(false)));
-    assert!(store.set_display_name(UserId::new(), &DisplayName::try_from("x").unwrap(), NOW).await.unwrap().is_none());
     assert!(!store.set_disabled(UserId::new(), Some(NOW)).await.unwrap());
+}
+
+async fn profiles(store: &Store) {
+    let user = new("pat");
+    store.create(user.clone(), None).await.unwrap();
+    let shown = DisplayName::try_from("Ä\u{1f600}").unwrap();
+    let Changed::Done(changed) = store.change_profile(user.id, ChangeProfile::display_name(shown.clone()), NOW).await.unwrap() else {
+        panic!("it changes something")
+    };
+    assert_eq!(changed, User { display_name: shown.clone(), online: Some(false), ..User::from(&user) });
+    let again = store.change_profile(user.id, ChangeProfile::display_name(shown.clone()), NOW).await.unwrap();
+    assert!(matches!(again, Changed::Same(user) if user == changed));
+    let nobody = store.change_profile(UserId::new(), ChangeProfile::display_name(shown), NOW).await.unwrap();
+    assert!(matches!(nobody, Changed::NoUser));
+    let refused = store.change_profile(user.id, notes("a", &"x".repeat(5_000)), NOW).await.unwrap();
+    assert!(matches!(refused, Changed::Refused(_)));
+    for note in ["a", "b"] {
+        store.change_profile(user.id, notes(note, "\0Ä"), NOW).await.unwrap();
+    }
+    let kept = store.user(&user.username, NOW).await.unwrap().unwrap();
+    assert_eq!(serde_json::to_value(&kept.metadata).unwrap(), serde_json::json!({"a": "\0Ä", "b": "\0Ä"}));
+    let account = store.account_by_id(user.id).await.unwrap().unwrap();
+    assert_eq!(account.user, User { online: None, ..kept.clone() });
+    assert_eq!(store.users_by_id(vec![user.id]).await.unwrap(), [account.user]);
+}
+
+/// A change that adds this to a user's metadata.
+fn notes(name: &str, value: &str) -> ChangeProfile {
+    let note = serde_json::Map::from_iter([(name.to_owned(), value.into())]);
+    ChangeProfile { metadata: Patch::Set(note), ..ChangeProfile::default() }
 }
 
 async fn order(store: &Store) {
@@ -160,7 +194,9 @@ async fn order(store: &Store) {
     let found = store.users_by_name(names).await.unwrap();
     assert_eq!(found.len(), 2);
     let ids = found.iter().map(|user| user.id).chain([UserId::new()]).collect();
-    assert_eq!(store.users_by_id(ids).await.unwrap(), found);
+    let by_id: Vec<_> =
+        store.users_by_id(ids).await.unwrap().into_iter().map(|user| UserRef { id: user.id, username: user.username }).collect();
+    assert_eq!(by_id, found);
 }
 
 async fn tokens(store: &Store) {

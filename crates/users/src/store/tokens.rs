@@ -142,7 +142,7 @@ pub(super) async fn holders(tx: &mut Tx, hashes: &[Hash]) -> Result<Vec<Option<T
         ", t.expires_at, CAST(CASE WHEN u.password IS NULL THEN 0 ELSE 1 END AS BIGINT)
         FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1 AND u.disabled_at IS NULL"
     );
-    let held = |row: &Row<'_>| Ok(TokenHolder { user: user(row)?, expires_at: Time(row.int(4)?), has_password: row.int(5)? != 0 });
+    let held = |row: &Row<'_>| Ok(TokenHolder { user: user(row)?, expires_at: Time(row.int(6)?), has_password: row.int(7)? != 0 });
     tx.row_each(SQL, &hashes.iter().map(|hash| values![*hash].to_vec()).collect::<Vec<_>>(), held).await
 }
 

@@ -1,8 +1,8 @@
 //! Accounts.
 
 use super::tokens::{NewToken, forget_tokens, insert_token};
-use super::{Store, online, user, user_columns, user_with_online};
-use contract::{DisplayName, Refusal, Time, TokenId, User, UserId, Username};
+use super::{Store, online, user, user_columns, user_ref, user_with_online};
+use contract::{DisplayName, Refusal, Time, TokenId, User, UserId, UserRef, Username};
 use db::{Error, Row, Tx, values};
 
 /// A user and what only this service knows of them.
@@ -44,13 +44,13 @@ impl NewUser {
 
 impl From<&NewUser> for User {
     fn from(new: &NewUser) -> User {
-        User { id: new.id, username: new.username.clone(), display_name: new.shown(), created_at: new.created_at, online: None }
+        User::plain(new.id, new.username.clone(), new.shown(), new.created_at)
     }
 }
 
 pub(super) fn account(row: &Row<'_>) -> Result<Account, Error> {
-    let disabled = row.maybe_int(6)?.is_some();
-    Ok(Account { user: user(row)?, password: row.maybe_text(4)?, origin: row.maybe_text(5)?, disabled })
+    let disabled = row.maybe_int(8)?.is_some();
+    Ok(Account { user: user(row)?, password: row.maybe_text(6)?, origin: row.maybe_text(7)?, disabled })
 }
 
 macro_rules! account_by {
@@ -132,20 +132,6 @@ impl Store {
                         *done = insert(tx, one).await?;
                     }
                     Ok(created)
-                })
-            })
-            .await
-    }
-
-    /// Changes a display name; the user as they are then, with `online` as of `now`. `None` where there is no such user.
-    pub(crate) async fn set_display_name(&self, id: UserId, name: &DisplayName, now: Time) -> Result<Option<User>, Error> {
-        let (change, read) = (values![id.bytes(), name.as_str()], values![now.0, id.bytes()]);
-        self.db
-            .write(|tx| {
-                Box::pin(async move {
-                    tx.execute("UPDATE users SET display_name = $2 WHERE id = $1", &change).await?;
-                    tx.row(concat!("SELECT ", user_columns!(), ", ", online!(), " FROM users u WHERE u.id = $2"), &read, user_with_online)
-                        .await
                 })
             })
             .await
@@ -247,14 +233,14 @@ impl Store {
     }
 
     /// The users with these names; those that do not exist are left out.
-    pub(crate) async fn users_by_name(&self, names: Vec<Username>) -> Result<Vec<User>, Error> {
+    pub(crate) async fn users_by_name(&self, names: Vec<Username>) -> Result<Vec<UserRef>, Error> {
         const SQL: &str =
-            concat!(names!("$1"), "SELECT ", user_columns!(), " FROM names CROSS JOIN users u WHERE u.username = rtrim(name) ORDER BY n");
+            concat!(names!("$1"), "SELECT u.id, u.username FROM names CROSS JOIN users u WHERE u.username = rtrim(name) ORDER BY n");
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let values = values![side_by_side(&names)];
-        self.db.read(|tx| Box::pin(async move { tx.rows(SQL, &values, user).await })).await
+        self.db.read(|tx| Box::pin(async move { tx.rows(SQL, &values, user_ref).await })).await
     }
 
     /// Whether anybody has a password.

@@ -68,9 +68,9 @@ pub(super) async fn services_look_up_by_id_and_name() {
     assert_eq!(found.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), ["zoe", "bob"]);
     let ids: Vec<UserId> = found.iter().map(|user| user.id).chain([UserId::new()]).collect();
     for _ in 0..2 {
-        let users = house.bus.ask(&service(), UsersById { ids: ids.clone() }).await.unwrap();
+        let users = house.bus.ask(&service(), UsersById { ids: ids.clone(), brief: false }).await.unwrap();
         assert_eq!(users.iter().map(|user| user.id).collect::<Vec<_>>(), ids[..2]);
     }
-    assert_eq!(code(house.bus.ask(&who, UsersById { ids }).await), Code::Forbidden);
+    assert_eq!(code(house.bus.ask(&who, UsersById { ids, brief: false }).await), Code::Forbidden);
     assert_eq!(code(house.bus.ask(&who, UsersByName { usernames: vec![] }).await), Code::Forbidden);
 }

@@ -1,19 +1,20 @@
 use super::*;
 use axum::body::Body;
 use axum::http::{Request, Response};
+use contract::calls::users::ChangeProfile;
 use edge::{Admission, AdmissionSettings};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-struct Client {
+pub(super) struct Client {
     app: axum::Router,
     document: Value,
-    house: House,
+    pub(super) house: House,
 }
 
 impl Client {
-    async fn new(settings: Settings) -> Self {
+    pub(super) async fn new(settings: Settings) -> Self {
         Self::limited(settings, &AdmissionSettings::unlimited()).await
     }
 
@@ -40,14 +41,14 @@ impl Client {
         self.app.clone().oneshot(request.body(body).unwrap()).await.unwrap()
     }
 
-    async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> (u16, Value) {
+    pub(super) async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> (u16, Value) {
         let response = self.send(method, path, token, body).await;
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
-    async fn log_in(&self, username: &str) -> String {
+    pub(super) async fn log_in(&self, username: &str) -> String {
         let body = json!({"username": username, "password": "correct horse"});
         self.call("POST", "/users/login", "", Some(body)).await.1["token"].as_str().unwrap().to_owned()
     }
@@ -84,7 +85,7 @@ pub(super) async fn what_is_wrong_is_named() {
         ("POST", "/users/login", Some(json!({"username": "bob", "password": "short"})), 400, "invalid_request", json!("password")),
         ("POST", "/users/login", Some(json!({"username": "alice", "password": "wrong horse"})), 401, "invalid_credentials", json!(null)),
         ("PATCH", "/users/me", Some(json!({"display_name": " "})), 400, "invalid_request", json!("display_name")),
-        ("PATCH", "/users/me", Some(json!({})), 400, "invalid_request", json!("display_name")),
+        ("PATCH", "/users/me", Some(json!({"display_name": null})), 400, "invalid_request", json!("display_name")),
         ("PATCH", "/users/me", Some(json!({"display_name": "x", "username": "bob"})), 403, "forbidden", json!("username")),
         ("GET", "/users?limit=0", None, 400, "invalid_request", json!("limit")),
         ("GET", "/users?after=%00", None, 400, "invalid_request", json!("after")),
@@ -184,7 +185,7 @@ pub(super) async fn names_that_hide_or_turn_are_refused_and_old_ones_are_shown()
     }
     let old = contract::DisplayName::try_from("\u{202e}ecilA\n").unwrap();
     let id = client.house.session(&token).await.unwrap().user.id;
-    client.house.users.store.set_display_name(id, &old, client.house.hand.now()).await.unwrap();
+    client.house.users.store.change_profile(id, ChangeProfile::display_name(old.clone()), client.house.hand.now()).await.unwrap();
     client.house.users.check_all_sessions();
     for path in ["/users/me", "/users/alice"] {
         assert_eq!(client.call("GET", path, &token, None).await.1["display_name"], old.as_str(), "{path}");

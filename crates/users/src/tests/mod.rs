@@ -7,6 +7,7 @@ mod jwt_mode;
 mod open_mode;
 mod passwords;
 mod presence;
+mod profile;
 mod sessions;
 
 #[path = "../../../db/tests/support/postgres.rs"]
@@ -188,6 +189,10 @@ scenarios![
     presence::a_silent_gateway_takes_its_users_with_it,
     presence::a_gateway_that_stops_is_gone_at_once,
     presence::only_services_say_who_is_there,
+    profile::what_a_user_says_is_shown_everywhere,
+    profile::a_change_keeps_clears_and_merges,
+    profile::what_may_not_be_is_named,
+    profile::what_changes_is_told_once,
     sessions::a_token_ends_with_its_logout_and_its_time,
     sessions::what_is_no_token_is_unauthenticated,
     sessions::a_change_from_outside_ends_sessions_and_memories,

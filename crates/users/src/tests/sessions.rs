@@ -1,5 +1,5 @@
 use super::*;
-use contract::calls::users::{ChangeDisplayName, Logout, UsersById, WhichEnded};
+use contract::calls::users::{ChangeProfile, Logout, UsersById, WhichEnded};
 use contract::hint::Revoked;
 use contract::{Answer, DisplayName, TokenId, UserId};
 
@@ -57,9 +57,9 @@ pub(super) async fn a_new_display_name_is_seen_at_once_everywhere() {
     let house = House::new(settings(Mode::Password)).await;
     let token = house.log_in("alice", RIGHT).await.unwrap().login.token;
     let session = house.session(&token).await.unwrap();
-    let by_id = || UsersById { ids: vec![session.user.id] };
+    let by_id = || UsersById { ids: vec![session.user.id], brief: false };
     assert_eq!(house.bus.ask(&service(), by_id()).await.unwrap(), std::slice::from_ref(&session.user));
-    let call = ChangeDisplayName { display_name: DisplayName::try_from("Alice 😀").unwrap() };
+    let call = ChangeProfile::display_name(DisplayName::try_from("Alice 😀").unwrap());
     let changed = house.bus.ask(&Caller::User(user_caller(&session)), call).await.unwrap();
     assert_eq!((changed.display_name.as_str(), changed.online), ("Alice 😀", Some(false)));
     assert_eq!(house.session(&token).await.unwrap().user.display_name, changed.display_name);
@@ -85,10 +85,11 @@ pub(super) async fn several_instances_forget_what_changes_at_one_of_them() {
     assert!(authenticate(&gone.login.token).await.is_ok() && authenticate(&stays.login.token).await.is_ok());
     let who = house.caller(&gone.login.token).await;
     let ids = vec![gone.login.user.id];
-    let shown = async || other.answer(&service(), UsersById { ids: ids.clone() }).await.unwrap().remove(0).display_name.to_string();
+    let shown =
+        async || other.answer(&service(), UsersById { ids: ids.clone(), brief: false }).await.unwrap().remove(0).display_name.to_string();
     assert_eq!(shown().await, "alice");
 
-    house.bus.ask(&who, ChangeDisplayName { display_name: DisplayName::try_from("Al").unwrap() }).await.unwrap();
+    house.bus.ask(&who, ChangeProfile::display_name(DisplayName::try_from("Al").unwrap())).await.unwrap();
     at_last(async || shown().await, |name| name == "Al").await;
     at_last(async || authenticate(&stays.login.token).await, |held| held.as_ref().unwrap().user.display_name.to_string() == "Al").await;
     house.bus.ask(&who, Logout { token: None }).await.unwrap();
