@@ -5,7 +5,7 @@
 //! there are, and however their resolvers are scheduled.
 
 use crate::request_context::RequestContext;
-use contract::calls::messages::{GetRooms, Histories, MembersOf, OfRoom, Stretch};
+use contract::calls::messages::{GetRooms, Histories, MembersOf, OfRoom, PinsOf, Stretch};
 use contract::calls::users::GetUsers;
 use contract::{Limit, Message, Placed, Refusal, Room, RoomId, User, Username};
 use std::collections::{BTreeSet, HashMap};
@@ -87,6 +87,19 @@ impl From<Stretch> for SharedStretch {
     }
 }
 
+/// A page of pinned messages that may be shown several times without being copied, each with its place.
+#[derive(Clone)]
+pub(crate) struct SharedPins {
+    pub messages: Vec<(String, Arc<Message>)>,
+    pub more: bool,
+}
+
+impl From<Placed<Message>> for SharedPins {
+    fn from(Placed { items, more }: Placed<Message>) -> Self {
+        Self { messages: items.into_iter().map(|(place, message)| (place, Arc::new(message))).collect(), more }
+    }
+}
+
 /// Something about each room of a batch, and who is named in it.
 type Each<T> = (Arc<HashMap<RoomId, Result<T, Refusal>>>, Arc<UserBatch>);
 
@@ -110,6 +123,7 @@ pub(crate) struct RoomBatch {
     people: Arc<UserBatch>,
     stretches: OncePer<MessageRange, Each<SharedStretch>>,
     members: OncePer<(Option<String>, i64), Each<Placed<User>>>,
+    pins: OncePer<(Option<String>, i64), Each<SharedPins>>,
 }
 
 impl RoomBatch {
@@ -166,6 +180,24 @@ impl RoomBatch {
             Ok((by_room(found), people))
         };
         let (each, people) = self.members.get((after.clone(), limit.into()), ask).await?;
+        Ok((of(&each, room)?, people))
+    }
+
+    /// Pinned messages of one of them, and the users who are named in pinned messages of any of them.
+    pub(crate) async fn pins(
+        &self,
+        context: &RequestContext,
+        room: RoomId,
+        after: Option<String>,
+        limit: Limit,
+    ) -> Result<(SharedPins, Arc<UserBatch>), Refusal> {
+        let ask = async {
+            let found = context.ask(PinsOf { rooms: self.ids(), after: after.clone(), limit }).await?;
+            let people = |page: &Placed<Message>| page.items.iter().flat_map(|(_, message)| message.people()).cloned().collect::<Vec<_>>();
+            let people = UserBatch::new(found.iter().filter_map(|of| of.answer.as_ref().ok()).flat_map(people));
+            Ok((by_room(found), people))
+        };
+        let (each, people) = self.pins.get((after.clone(), limit.into()), ask).await?;
         Ok((of(&each, room)?, people))
     }
 }

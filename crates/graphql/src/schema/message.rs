@@ -3,7 +3,7 @@
 use super::room::Room;
 use super::scalars::{DateTime, TextFormat};
 use super::user::User;
-use crate::batch_loader::{MessageRooms, RoomBatch, SharedStretch, UserBatch};
+use crate::batch_loader::{MessageRooms, RoomBatch, SharedPins, SharedStretch, UserBatch};
 use crate::refuse::refuse;
 use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
@@ -195,14 +195,23 @@ impl Reaction {
     }
 }
 
-/// A room's messages, in which a message's place is its seq.
+/// Messages of a room, each at a place of its own.
 pub(crate) type Messages = Connection<String, Message, EmptyFields, EmptyFields>;
 
-/// A stretch of them.
+/// A stretch of a room's messages, in which a message's place is its seq.
 pub(crate) fn stretch(stretch: SharedStretch, people: &Arc<UserBatch>, rooms: &Arc<RoomBatch>) -> Messages {
     let whereabouts = Arc::new(MessageRooms::Known(Arc::clone(rooms)));
     let mut messages = Connection::new(stretch.earlier, stretch.later);
     let edge = |message: Arc<contract::Message>| Edge::new(message.seq.to_string(), Message::new(message, people, &whereabouts));
     messages.edges.extend(stretch.messages.into_iter().map(edge));
+    messages
+}
+
+/// A page of a room's pinned messages.
+pub(crate) fn pinned(page: SharedPins, goes_on_from: bool, people: &Arc<UserBatch>, rooms: &Arc<RoomBatch>) -> Messages {
+    let whereabouts = Arc::new(MessageRooms::Known(Arc::clone(rooms)));
+    let mut messages = Connection::new(goes_on_from, page.more);
+    let edge = |(place, message)| Edge::new(place, Message::new(message, people, &whereabouts));
+    messages.edges.extend(page.messages.into_iter().map(edge));
     messages
 }

@@ -130,6 +130,21 @@ impl Room {
         let (found, people) = self.group.messages(RequestContext::of(ctx)?, self.seen.room.id, which).await.map_err(refuse)?;
         Ok(Some(message::stretch(found, &people, &self.group)))
     }
+
+    /// The pinned messages, the newest pin first. A page of very long messages ends early: `pageInfo` says whether there are more. A channel that
+    /// you have not joined refuses with `forbidden`.
+    #[graphql(complexity = "1 + times(&[first], 50) * child_complexity")]
+    async fn pins(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+    ) -> Result<Option<Messages>> {
+        let limit = limit("first", first).map_err(refuse)?;
+        let goes_on = after.is_some();
+        let (page, people) = self.group.pins(RequestContext::of(ctx)?, self.seen.room.id, after, limit).await.map_err(refuse)?;
+        Ok(Some(message::pinned(page, goes_on, &people, &self.group)))
+    }
 }
 
 fn which(first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> Result<MessageRange, Refusal> {
