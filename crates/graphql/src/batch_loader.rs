@@ -5,7 +5,7 @@
 //! there are, and however their resolvers are scheduled.
 
 use crate::request_context::RequestContext;
-use contract::calls::messages::{GetRooms, Histories, MembersOf, OfRoom, PinsOf, Stretch};
+use contract::calls::messages::{GetMessage, GetRooms, Histories, MembersOf, OfRoom, PinsOf, Stretch};
 use contract::calls::users::GetUsers;
 use contract::{Limit, Message, Placed, Refusal, Room, RoomId, User, Username};
 use std::collections::{BTreeSet, HashMap};
@@ -224,6 +224,10 @@ impl MessageRooms {
         Arc::new(Self::Asked(rooms.into_iter().collect(), Once::new()))
     }
 
+    pub(crate) fn one(room: RoomId) -> Arc<Self> {
+        Arc::new(Self::Asked(vec![room], Once::new()))
+    }
+
     pub(crate) async fn rooms(&self, context: &RequestContext) -> Result<Arc<RoomBatch>, Refusal> {
         match self {
             Self::Known(rooms) => Ok(Arc::clone(rooms)),
@@ -235,5 +239,28 @@ impl MessageRooms {
                 once.get_or_init(ask).await.clone()
             }
         }
+    }
+}
+
+/// A message that an event is about, as it is now, with what events leave out. It is asked for when a query wants it.
+pub(crate) struct MessageNow {
+    room: RoomId,
+    seq: i64,
+    found: Once<(Arc<Message>, Arc<UserBatch>)>,
+}
+
+impl MessageNow {
+    pub(crate) fn new(room: RoomId, seq: i64) -> Arc<Self> {
+        Arc::new(Self { room, seq, found: Once::new() })
+    }
+
+    /// The message, and the users who are named in it.
+    pub(crate) async fn message(&self, context: &RequestContext) -> Result<(Arc<Message>, Arc<UserBatch>), Refusal> {
+        let ask = || async {
+            let message = context.ask(GetMessage { room: self.room, seq: self.seq }).await?;
+            let people = UserBatch::new(message.people().cloned());
+            Ok((Arc::new(message), people))
+        };
+        self.found.get_or_init(ask).await.clone()
     }
 }

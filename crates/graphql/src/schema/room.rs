@@ -9,7 +9,7 @@ use crate::refuse::refuse;
 use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, Json, Object, Result};
-use contract::{Metadata, Refusal};
+use contract::{Metadata, Refusal, RoomId};
 use std::sync::Arc;
 
 /// A room among those that were found with it.
@@ -21,6 +21,12 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn new(seen: &Arc<FoundRoom>, group: &Arc<RoomBatch>) -> Self {
         Self { seen: Arc::clone(seen), group: Arc::clone(group) }
+    }
+
+    /// One of the rooms that messages are in; none where the user cannot see it any more.
+    pub(crate) async fn among(whereabouts: &MessageRooms, context: &RequestContext, room: RoomId) -> Result<Option<Self>, Refusal> {
+        let rooms = whereabouts.rooms(context).await?;
+        Ok(rooms.find(room).map(|room| Self::new(room, &rooms)))
     }
 }
 
