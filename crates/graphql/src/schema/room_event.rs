@@ -1,4 +1,5 @@
-//! What `roomEvents` tells: each kind of durable event as a type of its own, with what a socket hears of it.
+//! What `roomEvents` tells: each kind of durable event as a type of its own, with what a socket hears of it. The types are
+//! small and alike, so they stand together, though that is a little more than 300 lines.
 
 use super::message::Message;
 use super::reaction::{Reaction, Reactions};
