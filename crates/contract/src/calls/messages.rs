@@ -461,14 +461,21 @@ pub struct Recently {
 
 /// Looks for text in the rooms that the caller is a member of, newest first. A page may be shorter than the limit, even empty, where much
 /// had to be looked at: only a `next` of none is the end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Search {
-    /// Words, `prefixes*` and `"phrases"`, all of which a message must have; at most 500 characters.
+    /// Words, `prefixes*` and `"phrases"`, all of which a message must have; at most 500 characters. It may be empty where there is a filter other
+    /// than `room`: then all messages are found that the filters name.
     pub q: String,
     /// Only in this room.
     pub room: Option<RoomId>,
     /// Only from this sender.
     pub from: Option<Username>,
+    /// The same by another name; given both, they have to be one user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Username>,
+    /// Only messages that are pinned now.
+    #[serde(default)]
+    pub pinned: bool,
     /// From [`Page::next`] of the same search: only what is older.
     pub before: Option<String>,
     /// How many.
@@ -490,7 +497,7 @@ pub struct Searched {
 pub struct Found {
     /// The message.
     pub message: Message,
-    /// The part of its body around the first match, in pieces: one behind the other they are that text.
+    /// The part of its body around the first match, or its beginning where there was no `q`, in pieces: one behind the other they are that text.
     pub excerpt: Vec<Piece>,
 }
 

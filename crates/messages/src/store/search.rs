@@ -154,6 +154,12 @@ impl IndexQuery {
         })
     }
 
+    /// Whether it has two lists that may be long and have little in common: two words anywhere, or a sender and rooms.
+    fn has_lists_apart(&self) -> bool {
+        let is_sender_in_rooms = self.wanted.is_empty() && self.sender.is_some() && !self.rooms.is_empty();
+        is_sender_in_rooms || (self.rooms.is_empty() && self.wanted.len() > 1)
+    }
+
     /// Whether every message matches.
     pub(crate) fn is_empty(&self) -> bool {
         self.wanted.is_empty() && self.rooms.is_empty() && self.sender.is_none()
@@ -176,7 +182,7 @@ pub(crate) fn steps(tx: &Tx, asked: &IndexQuery) -> &'static [fn(i64) -> i64] {
         &[all]
     } else if tx.is_shared() {
         &[blocks::<1>, blocks::<8>, blocks::<64>, all]
-    } else if asked.rooms.is_empty() && asked.wanted.len() > 1 {
+    } else if asked.has_lists_apart() {
         // Two long lists with little in common could be walked for a long time before the first match.
         &[a_million]
     } else {

@@ -10,6 +10,7 @@ mod recent;
 mod rooms;
 mod scripts;
 mod search;
+mod search_filters;
 mod sends;
 mod several;
 mod trips;
@@ -108,6 +109,12 @@ scenarios![
     search::what_is_nearly_the_query_ends_a_page_early_and_is_paid_for,
     search::what_was_there_before_is_indexed,
     search::an_index_by_older_rules_is_made_anew,
+    search_filters::a_sender_has_two_names_and_needs_no_words,
+    search_filters::without_words_the_present_messages_are_listed,
+    search_filters::pinned_messages_are_found_in_the_order_of_messages,
+    search_filters::a_sender_is_paged_without_a_gap,
+    search_filters::a_filter_without_words_looks_at_little,
+    search_filters::more_pins_than_are_looked_up_are_found,
     scripts::every_script_finds_its_own_words,
     scripts::each_fault_of_a_report_is_mended,
     missed::a_replay_holds_what_was_missed_and_nothing_else,

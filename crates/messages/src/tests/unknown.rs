@@ -77,7 +77,7 @@ impl House {
     }
 
     async fn finds(&self, q: &str) -> Vec<String> {
-        let call = calls::Search { q: q.to_owned(), room: None, from: None, before: None, limit: Limit::MOST };
+        let call = calls::Search { q: q.to_owned(), limit: Limit::MOST, ..calls::Search::default() };
         let page = self.ask(&caller(2), call).await.unwrap().page;
         page.items.into_iter().map(|found| found.message.body.to_string()).collect()
     }
