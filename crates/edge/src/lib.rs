@@ -1,8 +1,7 @@
 //! What every HTTP edge shares: who calls (a token becomes a `Caller`), what a call costs, how a request is read (JSON and query strings,
-//! with the name of the field that is wrong), how a refusal is told (RFC 9457 problem+json), and what was not done of what was asked (the
-//! header `Guild-Warnings`), the outer layer that every request passes
-//! (request id, Host, origins and CORS, body limit, access log, metrics), and how long a connection may keep the server waiting. [`fetch`]
-//! is the way out: calls to addresses that users have named.
+//! with the name of the field that is wrong), how a refusal is told (RFC 9457 problem+json), how an answer warns of what was ignored
+//! (`Guild-Warnings`), the outer layer that every request passes (request id, Host, origins and CORS, body limit, access log, metrics), and
+//! how long a connection may keep the server waiting. [`fetch`] is the way out: calls to addresses that users have named.
 //!
 //! Use it so: a handler takes [`Reads`], [`Changes`] or another of the extractors that say who calls and what the call costs, [`Json`] or
 //! [`Query`] and [`Path`], asks the bus, and answers `Result<axum::Json<T>, Problem>`;
