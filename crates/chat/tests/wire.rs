@@ -387,7 +387,7 @@ async fn an_acknowledgement_warns_of_fields_that_mean_nothing_here() {
     let typing = json!({ "room": SMALL, "typing": true, "mood": "good", "größe": { "deep": [1] } });
     socket.emit(2, "typing", typing).await;
     let ack = socket.ack(2).await;
-    assert_eq!(ack["warnings"].as_array().unwrap().iter().map(|one| &one["field"]).collect::<Vec<_>>(), ["mood", "größe"]);
+    assert_eq!(ack["warnings"].as_array().unwrap().iter().map(|one| &one["field"]).collect::<Vec<_>>(), ["größe", "mood"]);
     socket.emit(3, "message", json!({ "room": ROOM, "body": "x", "sender": "ann", "username": "ann" })).await;
     let ack = socket.ack(3).await;
     assert_eq!(ack.as_object().unwrap().keys().collect::<Vec<_>>(), ["message", "ok"], "known fields are nothing to warn of: {ack}");
