@@ -309,7 +309,7 @@ story('messages', {}, (it) => {
 
   it('unknown fields are ignored, and warnings name them: over REST in a header, over a socket in the acknowledgement', async ({ people, nobody, server }) => {
     const [alice, bob] = await people('alice', 'bob');
-    const { id } = await alice.room([], { kind: 'channel', name: 'odd' });
+    const { id } = await alice.room([bob], { kind: 'channel', name: 'odd' });
     const contract = await contractOf(server);
     const odd = { colour: 'red', größe: { deep: [1] } };
     const named = (warnings) => warnings.map(({ code, field, detail }) => {
