@@ -557,7 +557,8 @@ call!(RoomOf => Option<InRoom>, "messages.room_of");
 pub struct Head {}
 call!(Head => Cursor, "messages.head");
 
-/// The log's entries after a position, ascending, for a gateway that has missed hints. Services only. An answer ends early where bodies are
+/// The log's entries after a position, ascending, for a gateway that has missed hints. Services only. Each is told as of itself, as the hint told it; what
+/// was deleted since is a tombstone. An answer ends early where bodies are
 /// long (1 MiB of them, and one entry at least): only one without entries is the end. Refused as `busy` where the database is of another epoch by
 /// now: [`Head`] says of which.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -597,7 +598,8 @@ pub enum Missed {
     /// These entries, in order. Whoever has sent some of them has sent everything up to the cursor that was asked from, with the position of
     /// each partition's last sent entry put in its place.
     Entries {
-        /// Only what is this user's: rooms as the user sees them now, nonces only of own messages.
+        /// Only what is this user's: rooms and messages as the user sees them now, nonces only of own messages. In a room that the user has left, messages
+        /// are as they were at the leaving; what was deleted since is a tombstone.
         entries: Vec<Entry>,
         /// Everything up to here has been covered: ask from here for the next page.
         cursor: Cursor,

@@ -175,9 +175,16 @@ impl<'t> Batch<'t> {
                     };
                 }
             }
+            // Only what was deleted: a row is published as of itself, as who was a member then may have left before the next one.
+            let is_erased = |with: &With| {
+                with.replied.as_ref().and_then(|replied| Some((replied.room, replied.seq?))).is_some_and(|key| erased.contains(&key))
+            };
             if let Some(with) = &mut row.with {
-                replace_replied(&self.amended, with);
+                if is_erased(with) {
+                    replace_replied(&self.amended, with);
+                }
                 if let Some(message) = &mut with.message
+                    && message.with.as_deref().is_some_and(is_erased)
                     && let Some(with) = &mut Arc::make_mut(message).with
                 {
                     replace_replied(&self.amended, with);
