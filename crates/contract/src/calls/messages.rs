@@ -165,6 +165,16 @@ pub struct AddMember {
 }
 call!(AddMember => Room, "messages.add_member");
 
+/// Makes several users members, with the rights of [`AddMember`]: all of them, or none. Those who are in already are passed over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddMembers {
+    /// Where.
+    pub room: RoomId,
+    /// Who: at most 100. They join in this order. Unknown ones: `not_found`, field `usernames`.
+    pub usernames: Vec<Username>,
+}
+call!(AddMembers => (), "messages.add_members");
+
 /// Ends a membership: one's own, or as the owner anybody's. Answers the room as it is without that member; to who has left, as it was then.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RemoveMember {

@@ -5,6 +5,7 @@ mod deleted;
 mod house;
 mod http;
 mod log_rules;
+mod many_members;
 mod missed;
 mod recent;
 mod rooms;
@@ -59,6 +60,9 @@ scenarios![
     rooms::lists_are_paged,
     rooms::a_place_in_a_list_may_be_in_upper_case,
     rooms::a_name_from_before_its_rules_is_told_as_it_is,
+    many_members::a_hundred_join_in_one_transaction,
+    many_members::many_at_once_are_all_or_none,
+    many_members::many_at_once_race_with_leaves,
     amend::an_edit_is_told_and_kept,
     amend::an_edit_that_cannot_be_made_is_refused,
     amend::two_edits_of_one_rev_have_one_winner,
