@@ -132,6 +132,7 @@ scenarios![
     writer::what_cannot_be_written_takes_no_neighbour_with_it,
     writer::a_panic_takes_no_neighbour_with_it,
     writer::neighbours_are_committed_together_all_the_same,
+    writer::long_texts_end_a_batch_early,
     writer::what_is_tried_again_takes_one_token,
     writer::a_room_that_another_server_created_takes_no_token,
     writer::two_servers_write_one_log,
