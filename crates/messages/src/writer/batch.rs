@@ -195,16 +195,17 @@ impl<'t> Batch<'t> {
                     };
                 }
             }
-            // Only what was deleted: a row is published as of itself, as who was a member then may have left before the next one.
-            let is_erased = |with: &With| {
-                with.replied.as_ref().and_then(|replied| Some((replied.room, replied.seq?))).is_some_and(|key| erased.contains(&key))
+            // A quote is replaced only where it was deleted: a row is published as of itself, because some may have left before the next one.
+            let quotes_deleted = |with: &With| {
+                let quoted = with.replied.as_ref().and_then(|replied| self.amended.get(&(replied.room, replied.seq?)));
+                quoted.is_some_and(|quoted| quoted.is_deleted())
             };
             if let Some(with) = &mut row.with {
-                if is_erased(with) {
+                if quotes_deleted(with) {
                     replace_replied(&self.amended, with);
                 }
                 if let Some(message) = &mut with.message
-                    && message.with.as_deref().is_some_and(is_erased)
+                    && message.with.as_deref().is_some_and(quotes_deleted)
                     && let Some(with) = &mut Arc::make_mut(message).with
                 {
                     replace_replied(&self.amended, with);
@@ -217,7 +218,7 @@ impl<'t> Batch<'t> {
     pub(crate) async fn message(&mut self, room: RoomId, seq: i64) -> Result<Option<Arc<LogRow>>, Error> {
         let key = (room, seq);
         if let Some(row) = self.amended.get(&key) {
-            return Ok(Some(Arc::clone(row)));
+            return Ok(Some(with_replied_now(&self.amended, Arc::clone(row))));
         }
         if let Some(known) = self.prefetched.as_ref().and_then(|prefetched| prefetched.messages.get(&key)) {
             return Ok(known.clone().map(|row| with_replied_now(&self.amended, row)));
