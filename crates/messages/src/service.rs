@@ -98,6 +98,7 @@ impl Messages {
             .serve::<calls::ListMembers, _>(this)
             .serve::<calls::MembersOf, _>(this)
             .serve::<calls::AddMember, _>(this)
+            .serve::<calls::AddMembers, _>(this)
             .serve::<calls::RemoveMember, _>(this)
             .serve::<calls::Send, _>(this)
             .serve::<calls::GetMessage, _>(this)

@@ -5,6 +5,7 @@ mod deleted;
 mod house;
 mod http;
 mod log_rules;
+mod many_members;
 mod missed;
 mod recent;
 mod rooms;
@@ -60,6 +61,9 @@ scenarios![
     rooms::lists_are_paged,
     rooms::a_place_in_a_list_may_be_in_upper_case,
     rooms::a_name_from_before_its_rules_is_told_as_it_is,
+    many_members::a_hundred_join_in_one_transaction,
+    many_members::many_at_once_are_all_or_none,
+    many_members::many_at_once_race_with_leaves,
     amend::an_edit_is_told_and_kept,
     amend::an_edit_that_cannot_be_made_is_refused,
     amend::two_edits_of_one_rev_have_one_winner,
@@ -125,6 +129,9 @@ scenarios![
     missed::a_page_costs_what_it_holds,
     missed::random_histories_are_replayed_exactly,
     missed::times_that_fall_lose_and_double_nothing,
+    missed::who_has_left_hears_nothing_from_after_the_leaving,
+    missed::who_is_back_hears_the_present,
+    missed::a_gateway_reads_what_hints_have_told,
     log_rules::hints_follow_the_log_without_a_gap,
     log_rules::check_passes_and_finds_what_is_broken,
     log_rules::history_pages_both_ways,
@@ -134,6 +141,7 @@ scenarios![
     writer::what_cannot_be_written_takes_no_neighbour_with_it,
     writer::a_panic_takes_no_neighbour_with_it,
     writer::neighbours_are_committed_together_all_the_same,
+    writer::long_texts_end_a_batch_early,
     writer::what_is_tried_again_takes_one_token,
     writer::a_room_that_another_server_created_takes_no_token,
     writer::two_servers_write_one_log,

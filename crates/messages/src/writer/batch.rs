@@ -1,6 +1,7 @@
 //! One transaction of the writer, as operations see it: the present state of rooms and members, with the changes of earlier operations of
 //! the same batch, and the way to append rows.
 
+use super::bytes::{Bytes, texts_of};
 use super::cache::{MemberState, RoomState, WriterCache};
 use super::changes::Changes;
 use super::denied::Denied;
@@ -40,6 +41,10 @@ pub(crate) struct Batch<'t> {
     /// Texts that are others now in the database, and not yet in the index, by the positions of their messages.
     reindexed: BTreeMap<i64, Reindexed>,
     messages: u64,
+    /// What it holds by now; on a shared database without what was read before.
+    bytes: Bytes,
+    /// For how many operations it has read before what they need; all of them where nothing is read before.
+    prepared: usize,
 }
 
 /// Where a batch is written.
@@ -58,6 +63,8 @@ pub(super) struct Outcome {
     pub epoch: u64,
     pub rows: Vec<LogRow>,
     pub messages: u64,
+    /// How many operations have decided. Those after them have done nothing.
+    pub decided: usize,
 }
 
 /// A row of the log before it has a position and a seq.
@@ -82,7 +89,8 @@ impl NewRow {
 }
 
 impl<'t> Batch<'t> {
-    /// Locks the partition and brings the cache up to date, for so many operations. On a shared database it also reads what `needs` names.
+    /// Locks the partition and brings the cache up to date, for so many operations. On a shared database it also reads what `needs` names, for as many
+    /// operations as the batch may hold.
     pub(super) async fn begin(
         tx: &'t mut Tx,
         WriteTarget { part, epoch, min_version }: WriteTarget,
@@ -101,8 +109,13 @@ impl<'t> Batch<'t> {
         cache.trim();
         // Times never fall within a partition, even if the machine's clock does.
         cache.time = cache.time.max(clock.now());
+        let mut prepared = count;
         let prefetched = match needs {
-            Some(needs) => Some(Prefetched::read(tx, cache, needs).await?),
+            Some(mut needs) => {
+                prepared = Prefetched::fitting(tx, &needs).await?;
+                needs.truncate(prepared);
+                Some(Prefetched::read(tx, cache, needs).await?)
+            }
             None => None,
         };
         Ok(Batch {
@@ -118,16 +131,23 @@ impl<'t> Batch<'t> {
             pins: HashMap::new(),
             reindexed: BTreeMap::new(),
             messages: 0,
+            bytes: Bytes::default(),
+            prepared,
         })
     }
 
-    /// Writes everything that was decided, and indexes what is due for search.
-    pub(super) async fn finish(mut self) -> Result<Outcome, Error> {
+    /// Whether it takes no more operations after so many.
+    pub(super) fn is_full(&self, decided: usize) -> bool {
+        decided >= self.prepared || self.bytes.are_used_up()
+    }
+
+    /// Writes everything that so many operations have decided, and indexes what is due for search.
+    pub(super) async fn finish(mut self, decided: usize) -> Result<Outcome, Error> {
         self.settle().await?;
         self.changes.write_read_marks(self.tx).await?;
         index::replace(self.tx, self.part, self.reindexed.values()).await?;
         index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed, !self.reindexed.is_empty()).await?;
-        Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages })
+        Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages, decided })
     }
 
     /// The transaction, after everything that was decided so far is in its tables.
@@ -175,9 +195,17 @@ impl<'t> Batch<'t> {
                     };
                 }
             }
+            // A quote is replaced only where it was deleted: a row is published as of itself, because some may have left before the next one.
+            let quotes_deleted = |with: &With| {
+                let quoted = with.replied.as_ref().and_then(|replied| self.amended.get(&(replied.room, replied.seq?)));
+                quoted.is_some_and(|quoted| quoted.is_deleted())
+            };
             if let Some(with) = &mut row.with {
-                replace_replied(&self.amended, with);
+                if quotes_deleted(with) {
+                    replace_replied(&self.amended, with);
+                }
                 if let Some(message) = &mut with.message
+                    && message.with.as_deref().is_some_and(quotes_deleted)
                     && let Some(with) = &mut Arc::make_mut(message).with
                 {
                     replace_replied(&self.amended, with);
@@ -190,7 +218,7 @@ impl<'t> Batch<'t> {
     pub(crate) async fn message(&mut self, room: RoomId, seq: i64) -> Result<Option<Arc<LogRow>>, Error> {
         let key = (room, seq);
         if let Some(row) = self.amended.get(&key) {
-            return Ok(Some(Arc::clone(row)));
+            return Ok(Some(with_replied_now(&self.amended, Arc::clone(row))));
         }
         if let Some(known) = self.prefetched.as_ref().and_then(|prefetched| prefetched.messages.get(&key)) {
             return Ok(known.clone().map(|row| with_replied_now(&self.amended, row)));
@@ -200,6 +228,7 @@ impl<'t> Batch<'t> {
         present::attach(self.tx, &mut rows).await?;
         let [row] = rows;
         let row = with_replied_now(&self.amended, Arc::new(row));
+        self.bytes.add_message(texts_of(&row));
         self.amended.insert(key, Arc::clone(&row));
         Ok(Some(row))
     }
@@ -513,6 +542,7 @@ impl<'t> Batch<'t> {
         }
         self.cache.position = position;
         self.messages += u64::from(is_message);
+        self.bytes.add_row(&row);
         self.rows.push(row.clone());
         Ok(Some(row))
     }

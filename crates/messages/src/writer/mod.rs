@@ -5,9 +5,12 @@
 //! outcome and never fails its neighbours. If the database fails a batch, or an operation panics, nothing of it has happened. Then its
 //! operations are tried again in smaller groups, so that the one at fault fails alone; one that has panicked is not tried again.
 //!
+//! A batch that holds many bytes ends before all of its operations have decided; the others are the next batch.
+//!
 //! [`Operation::decide`] decides membership, nonce and seq, in the order in which operations entered the queue.
 
 mod batch;
+mod bytes;
 mod cache;
 mod changes;
 mod denied;
@@ -117,10 +120,9 @@ async fn commit(committer: &Committer, mut cache: WriterCache, pending: Vec<Box<
     // A stack: the next group is the last one.
     let mut groups = vec![Group { pending, again: false }];
     while let Some(Group { pending, again }) = groups.pop() {
-        let count = pending.len();
         let began = Instant::now();
         let (work, result) = attempt(committer, Work { cache, pending }).await;
-        let Some(work) = work else {
+        let Some(mut work) = work else {
             // The database was closed meanwhile. The callers get an error, because their channels are dropped.
             cache = WriterCache::default();
             continue;
@@ -128,6 +130,11 @@ async fn commit(committer: &Committer, mut cache: WriterCache, pending: Vec<Box<
         cache = work.cache;
         match result {
             Ok(outcome) => {
+                let count = outcome.decided;
+                let rest = work.pending.split_off(count.min(work.pending.len()));
+                if !rest.is_empty() {
+                    groups.push(Group { pending: rest, again: false });
+                }
                 metrics::histogram!("guild_commit_batch").record(count as f64);
                 metrics::counter!("guild_messages_total").increment(outcome.messages);
                 tracing::trace!(operations = count, took = ?began.elapsed(), "committed");

@@ -1,9 +1,10 @@
 //! Reads everything that a batch's operations will look at before they decide, all at once. On a shared database each look-up costs a
 //! round trip, and a batch may hold a thousand operations.
 
+use super::bytes::Bytes;
 use super::cache::{MemberState, RoomState, WriterCache};
 use super::needs::Needs;
-use crate::store::lists::RoomAndReader;
+use crate::store::lists::{AT_ONCE, RoomAndReader};
 use crate::store::log::LogRow;
 use crate::store::rooms::{Details, Earlier};
 use crate::store::state::{self, MessageKey, ReactionKey};
@@ -19,6 +20,9 @@ type RoomNonce = (UserId, String);
 
 /// Most heirs that are read of a room. After so many owners have left in one batch, the next heir is read on its own.
 const HEIRS: usize = 16;
+
+/// So few messages fit into a batch, however long they are.
+const FEW: usize = 64;
 
 /// What was read, or has changed since. A missing key was not read; a key with an empty value does not exist in the database.
 #[derive(Default)]
@@ -63,6 +67,28 @@ impl Heirs {
 }
 
 impl Prefetched {
+    /// For how many of these operations a batch may hold the messages that they need: for one at least. The sizes of many messages are read
+    /// before they are.
+    pub(super) async fn fitting(tx: &mut Tx, needs: &[(RoomId, Needs)]) -> Result<usize, Error> {
+        let mut known: HashSet<MessageKey> = HashSet::new();
+        let wanted = needs.iter().enumerate().flat_map(|(at, (room, needs))| needs.messages.iter().map(move |seq| (at, (*room, *seq))));
+        // What is no seq is no message.
+        let (places, keys): (Vec<usize>, Vec<MessageKey>) = wanted.filter(|(_, key)| key.1 > 0 && known.insert(*key)).unzip();
+        if keys.len() <= FEW {
+            return Ok(needs.len());
+        }
+        let mut bytes = Bytes::default();
+        for (places, keys) in places.chunks(AT_ONCE).zip(keys.chunks(AT_ONCE)) {
+            for (at, size) in places.iter().zip(sets::sizes_of(tx, keys).await?) {
+                bytes.add_message(size);
+                if bytes.are_used_up() {
+                    return Ok((*at).max(1));
+                }
+            }
+        }
+        Ok(needs.len())
+    }
+
     /// Reads the rooms and members that are not in the cache, and every nonce and pair.
     pub(super) async fn read(tx: &mut Tx, cache: &mut WriterCache, wanted: Vec<(RoomId, Needs)>) -> Result<Self, Error> {
         let (mut in_rooms, mut of_members, mut of_heirs) = (HashSet::new(), HashSet::new(), HashSet::new());
