@@ -1,6 +1,7 @@
 //! The service: what all its operations share, and what it answers on the bus.
 
 use crate::access;
+use crate::amend;
 use crate::log_version::{CannotServe, MinVersion};
 use crate::membership::memberships::{self, Memberships};
 use crate::names::Names;
@@ -18,6 +19,7 @@ use db::{Db, Error, Tx};
 use edge::Buckets;
 use futures_util::future::BoxFuture;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use vital::Vital;
 
@@ -32,6 +34,8 @@ pub struct Messages {
     pub(crate) limits: Arc<Limits>,
     pub(crate) memberships: Memberships,
     pub(crate) partitions: Partitions,
+    /// Told when changes of reactions wait to be told.
+    pub(crate) held_back: Arc<Notify>,
     min_version: MinVersion,
     writer: Mutex<Option<Writer>>,
     writing: Mutex<JoinSet<()>>,
@@ -51,8 +55,8 @@ impl Messages {
         let resolver = Resolver { db: db.clone(), names: names.clone() };
         let vital = Vital::new();
         let publisher = |part| Publisher::start(part, resolver.clone(), bus.clone(), &vital);
-        let min_version = MinVersion::default();
-        let (writer, writing) = Writer::start(&db, &clock, &vital, &min_version, publisher);
+        let (min_version, held_back) = (MinVersion::default(), Arc::default());
+        let (writer, writing) = Writer::start(&db, &clock, &vital, &min_version, &held_back, publisher);
         let partitions = Partitions::of(&db);
         let limits = Arc::new(Limits {
             sends: Buckets::new(f64::from(settings.sends_per_second), settings.sends_burst, clock.clone()),
@@ -64,7 +68,22 @@ impl Messages {
         }
         let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(writing));
         let memberships = memberships::start(db.clone());
-        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, partitions, min_version, writer, writing, vital })
+        Arc::new(Self {
+            db,
+            bus,
+            clock,
+            names,
+            resolver,
+            settings,
+            limits,
+            memberships,
+            partitions,
+            held_back,
+            min_version,
+            writer,
+            writing,
+            vital,
+        })
     }
 
     /// Lets it write every kind that it knows.
@@ -128,6 +147,12 @@ impl Messages {
     /// version write too.
     pub fn keep_index(&self) -> impl Future<Output = ()> + Send + use<> {
         self.vital.keep("the indexing for search", index::keep_catching_up(self.db.clone()))
+    }
+
+    /// Tells the changes of reactions that wait to be told in large rooms, for as long as it is polled: what this process holds back, and what one
+    /// that has crashed has left.
+    pub fn keep_telling(this: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        this.vital.keep("the telling of reactions in large rooms", amend::keep_telling(Arc::clone(this)))
     }
 
     /// What this service cannot do without.
