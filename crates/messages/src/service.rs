@@ -1,7 +1,6 @@
 //! The service: what all its operations share, and what it answers on the bus.
 
 use crate::access;
-use crate::amend;
 use crate::log_version::{CannotServe, MinVersion};
 use crate::membership::memberships::{self, Memberships};
 use crate::names::Names;
@@ -147,12 +146,6 @@ impl Messages {
     /// version write too.
     pub fn keep_index(&self) -> impl Future<Output = ()> + Send + use<> {
         self.vital.keep("the indexing for search", index::keep_catching_up(self.db.clone()))
-    }
-
-    /// Tells the changes of reactions that wait to be told in large rooms, for as long as it is polled: what this process holds back, and what one
-    /// that has crashed has left.
-    pub fn keep_telling(this: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
-        this.vital.keep("the telling of reactions in large rooms", amend::keep_telling(Arc::clone(this)))
     }
 
     /// What this service cannot do without.

@@ -17,4 +17,3 @@ mod tell;
 mod versions;
 
 pub(crate) use target::{no_message, read_target};
-pub(crate) use tell::keep_telling;

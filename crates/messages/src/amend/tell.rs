@@ -26,8 +26,7 @@ const LEFT: Duration = Duration::from_secs(5);
 /// What is to be told later than this many milliseconds from now was noted before the machine's clock fell: it is told at once.
 const FALLEN: i64 = 10_000;
 
-/// Tells what is due, again and again, for as long as it is polled.
-pub(crate) async fn keep_telling(messages: Arc<Messages>) {
+async fn keep_telling(messages: Arc<Messages>) {
     loop {
         match messages.tell_reactions().await {
             Ok(Some(next)) => tokio::time::sleep(next.max(BETWEEN)).await,
@@ -41,6 +40,12 @@ pub(crate) async fn keep_telling(messages: Arc<Messages>) {
 }
 
 impl Messages {
+    /// Tells the changes of reactions that wait to be told in large rooms, for as long as it is polled: what this process holds back, and what one
+    /// that has crashed has left.
+    pub fn keep_telling(this: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        this.vital().keep("the telling of reactions in large rooms", keep_telling(Arc::clone(this)))
+    }
+
     /// Tells the changes of reactions that are due. Answers in how long the next ones are; `None` if none wait.
     pub(crate) async fn tell_reactions(&self) -> Result<Option<Duration>, Refusal> {
         let waiting = self.db.read(|tx| Box::pin(untold::waiting(tx, AT_ONCE))).await?;
