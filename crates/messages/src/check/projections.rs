@@ -58,7 +58,7 @@ fn is_counted(noted: &[ReactionCount], counted: &[(String, i64)]) -> bool {
 async fn are_first(tx: &mut Tx, room: RoomId, seq: i64, noted: &[ReactionCount]) -> Result<bool, Error> {
     for ReactionCount { emoji, first, .. } in noted {
         let limit = i64::try_from(LISTED_REACTORS).unwrap_or(i64::MAX);
-        let found = state::reactors(tx, (room, seq), emoji, 0, limit).await?;
+        let found = state::reactors(tx, (room, seq), emoji, (0, 0), limit).await?;
         let found: Vec<UserId> = found.into_iter().map(|(_, member, _)| member).collect();
         if found != *first {
             return Ok(false);

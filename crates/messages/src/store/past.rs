@@ -130,6 +130,10 @@ async fn reactions(tx: &mut Tx, wanted: BTreeSet<AsOf>) -> Result<HashMap<AsOf, 
         let lasts: Vec<AsOf> = seqs.iter().filter_map(|(key, untils)| Some((*key, *untils.last()?))).collect();
         let change = |row: &Row<'_>| Ok((row.int(0)?, UserId::from_bytes(row.id(1)?), row.maybe_text(2)?));
         for ((key, untils), changes) in seqs.iter().zip(tx.rows_each(CHANGES, &of_each(&lasts), change).await?) {
+            // Changes that were told together do not say what they were (`amend/tell.rs`), so their message is told with its present reactions.
+            if changes.iter().any(|(_, _, payload)| payload.is_none()) {
+                continue;
+            }
             let (mut reactions, mut changes) = (Reactions::default(), changes.into_iter().peekable());
             for until in untils {
                 while let Some((seq, member, payload)) = changes.next_if(|(seq, _, _)| seq <= until) {

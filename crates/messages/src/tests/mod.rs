@@ -14,6 +14,7 @@ mod search;
 mod search_filters;
 mod sends;
 mod several;
+mod together;
 mod trips;
 mod unknown;
 mod writer;
@@ -81,6 +82,14 @@ scenarios![
     amend::a_send_and_its_change_in_one_batch,
     amend::random_changes_are_sound,
     amend::the_check_finds_what_is_broken,
+    together::many_reactions_at_once_are_told_in_one_row,
+    together::the_last_change_is_always_told,
+    together::a_crash_between_two_tellings_loses_none,
+    together::a_room_of_a_thousand_tells_each,
+    together::a_deletion_is_told_in_place_of_what_waits,
+    together::two_servers_tell_it_once,
+    together::random_changes_of_a_large_room_are_sound,
+    together::the_check_finds_what_is_told_by_nothing,
     deleted::a_deletion_leaves_a_tombstone,
     deleted::whoever_may_not_delete_is_refused,
     deleted::several_at_once_are_all_or_none,

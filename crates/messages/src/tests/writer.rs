@@ -73,7 +73,7 @@ pub async fn written_by<O: Operation>(house: &House, min_version: &MinVersion, a
     let resolver = Resolver { db: house.db.clone(), names };
     let publisher = |part| Publisher::start(part, resolver.clone(), house.bus.clone(), &Vital::new());
     let clock = Clock::from_fn(|| Time(2_000_000_000_000));
-    let (writer, running) = Writer::start(&house.db, &clock, &Vital::new(), min_version, publisher);
+    let (writer, running) = Writer::start(&house.db, &clock, &Vital::new(), min_version, &std::sync::Arc::default(), publisher);
     let outcomes = join_all(all.into_iter().map(|operation| writer.write(operation))).await;
     drop(writer);
     running.join_all().await;

@@ -12,7 +12,8 @@ use crate::search::index;
 use crate::store::log::{Kind, LogRow, With};
 use crate::store::rooms::{Details, Earlier};
 use crate::store::search::Reindexed;
-use crate::store::state::{self, MessageKey, MessageState, ReactionKey};
+use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ReactionPlace};
+use crate::store::untold::{self, Untold};
 use crate::store::{log, members, present, rooms};
 use contract::{Clock, MessageId, Refusal, RoomId, Time, UserId};
 use db::{Error, Tx};
@@ -36,6 +37,10 @@ pub(crate) struct Batch<'t> {
     changes: Changes,
     /// Messages as operations have left them.
     amended: HashMap<MessageKey, Arc<LogRow>>,
+    /// What waits to be told of reactions to messages, as operations have left it.
+    untold: HashMap<MessageKey, Option<Untold>>,
+    /// Whether something waits to be told that did not wait before.
+    holds_back: bool,
     /// How many messages are pinned in rooms where operations have asked.
     pins: HashMap<RoomId, i64>,
     /// Texts that are others now in the database, and not yet in the index, by the positions of their messages.
@@ -65,6 +70,8 @@ pub(super) struct Outcome {
     pub messages: u64,
     /// How many operations have decided. Those after them have done nothing.
     pub decided: usize,
+    /// Whether changes of reactions wait to be told since.
+    pub holds_back: bool,
 }
 
 /// A row of the log before it has a position and a seq.
@@ -128,6 +135,8 @@ impl<'t> Batch<'t> {
             prefetched,
             changes: Changes::default(),
             amended: HashMap::new(),
+            untold: HashMap::new(),
+            holds_back: false,
             pins: HashMap::new(),
             reindexed: BTreeMap::new(),
             messages: 0,
@@ -147,7 +156,7 @@ impl<'t> Batch<'t> {
         self.changes.write_read_marks(self.tx).await?;
         index::replace(self.tx, self.part, self.reindexed.values()).await?;
         index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed, !self.reindexed.is_empty()).await?;
-        Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages, decided })
+        Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages, decided, holds_back: self.holds_back })
     }
 
     /// The transaction, after everything that was decided so far is in its tables.
@@ -243,17 +252,7 @@ impl<'t> Batch<'t> {
         let key = (message.room, message.seq.unwrap_or(0));
         state.rev = self.next_seq(key.0).await?;
         let is_erased = state.deleted.is_some();
-        let mut after = message.clone();
-        if is_erased {
-            (after.payload, after.extra) = (None, None);
-        }
-        let mut with = message.with.as_deref().cloned().unwrap_or_default();
-        with.state = Some(Arc::new(state.clone()));
-        if is_erased {
-            with.replied = None;
-        }
-        after.with = Some(Box::new(with));
-        let after = Arc::new(after);
+        let after = in_state(message, &state);
         let with = With { message: Some(Arc::clone(&after)), ..With::default() };
         self.append(key.0, NewRow { ref_seq: Some(key.1), with: Some(Box::new(with)), ..new }).await?.ok_or_else(|| gone(key.0))?;
         if let Some(pins) = self.pins.get_mut(&key.0) {
@@ -267,10 +266,55 @@ impl<'t> Batch<'t> {
         }
         if is_erased {
             self.changes.amendments.erased.insert(key);
+            self.set_untold(key, None);
         }
         self.changes.amendments.states.insert(key, state);
         self.amended.insert(key, Arc::clone(&after));
         Ok(after)
+    }
+
+    /// Gives a message a state with other reactions, and leaves it to a later row to tell them. `rev` stays, because no row has changed the message.
+    /// Answers the message as it is then, and the place of this change.
+    pub(crate) async fn hold_back(
+        &mut self,
+        message: &LogRow,
+        mut state: MessageState,
+        member: UserId,
+    ) -> Result<(Arc<LogRow>, ReactionPlace), Denied> {
+        self.may_append(Kind::ReactionsChanged, false)?;
+        let key = (message.room, message.seq.unwrap_or(0));
+        let head = self.next_seq(key.0).await? - 1;
+        let before = self.untold(key).await?;
+        let (due, changes) = before.map_or((Time(self.now().0 + TOLD_EVERY), 1), |before| (before.due, before.changes + 1));
+        if message.state().is_none() {
+            state.rev = key.1;
+        }
+        let after = in_state(message, &state);
+        self.changes.amendments.states.insert(key, state);
+        self.amended.insert(key, Arc::clone(&after));
+        self.set_untold(key, Some(Untold { due, changes, member }));
+        self.holds_back |= before.is_none();
+        Ok((after, (head, changes)))
+    }
+
+    /// What waits to be told of the reactions to a message.
+    pub(crate) async fn untold(&mut self, key: MessageKey) -> Result<Option<Untold>, Error> {
+        if let Some(known) = self.untold.get(&key) {
+            return Ok(*known);
+        }
+        // Whatever the batch itself has changed is in the map above.
+        let found = match self.prefetched.as_ref().and_then(|prefetched| prefetched.untold.get(&key)) {
+            Some(known) => *known,
+            None => untold::find_each(self.tx, &[key]).await?.into_iter().flatten().next(),
+        };
+        self.untold.insert(key, found);
+        Ok(found)
+    }
+
+    /// Says what waits to be told of the reactions to a message from here on.
+    pub(crate) fn set_untold(&mut self, key: MessageKey, untold: Option<Untold>) {
+        self.untold.insert(key, untold);
+        self.changes.amendments.untold.insert(key, untold);
     }
 
     /// Whether a member has reacted to a message with an emoji.
@@ -284,9 +328,9 @@ impl<'t> Batch<'t> {
         }
     }
 
-    /// Notes that a reaction was given, at a seq, or taken back.
-    pub(crate) fn set_reaction(&mut self, key: ReactionKey, at: Option<i64>) {
-        let at = at.map(|seq| (seq, self.now()));
+    /// Notes that a reaction was given, at a place, or taken back.
+    pub(crate) fn set_reaction(&mut self, key: ReactionKey, at: Option<ReactionPlace>) {
+        let at = at.map(|place| (place, self.now()));
         if let Some(reacted) = self.prefetched.as_mut().and_then(|prefetched| prefetched.reactions.get_mut(&key)) {
             *reacted = at.is_some();
         }
@@ -297,7 +341,7 @@ impl<'t> Batch<'t> {
     /// listed takes the reaction back.
     pub(crate) async fn first_reactors(&mut self, key: MessageKey, emoji: &str, limit: usize) -> Result<Vec<UserId>, Error> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = state::reactors(self.settle().await?, key, emoji, 0, limit).await?;
+        let found = state::reactors(self.settle().await?, key, emoji, (0, 0), limit).await?;
         Ok(found.into_iter().map(|(_, member, _)| member).collect())
     }
 
@@ -471,15 +515,20 @@ impl<'t> Batch<'t> {
         self.changes.mark_read(room, member, seq);
     }
 
+    /// Refuses a kind that is newer than the log's minimal version.
+    fn may_append(&self, kind: Kind, has_extra: bool) -> Result<(), Refusal> {
+        if kind.since(has_extra) > self.min_version {
+            return Err(Refusal::busy(
+                "this server was upgraded and may not write this yet: its operator finishes with guild upgrade finish",
+            ));
+        }
+        Ok(())
+    }
+
     /// Appends to the room's log. `None` if the sender has used this nonce in this room before; then nothing is appended. A kind that is
     /// newer than the log's minimal version is refused, so an operation appends such a row before it writes anything else.
     pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Denied> {
-        if new.kind.since(new.extra.is_some()) > self.min_version {
-            return Err(Refusal::busy(
-                "this server was upgraded and may not write this yet: its operator finishes with guild upgrade finish",
-            )
-            .into());
-        }
+        self.may_append(new.kind, new.extra.is_some())?;
         let position = self.cache.position + 1;
         let (part, created_at) = (self.part, self.cache.time);
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
@@ -546,6 +595,25 @@ impl<'t> Batch<'t> {
         self.rows.push(row.clone());
         Ok(Some(row))
     }
+}
+
+/// Changes of reactions are told together so many milliseconds after the first of them (rich.md, "Reactions").
+const TOLD_EVERY: i64 = 1_000;
+
+/// A message as it is in this state.
+fn in_state(message: &LogRow, state: &MessageState) -> Arc<LogRow> {
+    let is_erased = state.deleted.is_some();
+    let mut after = message.clone();
+    if is_erased {
+        (after.payload, after.extra) = (None, None);
+    }
+    let mut with = message.with.as_deref().cloned().unwrap_or_default();
+    with.state = Some(Arc::new(state.clone()));
+    if is_erased {
+        with.replied = None;
+    }
+    after.with = Some(Box::new(with));
+    Arc::new(after)
 }
 
 /// Shows with a reply the message that it answers as the batch has left it.

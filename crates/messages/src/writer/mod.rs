@@ -35,7 +35,7 @@ use operation::{Pending, Trouble, Waiting, decide_all, panicked};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use vital::Vital;
 
@@ -54,21 +54,22 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writers' tasks, each with the publisher that `publisher` makes for its partition. When the last handle is dropped they
-    /// commit what waits, and end.
+    /// Starts the writers' tasks, each with the publisher that `publisher` makes for its partition. `held_back` is told when changes of
+    /// reactions wait to be told. When the last handle is dropped they commit what waits, and end.
     pub(crate) fn start(
         db: &Db,
         clock: &Clock,
         vital: &Vital,
         min_version: &MinVersion,
+        held_back: &Arc<Notify>,
         publisher: impl Fn(u16) -> Publisher,
     ) -> (Self, JoinSet<()>) {
         let partitions = Partitions::of(db);
         let mut tasks = JoinSet::new();
         let queues = partitions.all().map(|part| {
             let (queue, operations) = mpsc::channel(QUEUE);
-            let (db, clock, min_version) = (db.clone(), clock.clone(), min_version.clone());
-            let committer = Committer { part, db, clock, min_version, publisher: publisher(part) };
+            let (db, clock, min_version, held_back) = (db.clone(), clock.clone(), min_version.clone(), Arc::clone(held_back));
+            let committer = Committer { part, db, clock, min_version, held_back, publisher: publisher(part) };
             tasks.spawn(vital.keep("a writer of the log", run(operations, committer)));
             queue
         });
@@ -103,6 +104,7 @@ struct Committer {
     db: Db,
     clock: Clock,
     min_version: MinVersion,
+    held_back: Arc<Notify>,
     publisher: Publisher,
 }
 
@@ -140,6 +142,9 @@ async fn commit(committer: &Committer, mut cache: WriterCache, pending: Vec<Box<
                 tracing::trace!(operations = count, took = ?began.elapsed(), "committed");
                 // Publish first, which only enters a queue; then answer.
                 committer.publisher.committed(outcome.epoch, outcome.rows);
+                if outcome.holds_back {
+                    committer.held_back.notify_one();
+                }
                 work.pending.into_iter().for_each(Pending::committed);
             }
             Err(error) => {

@@ -8,6 +8,7 @@ use crate::store::lists::{AT_ONCE, RoomAndReader};
 use crate::store::log::LogRow;
 use crate::store::rooms::{Details, Earlier};
 use crate::store::state::{self, MessageKey, ReactionKey};
+use crate::store::untold::{self, Untold};
 use crate::store::{log, members, present, rooms, sets};
 use contract::{RoomId, UserId};
 use db::{Error, Tx};
@@ -43,6 +44,8 @@ pub(super) struct Prefetched {
     pub messages: HashMap<MessageKey, Option<Arc<LogRow>>>,
     /// Whether each reaction was given.
     pub reactions: HashMap<ReactionKey, bool>,
+    /// What waits to be told of the reactions to each message.
+    pub untold: HashMap<MessageKey, Option<Untold>>,
     /// How many messages are pinned in each room.
     pub pins: HashMap<RoomId, i64>,
     /// What each room is about.
@@ -93,7 +96,7 @@ impl Prefetched {
     pub(super) async fn read(tx: &mut Tx, cache: &mut WriterCache, wanted: Vec<(RoomId, Needs)>) -> Result<Self, Error> {
         let (mut in_rooms, mut of_members, mut of_heirs) = (HashSet::new(), HashSet::new(), HashSet::new());
         let (mut nonces, mut room_nonces, mut pairs) = (HashSet::new(), HashSet::new(), HashSet::new());
-        let (mut messages, mut reactions) = (HashSet::new(), HashSet::new());
+        let (mut messages, mut reactions, mut of_untold) = (HashSet::new(), HashSet::new(), HashSet::new());
         let (mut of_pins, mut of_details) = (HashSet::new(), HashSet::new());
         for (room, needs) in wanted {
             // A room that the operation creates does not exist yet.
@@ -107,6 +110,7 @@ impl Prefetched {
             pairs.extend(needs.pair);
             messages.extend(needs.messages.into_iter().map(|seq| (room, seq)));
             reactions.extend(needs.reaction.map(|(seq, emoji, member)| (room, seq, emoji, member)));
+            of_untold.extend(needs.untold.map(|seq| (room, seq)));
             for (wanted, of) in [(needs.heir, &mut of_heirs), (needs.pins, &mut of_pins), (needs.details, &mut of_details)] {
                 if wanted {
                     of.insert(room);
@@ -132,6 +136,10 @@ impl Prefetched {
         let reactions: Vec<ReactionKey> = reactions.into_iter().collect();
         let found = state::reacted_each(tx, &reactions).await?;
         prefetched.reactions = reactions.into_iter().zip(found).collect();
+        let is_large = |room: &RoomId| cache.rooms.peek(room).is_some_and(RoomState::tells_reactions_together);
+        let of_untold: Vec<MessageKey> = of_untold.into_iter().filter(|(room, _)| is_large(room)).collect();
+        let found = untold::find_each(tx, &of_untold).await?;
+        prefetched.untold = of_untold.into_iter().zip(found).collect();
         let of_pins: Vec<RoomId> = of_pins.into_iter().collect();
         let found = state::pins_each(tx, &of_pins).await?;
         prefetched.pins = of_pins.into_iter().zip(found).collect();
