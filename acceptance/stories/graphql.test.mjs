@@ -1,4 +1,5 @@
-// GraphQL: the audits of graphql-http, pages and rights, and newMessage with the stock graphql-ws client: every message once, in order.
+// GraphQL: the audits of graphql-http, pages and rights, newMessage and roomEvents with the stock graphql-ws client: every message and event
+// once, in order.
 // The examples of docs/graphql.md are run as they stand there.
 
 import assert from 'node:assert/strict';
@@ -61,18 +62,31 @@ function listen(one, query, variables) {
 
 const NEW = 'subscription ($room: ID) { newMessage(room: $room) { seq body nonce sender { username displayName } room { id } } }';
 
-/** A subscription that has begun: somebody has talked until it was heard. What it hears from then on is `bodies()`. */
-async function begun(one, listener, speaker, room, variables) {
-  const sub = listen(one, NEW, variables);
+const EVENTS = `subscription ($room: ID!) { roomEvents(room: $room) { __typename
+  ... on NewMessage { seq room { id } message { seq body nonce sender { username } } }
+  ... on MessageEdited { seq ref by { username } message { rev body nonce reactions { emoji mine } } }
+  ... on MessageDeleted { seq ref by { username } reason message { rev body deletedBy { username } reactions { emoji } } }
+  ... on ReactionsChanged { seq ref by { username } emoji on reactions { emoji count usernames mine } }
+  ... on MessagePinned { seq ref by { username } }
+  ... on MessageUnpinned { seq ref by { username } }
+  ... on MemberJoined { seq user { username } }
+  ... on MemberLeft { seq user { username } }
+  ... on RoomUpdated { seq by { username } name topic metadata }
+  ... on UnknownEvent { seq kind } } }`;
+
+/** A subscription that has begun: somebody has talked until it was heard. What it hears from then on is `messages()`. */
+async function begun(one, listener, speaker, room, variables, query = NEW) {
+  const sub = listen(one, query, variables);
+  const told = ({ data, errors }) => (assert.equal(errors, undefined, JSON.stringify(errors)), data.newMessage ?? data.roomEvents);
   let last;
   await eventually('the subscription has begun', async () => {
     last = await speaker.says(room, 'is anybody there?');
     await eventually('it is heard', () => sub.heard.length > 0, 500).catch(() => {});
     return sub.heard.length > 0;
   });
-  await eventually('the last of them is heard', () => sub.heard.at(-1).data.newMessage.seq === last.seq);
+  await eventually('the last of them is heard', () => told(sub.heard.at(-1)).seq === last.seq);
   const before = sub.heard.length;
-  return { ...sub, messages: () => sub.heard.slice(before).map(({ data, errors }) => (assert.equal(errors, undefined), data.newMessage)) };
+  return { ...sub, messages: () => sub.heard.slice(before).map(told) };
 }
 
 story('graphql', { timeout: 240_000 }, (it) => {
@@ -180,6 +194,31 @@ story('graphql', { timeout: 240_000 }, (it) => {
     await bob.connect();
     const { online } = await ask(ann, '{ online(first: 100) { nodes { username online } } }');
     assert.ok(online.nodes.some(({ username, online: is }) => username === bob.username && is));
+  });
+
+  it('pins are paged by their cursors, the newest pin first, and shown to members alone', async ({ people }) => {
+    const [ann, bob, eve] = await people('ann', 'bob', 'eve');
+    const room = await ann.room([bob], { kind: 'group' });
+    for (let n = 1; n <= 3; n += 1) await ann.says(room, `${n}`);
+    for (const seq of [2, 3, 1]) await bob.api.ok(204, 'PUT', `/rooms/${room.id}/pins/${seq}`);
+    await ann.room([bob], { kind: 'group' });
+    const query = `query ($after: String) { rooms { nodes { id pins(first: 2, after: $after) {
+      edges { cursor node { body pinnedBy { username } room { id } } } pageInfo { hasPreviousPage hasNextPage endCursor } } } } }`;
+    const page = async (after) => (await ask(ann, query, { after })).rooms.nodes.map(({ id, pins }) => [id === room.id, pins]);
+    const [[, none], [isIt, first]] = await page(null);
+    assert.deepEqual([isIt, none.edges], [true, []]);
+    assert.deepEqual(first.edges.map(({ node }) => node), ['1', '3'].map((body) => ({ body, pinnedBy: { username: bob.username }, room: { id: room.id } })));
+    assert.deepEqual(first.pageInfo, { hasPreviousPage: false, hasNextPage: true, endCursor: first.edges[1].cursor });
+    const [, [, second]] = await page(first.pageInfo.endCursor);
+    assert.deepEqual([second.edges.map(({ node }) => node.body), second.pageInfo.hasPreviousPage, second.pageInfo.hasNextPage], [['2'], true, false]);
+    const one = 'query ($id: ID!, $after: String, $first: Int) { room(id: $id) { pins(first: $first, after: $after) { nodes { body } } } }';
+    assert.equal((await ask(eve, one, { id: room.id })).room, null);
+    for (const [field, wrong] of [['first', { first: 0 }], ['after', { after: 'x' }]]) {
+      const { extensions, data } = await refusal(ann, one, { id: room.id, ...wrong });
+      assert.deepEqual([extensions.code, extensions.field, data.room.pins], ['invalid_request', field, null]);
+    }
+    const channel = await ann.room([], { kind: 'channel', name: 'news' });
+    assert.equal((await refusal(eve, one, { id: channel.id })).extensions.code, 'forbidden');
   });
 
   it('search finds in one\'s own rooms, page by page, with the match marked', async ({ people }) => {
@@ -379,6 +418,60 @@ story('graphql', { timeout: 240_000 }, (it) => {
     assert.equal((error ?? refused.heard[0].errors)[0].extensions.code, 'not_found');
     await outside.dispose();
   });
+
+  it('roomEvents hears all that happens in a room as the page of its events has it, and ends with the membership', async ({ people }) => {
+    const [ann, bob, eve] = await people('ann', 'bob', 'eve');
+    const room = await ann.room([bob], { kind: 'group', name: 'plans' });
+    const other = await ann.room([bob], { kind: 'group' });
+    const clients = [client(ann), client(bob)];
+    const subs = [await begun(clients[0], ann, bob, room, { room: room.id }, EVENTS), await begun(clients[1], bob, ann, room, { room: room.id }, EVENTS)];
+    const { seq } = await ann.says(room, 'frist', 'mine');
+    const told = (sub) => sub.messages().filter((event) => event.seq >= seq);
+    let count = 0;
+    // Each is heard before the next is done, so that each is told as it was just then.
+    const heard = async () => {
+      count += 1;
+      await eventually('both have heard it', () => subs.every((sub) => told(sub).length === count));
+      return subs.map((sub) => told(sub).at(-1));
+    };
+    const does = async (who, method, path, body) => {
+      await who.api.ok(method === 'PATCH' || path.includes('reactions') ? 200 : 204, method, `/rooms/${room.id}${path}`, body);
+      return heard();
+    };
+    const [anns, bobs] = [{ username: ann.username }, { username: bob.username }];
+    const message = { seq, body: 'frist', sender: anns };
+    assert.deepEqual(await heard(), ['mine', null].map((nonce) => ({ __typename: 'NewMessage', seq, room: { id: room.id }, message: { ...message, nonce } })));
+    await ann.says(other, 'elsewhere');
+    const reactions = (mine) => [{ emoji: 'x', count: 1, usernames: [bob.username], mine }];
+    assert.deepEqual(await does(bob, 'PUT', `/messages/${seq}/reactions/x`), [false, true].map((mine) => (
+      { __typename: 'ReactionsChanged', seq: seq + 1, ref: seq, by: bobs, emoji: 'x', on: true, reactions: reactions(mine) })));
+    assert.deepEqual(await does(ann, 'PATCH', `/messages/${seq}`, { body: 'first' }), [false, true].map((mine) => (
+      { __typename: 'MessageEdited', seq: seq + 2, ref: seq, by: anns, message: { rev: seq + 2, body: 'first', nonce: null, reactions: [{ emoji: 'x', mine }] } })));
+    const both = (event) => [event, event];
+    assert.deepEqual(await does(bob, 'PUT', `/pins/${seq}`), both({ __typename: 'MessagePinned', seq: seq + 3, ref: seq, by: bobs }));
+    assert.deepEqual(await does(ann, 'DELETE', `/pins/${seq}`), both({ __typename: 'MessageUnpinned', seq: seq + 4, ref: seq, by: anns }));
+    assert.deepEqual(await does(ann, 'PUT', `/members/${eve.username}`), both({ __typename: 'MemberJoined', seq: seq + 5, user: { username: eve.username } }));
+    assert.deepEqual(await does(ann, 'PATCH', '', { topic: 'tea', metadata: { a: 1 } }), both({ __typename: 'RoomUpdated', seq: seq + 6, by: anns, name: 'plans', topic: 'tea', metadata: { a: 1 } }));
+    assert.deepEqual(await does(ann, 'DELETE', `/messages/${seq}?reason=typo`), both({
+      __typename: 'MessageDeleted', seq: seq + 7, ref: seq, by: anns, reason: 'typo', message: { rev: seq + 7, body: '', deletedBy: anns, reactions: [] },
+    }));
+    assert.deepEqual(await does(ann, 'DELETE', `/members/${eve.username}`), both({ __typename: 'MemberLeft', seq: seq + 8, user: { username: eve.username } }));
+    assert.deepEqual(await does(ann, 'DELETE', `/members/${bob.username}`), both({ __typename: 'MemberLeft', seq: seq + 9, user: bobs }));
+    assert.deepEqual(await within(10_000, subs[1].over, 'the end of the subscription'), { complete: true });
+    await ann.says(room, 'without bob');
+    const { items } = await ann.api.ok(200, 'GET', `/rooms/${room.id}/events?after=${seq - 1}`);
+    const name = ({ __typename }) => __typename.replace(/(?!^)[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
+    await eventually('ann has heard the last one', () => told(subs[0]).length === items.length);
+    assert.deepEqual(told(subs[0]).map((event) => [name(event), event.seq]), items.map(({ event, data }) => [event, data.seq]));
+    assert.equal(told(subs[1]).length, items.length - 1, 'bob hears no more');
+    for (const one of clients) await one.dispose();
+
+    const outside = client(eve);
+    const refused = listen(outside, EVENTS, { room: room.id });
+    const { error } = await within(10_000, refused.over, 'the refusal');
+    assert.equal((error ?? refused.heard[0].errors)[0].extensions.code, 'not_found');
+    await outside.dispose();
+  }, { timeout: 90_000 });
 
   it('a socket lives as long as its token', async ({ people }) => {
     const [ann, bob] = await people('ann', 'bob');

@@ -267,11 +267,12 @@ story('rich', {}, (it) => {
     await alice.says(room, 'gone');
     await alice.api.ok(204, 'DELETE', `/rooms/${room.id}/messages/6`);
     await alice.api.ok(200, 'PATCH', `/rooms/${room.id}`, { topic: 'drinks', metadata: { a: 1 } });
-    const query = `{ room(id: "${room.id}") { topic metadata rev messages { nodes { seq rev body type format metadata editedAt deletedAt deletedBy { username }
+    const query = `{ room(id: "${room.id}") { topic metadata rev pins(first: 1) { nodes { seq pinnedBy { username } } pageInfo { hasNextPage } } messages { nodes { seq rev body type format metadata editedAt deletedAt deletedBy { username }
       pinnedAt pinnedBy { username } replyTo { seq body sender { username } } reactions { emoji count usernames mine } } } } }`;
     const { data, errors } = await bob.api.ok(200, 'POST', '/graphql', { query });
     assert.equal(errors, undefined, JSON.stringify(errors));
     assert.deepEqual([data.room.topic, data.room.metadata, data.room.rev], ['drinks', { a: 1 }, 8]);
+    assert.deepEqual(data.room.pins, { nodes: [{ seq: 2, pinnedBy: { username: alice.username } }], pageInfo: { hasNextPage: false } });
     const [first, second, third] = data.room.messages.nodes;
     assert.deepEqual([first.rev, first.body, typeof first.editedAt, first.reactions], [5, 'tea?', 'string', [{ emoji: 'x', count: 1, usernames: [bob.username], mine: true }]]);
     assert.deepEqual([second.type, second.format, second.metadata, second.replyTo], ['vote', 'MARKDOWN', { n: 1 }, { seq: 1, body: 'tea?', sender: { username: alice.username } }]);

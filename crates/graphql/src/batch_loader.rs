@@ -5,7 +5,7 @@
 //! there are, and however their resolvers are scheduled.
 
 use crate::request_context::RequestContext;
-use contract::calls::messages::{GetRooms, Histories, MembersOf, OfRoom, Stretch};
+use contract::calls::messages::{GetMessage, GetRooms, Histories, MembersOf, OfRoom, PinsOf, Stretch};
 use contract::calls::users::GetUsers;
 use contract::{Limit, Message, Placed, Refusal, Room, RoomId, User, Username};
 use std::collections::{BTreeSet, HashMap};
@@ -87,6 +87,19 @@ impl From<Stretch> for SharedStretch {
     }
 }
 
+/// A page of pinned messages that may be shown several times without being copied, each with its place.
+#[derive(Clone)]
+pub(crate) struct SharedPins {
+    pub messages: Vec<(String, Arc<Message>)>,
+    pub more: bool,
+}
+
+impl From<Placed<Message>> for SharedPins {
+    fn from(Placed { items, more }: Placed<Message>) -> Self {
+        Self { messages: items.into_iter().map(|(place, message)| (place, Arc::new(message))).collect(), more }
+    }
+}
+
 /// Something about each room of a batch, and who is named in it.
 type Each<T> = (Arc<HashMap<RoomId, Result<T, Refusal>>>, Arc<UserBatch>);
 
@@ -110,6 +123,7 @@ pub(crate) struct RoomBatch {
     people: Arc<UserBatch>,
     stretches: OncePer<MessageRange, Each<SharedStretch>>,
     members: OncePer<(Option<String>, i64), Each<Placed<User>>>,
+    pins: OncePer<(Option<String>, i64), Each<SharedPins>>,
 }
 
 impl RoomBatch {
@@ -168,6 +182,24 @@ impl RoomBatch {
         let (each, people) = self.members.get((after.clone(), limit.into()), ask).await?;
         Ok((of(&each, room)?, people))
     }
+
+    /// Pinned messages of one of them, and the users who are named in pinned messages of any of them.
+    pub(crate) async fn pins(
+        &self,
+        context: &RequestContext,
+        room: RoomId,
+        after: Option<String>,
+        limit: Limit,
+    ) -> Result<(SharedPins, Arc<UserBatch>), Refusal> {
+        let ask = async {
+            let found = context.ask(PinsOf { rooms: self.ids(), after: after.clone(), limit }).await?;
+            let people = |page: &Placed<Message>| page.items.iter().flat_map(|(_, message)| message.people()).cloned().collect::<Vec<_>>();
+            let people = UserBatch::new(found.iter().filter_map(|of| of.answer.as_ref().ok()).flat_map(people));
+            Ok((by_room(found), people))
+        };
+        let (each, people) = self.pins.get((after.clone(), limit.into()), ask).await?;
+        Ok((of(&each, room)?, people))
+    }
 }
 
 fn by_room<T, U: From<T>>(found: Vec<OfRoom<T>>) -> Arc<HashMap<RoomId, Result<U, Refusal>>> {
@@ -192,6 +224,10 @@ impl MessageRooms {
         Arc::new(Self::Asked(rooms.into_iter().collect(), Once::new()))
     }
 
+    pub(crate) fn one(room: RoomId) -> Arc<Self> {
+        Arc::new(Self::Asked(vec![room], Once::new()))
+    }
+
     pub(crate) async fn rooms(&self, context: &RequestContext) -> Result<Arc<RoomBatch>, Refusal> {
         match self {
             Self::Known(rooms) => Ok(Arc::clone(rooms)),
@@ -203,5 +239,28 @@ impl MessageRooms {
                 once.get_or_init(ask).await.clone()
             }
         }
+    }
+}
+
+/// A message that an event is about, as it is now, with what events leave out. It is asked for when a query wants it.
+pub(crate) struct MessageNow {
+    room: RoomId,
+    seq: i64,
+    found: Once<(Arc<Message>, Arc<UserBatch>)>,
+}
+
+impl MessageNow {
+    pub(crate) fn new(room: RoomId, seq: i64) -> Arc<Self> {
+        Arc::new(Self { room, seq, found: Once::new() })
+    }
+
+    /// The message, and the users who are named in it.
+    pub(crate) async fn message(&self, context: &RequestContext) -> Result<(Arc<Message>, Arc<UserBatch>), Refusal> {
+        let ask = || async {
+            let message = context.ask(GetMessage { room: self.room, seq: self.seq }).await?;
+            let people = UserBatch::new(message.people().cloned());
+            Ok((Arc::new(message), people))
+        };
+        self.found.get_or_init(ask).await.clone()
     }
 }

@@ -1,4 +1,4 @@
-//! What `newMessage` gets: the log after the position at which the subscription began, read like a replay (`ReadMissed`). So order,
+//! What `newMessage` and `roomEvents` get: the log after the position at which the subscription began, read like a replay (`ReadMissed`). So order,
 //! membership and exactly-once come from the log, whatever hints were lost. A batch on the bus only wakes the listeners that it concerns;
 //! where one may be missing ([`GapDetector`]), all of them read.
 
@@ -7,7 +7,7 @@ use crate::request_context::RequestContext;
 use bus::{Bus, Heard};
 use contract::calls::messages::{Head, History, Missed, ReadMissed, RoomsOf};
 use contract::log::{Batch, Event};
-use contract::{Caller, Limit, Message, Refusal, RoomId, UserId, UserRef};
+use contract::{Caller, Limit, Refusal, RoomId, UserId, UserRef};
 use futures_util::Stream;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -33,6 +33,33 @@ enum Pulse {
     Look,
 }
 
+/// Which events a listener hears.
+#[derive(Clone, Copy)]
+pub(crate) enum Hears {
+    /// Messages in all rooms of the user, or in one.
+    Messages(Option<RoomId>),
+    /// All that has a place in the order of one room.
+    Room(RoomId),
+}
+
+impl Hears {
+    /// The one room, without which there is nothing to hear.
+    fn only(self) -> Option<RoomId> {
+        match self {
+            Self::Messages(only) => only,
+            Self::Room(room) => Some(room),
+        }
+    }
+
+    /// Whether an event in one of the rooms is heard.
+    fn hears(self, event: &Event) -> bool {
+        match self {
+            Self::Messages(_) => matches!(event, Event::NewMessage { .. }),
+            Self::Room(_) => event.seq().is_some(),
+        }
+    }
+}
+
 /// Wakes the listeners.
 pub(crate) struct Feed {
     pulses: broadcast::Sender<Pulse>,
@@ -53,20 +80,21 @@ impl Feed {
         Arc::new(feed)
     }
 
-    /// The messages from now on in the rooms of a user, or in one.
+    /// The events from now on in the rooms of a user, or in one.
     ///
     /// # Errors
     /// The room's refusal; that of a service that cannot be reached.
     pub(crate) async fn listen(
         &self,
         context: RequestContext,
-        only: Option<RoomId>,
-    ) -> Result<impl Stream<Item = Result<Message, Refusal>> + use<>, Refusal> {
+        hears: Hears,
+    ) -> Result<impl Stream<Item = Result<Event, Refusal>> + use<>, Refusal> {
         // Before the position is read: every commit after it wakes this listener.
         let pulses = self.pulses.subscribe();
         let me = context.user()?;
         let me = UserRef { id: me.id, username: me.username.clone() };
         let service = Caller::service("graphql");
+        let only = hears.only();
         if let Some(room) = only {
             // A user who may read the room may subscribe to it.
             context.ask(History { room, before: None, after: None, limit: Limit::try_from(1)? }).await?;
@@ -80,7 +108,7 @@ impl Feed {
             bus: context.bus,
             service,
             me,
-            only,
+            hears,
             rooms,
             pulses,
             cursor: head.to_string(),
@@ -143,23 +171,23 @@ struct Listener {
     bus: Bus,
     service: Caller,
     me: UserRef,
-    only: Option<RoomId>,
+    hears: Hears,
     /// The user's rooms, as far as the log has been read: they only tell whether a batch is worth a read.
     rooms: HashSet<RoomId>,
     pulses: broadcast::Receiver<Pulse>,
     cursor: String,
     /// Whether there is more to read without a pulse.
     more: bool,
-    ready: VecDeque<Message>,
+    ready: VecDeque<Event>,
     ended: bool,
 }
 
 impl Listener {
-    /// The next message; `None` when there will be no more.
-    async fn next(&mut self) -> Option<Result<Message, Refusal>> {
+    /// The next event; `None` when there will be no more.
+    async fn next(&mut self) -> Option<Result<Event, Refusal>> {
         loop {
-            if let Some(message) = self.ready.pop_front() {
-                return Some(Ok(message));
+            if let Some(event) = self.ready.pop_front() {
+                return Some(Ok(event));
             }
             if self.ended {
                 return None;
@@ -178,7 +206,7 @@ impl Listener {
     async fn woken(&mut self) -> bool {
         loop {
             match self.pulses.recv().await {
-                Ok(Pulse::Batch(batch)) if !concerns(&batch, self.me.id, &self.rooms) => {}
+                Ok(Pulse::Batch(batch)) if !concerns(&batch, self.me.id, &self.rooms, self.hears) => {}
                 Ok(_) | Err(RecvError::Lagged(_)) => break,
                 Err(RecvError::Closed) => return false,
             }
@@ -214,31 +242,32 @@ impl Listener {
     }
 
     fn take(&mut self, event: Event) {
-        let room = event.room();
-        if self.ended || self.only.is_some_and(|only| only != room) {
+        let (room, only) = (event.room(), self.hears.only());
+        if self.ended || only.is_some_and(|only| only != room) {
             return;
         }
-        match event {
-            Event::NewMessage { message, .. } => self.ready.push_back(*message),
+        match &event {
             Event::MemberLeft(left) if left.user.id == self.me.id => {
                 self.rooms.remove(&room);
                 // It ends after what came before.
-                self.ended = self.only.is_some();
+                self.ended = only.is_some();
             }
             Event::MemberJoined(joined) if joined.user.id == self.me.id => _ = self.rooms.insert(room),
             Event::RoomCreated { .. } => _ = self.rooms.insert(room),
             _ => {}
         }
+        if self.hears.hears(&event) {
+            self.ready.push_back(event);
+        }
     }
 }
 
-/// Whether a batch may hold a message for this user, or a change of their rooms.
-fn concerns(batch: &Batch, me: UserId, rooms: &HashSet<RoomId>) -> bool {
+/// Whether a batch may hold an event that this user hears, or a change of their rooms.
+fn concerns(batch: &Batch, me: UserId, rooms: &HashSet<RoomId>, hears: Hears) -> bool {
     batch.entries.iter().any(|entry| match &entry.event {
-        Event::NewMessage { message, .. } => rooms.contains(&message.room),
         Event::RoomCreated { reader, .. } => reader.id == me,
-        Event::MemberJoined(membership) | Event::MemberLeft(membership) => membership.user.id == me,
-        _ => false,
+        Event::MemberJoined(membership) | Event::MemberLeft(membership) if membership.user.id == me => true,
+        event => hears.hears(event) && rooms.contains(&event.room()),
     })
 }
 
@@ -246,8 +275,29 @@ fn concerns(batch: &Batch, me: UserId, rooms: &HashSet<RoomId>) -> bool {
 mod tests {
     use super::*;
     use crate::gap_detector::{REORDER_WAIT, SILENCE};
+    use contract::log::{Entry, Membership, Unknown};
     use contract::{Answer, Cursor};
     use std::sync::Mutex;
+
+    #[test]
+    fn only_a_batch_that_concerns_a_listener_wakes_it() {
+        let (me, room, other) = (UserRef { id: UserId::new(), username: "ann".try_into().unwrap() }, RoomId::new(), RoomId::new());
+        let event = |room, seq, reader| Event::Unknown(Unknown { room, seq, kind: 99, reader });
+        let left = |user: UserRef| Event::MemberLeft(Membership { room: other, seq: 1, user, member_count: 1 });
+        let somebody = UserRef { id: UserId::new(), username: "bob".try_into().unwrap() };
+        let rooms = HashSet::from([room]);
+        for (event, wakes_messages, wakes_room) in [
+            (event(room, Some(1), None), false, true),
+            (event(room, None, Some(me.clone())), false, false),
+            (event(other, Some(1), None), false, false),
+            (left(somebody), false, false),
+            (left(me.clone()), true, true),
+        ] {
+            let batch = Batch { epoch: 1, partition: 0, first: 1, last: 1, entries: vec![Entry { partition: 0, position: 1, event }] };
+            assert_eq!(concerns(&batch, me.id, &rooms, Hears::Messages(None)), wakes_messages, "{batch:?}");
+            assert_eq!(concerns(&batch, me.id, &rooms, Hears::Room(room)), wakes_room, "{batch:?}");
+        }
+    }
 
     struct Log(Mutex<Vec<i64>>);
 

@@ -7,13 +7,13 @@ use crate::request_context::RequestContext;
 use crate::schema::schema;
 use async_graphql::{Request, Response};
 use bus::Bus;
-use contract::calls::messages::{Found, GetRooms, Head, Histories, InRoom, InRooms, Missed, OfRoom, ReadMissed, Recent, Recently};
-use contract::calls::messages::{RoomsOf, Search, Searched, Stretch};
+use contract::calls::messages::{Found, GetMessage, GetRooms, Head, Histories, History, InRoom, InRooms, Missed, OfRoom, ReadMissed};
+use contract::calls::messages::{Recent, Recently, RoomsOf, Search, Searched, Stretch};
 use contract::calls::users::{Authenticate, GetUsers, Session, WhichEnded};
 use contract::log::{Batch, Entry, Event};
 use contract::{
-    Answer, Call, Caller, Cursor, Message, MessageId, Page, Refusal, Room, RoomId, RoomKind, Time, TokenId, User, UserCaller, UserId,
-    UserRef,
+    Answer, Call, Caller, Cursor, DisplayName, Message, MessageId, Page, Reaction, Refusal, Room, RoomId, RoomKind, Time, TokenId, User,
+    UserCaller, UserId, UserRef,
 };
 use edge::Admission;
 use futures_util::stream::BoxStream;
@@ -30,31 +30,54 @@ pub(crate) struct House {
 struct Inner {
     ann: User,
     room: RoomId,
-    messages: Mutex<Vec<Message>>,
+    events: Mutex<Vec<Event>>,
 }
 
 impl House {
     pub(crate) fn new() -> Self {
         let (username, display_name) = ("ann".try_into().unwrap(), "Ann".try_into().unwrap());
+<<<<<<< HEAD
         let ann = User::plain(UserId::new(), username, display_name, Time(0));
         let inner = Arc::new(Inner { ann: ann.clone(), room: RoomId::new(), messages: Mutex::default() });
+=======
+        let ann = User { id: UserId::new(), username, display_name, created_at: Time(0), online: None };
+        let inner = Arc::new(Inner { ann: ann.clone(), room: RoomId::new(), events: Mutex::default() });
+>>>>>>> wt-graphql
         let bus = Bus::near();
         bus.serve::<Authenticate, _>(&inner).serve::<WhichEnded, _>(&inner).serve::<GetUsers, _>(&inner);
         bus.serve::<GetRooms, _>(&inner).serve::<Histories, _>(&inner).serve::<RoomsOf, _>(&inner);
         bus.serve::<Head, _>(&inner).serve::<ReadMissed, _>(&inner);
+        bus.serve::<History, _>(&inner).serve::<GetMessage, _>(&inner);
         bus.serve::<Search, _>(&inner).serve::<Recent, _>(&inner);
         Self { bus, ann, inner }
     }
 
+    pub(crate) fn room(&self) -> RoomId {
+        self.inner.room
+    }
+
+    /// Ann, as events name her.
+    pub(crate) fn me(&self) -> UserRef {
+        UserRef { id: self.ann.id, username: self.ann.username.clone() }
+    }
+
+    /// A message of ann's, whether it was said or not.
+    pub(crate) fn message(&self, seq: i64, body: &str) -> Message {
+        Message::plain(MessageId::new(), self.room(), seq, self.ann.username.clone(), body.to_owned().try_into().unwrap(), Time(0))
+    }
+
     /// Ann says something.
     pub(crate) fn say(&self, body: &str) {
+        let seq = i64::try_from(self.inner.events.lock().unwrap().len()).unwrap() + 1;
+        self.happens(Event::NewMessage { sender: self.me(), message: Box::new(self.message(seq, body)) });
+    }
+
+    /// Something happens, at the next position.
+    pub(crate) fn happens(&self, event: Event) {
         let position = {
-            let mut messages = self.inner.messages.lock().unwrap();
-            let seq = i64::try_from(messages.len()).unwrap() + 1;
-            let (room, sender) = (self.inner.room, self.ann.username.clone());
-            let body = body.to_owned().try_into().unwrap();
-            messages.push(Message::plain(MessageId::new(), room, seq, sender, body, Time(0)));
-            seq
+            let mut events = self.inner.events.lock().unwrap();
+            events.push(event);
+            i64::try_from(events.len()).unwrap()
         };
         let entries = self.inner.entries().split_off(usize::try_from(position).unwrap() - 1);
         self.bus.publish(Batch { epoch: 1, partition: 0, first: position, last: position, entries });
@@ -83,10 +106,20 @@ impl House {
 
 impl Inner {
     fn entries(&self) -> Vec<Entry> {
-        let sender = UserRef { id: self.ann.id, username: self.ann.username.clone() };
-        let event = |message: &Message| Event::NewMessage { sender: sender.clone(), message: Box::new(message.clone()) };
-        let entry = |message: &Message| Entry { partition: 0, position: message.seq, event: event(message) };
-        self.messages.lock().unwrap().iter().map(entry).collect()
+        let events = self.events.lock().unwrap().clone();
+        events.into_iter().zip(1..).map(|(event, position)| Entry { partition: 0, position, event }).collect()
+    }
+
+    /// What was said, to which ann has reacted since, and which she has pinned.
+    fn message(&self, seq: i64) -> Message {
+        let events = self.events.lock().unwrap();
+        let said = events.iter().find_map(|event| match event {
+            Event::NewMessage { message, .. } if message.seq == seq => Some(Message::clone(message)),
+            _ => None,
+        });
+        let ann = self.ann.username.clone();
+        let reaction = Reaction { emoji: "x".try_into().unwrap(), count: 1, usernames: vec![ann.clone()], mine: Some(true) };
+        Message { reactions: vec![reaction], pinned_at: Some(Time(9)), pinned_by: Some(ann), ..said.unwrap() }
     }
 
     fn room(&self) -> Room {
@@ -132,17 +165,21 @@ answers! {
         Session { user: inner.ann.clone(), token: TokenId::from_bytes([1; 16]), expires_at: Time(i64::MAX) }
     };
     WhichEnded: |_inner, _| Vec::new();
-    GetUsers: |inner, _| vec![inner.ann.clone()];
+    GetUsers: |inner, GetUsers { usernames }| usernames.into_iter().map(|username| {
+        User { display_name: DisplayName::from(&username), username, ..inner.ann.clone() }
+    }).collect();
     GetRooms: |inner, _| vec![inner.room()];
     Histories: |inner, _| vec![OfRoom { room: inner.room, answer: Ok(Stretch { messages: Vec::new(), earlier: false, later: false }) }];
     RoomsOf: |inner, _| InRooms { rooms: vec![InRoom { room: inner.room, kind: RoomKind::Group, member_count: 1 }], epoch: 1, positions: vec![0] };
-    Head: |inner, _| Cursor::new(1, vec![i64::try_from(inner.messages.lock().unwrap().len()).unwrap()]);
+    Head: |inner, _| Cursor::new(1, vec![i64::try_from(inner.events.lock().unwrap().len()).unwrap()]);
     ReadMissed: |inner, ReadMissed { cursor, .. }| {
         let after = Cursor::parse(&cursor).unwrap().positions[0];
         let entries: Vec<Entry> = inner.entries().into_iter().filter(|entry| entry.position > after).collect();
         let last = entries.last().map_or(after, |entry| entry.position);
         Missed::Entries { entries, cursor: Cursor::new(1, vec![last]), more: false }
     };
+    History: |_inner, _| Page { items: Vec::new(), next: None };
+    GetMessage: |inner, GetMessage { seq, .. }| inner.message(seq);
     Search: |_inner, _| Searched { page: Page { items: Vec::<Found>::new(), next: None }, looked_at: 1 };
     Recent: |_inner, _| Recently { messages: Vec::new(), looked_at: 1 };
 }

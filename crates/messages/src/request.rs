@@ -13,6 +13,11 @@ pub(crate) fn bad_after() -> Refusal {
     Refusal::invalid("after", "after is the next of an earlier page; leave it out for the first page")
 }
 
+/// Reads the `after` of a list of pins, the newest first: only pins with a smaller seq follow.
+pub(crate) fn after_pin(after: Option<String>) -> Result<i64, Refusal> {
+    after.map_or(Ok(i64::MAX), |after| after.parse().map_err(|_| bad_after()))
+}
+
 /// Reads the `after` of a list of members: since which position the last member of the page before is in, and who that is.
 pub(crate) fn after_member(after: Option<String>) -> Result<Option<(i64, UserId)>, Refusal> {
     let read = |text: &str| {

@@ -109,6 +109,7 @@ impl Messages {
             .serve::<calls::Reactors, _>(this)
             .serve::<calls::Pin, _>(this)
             .serve::<calls::Pins, _>(this)
+            .serve::<calls::PinsOf, _>(this)
             .serve::<calls::Around, _>(this)
             .serve::<calls::RoomEvents, _>(this)
             .serve::<calls::History, _>(this)

@@ -351,6 +351,19 @@ pub struct Pins {
 }
 call!(Pins => Page<Message>, "messages.pins");
 
+/// The pinned messages of several rooms at once: for each room what [`Pins`] answers or refuses. At most 100 rooms. Where the messages are long, a
+/// page is shorter than the limit: 1 MiB of bodies for all rooms together, and of each room one message at least.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PinsOf {
+    /// Which rooms.
+    pub rooms: Vec<RoomId>,
+    /// A place in an earlier answer, or [`Page::next`].
+    pub after: Option<String>,
+    /// How many of each room.
+    pub limit: Limit,
+}
+call!(PinsOf => Vec<OfRoom<Placed<Message>>>, "messages.pins_of");
+
 /// Messages of a room around a seq: up to half of the limit before it, and the rest from it on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Around {

@@ -1,9 +1,10 @@
 //! Messages.
 
+use super::reaction::{Reaction, Reactions};
 use super::room::Room;
 use super::scalars::{DateTime, TextFormat};
 use super::user::User;
-use crate::batch_loader::{MessageRooms, RoomBatch, SharedStretch, UserBatch};
+use crate::batch_loader::{MessageNow, MessageRooms, RoomBatch, SharedPins, SharedStretch, UserBatch};
 use crate::refuse::refuse;
 use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
@@ -16,11 +17,27 @@ pub(crate) struct Message {
     message: Arc<contract::Message>,
     people: Arc<UserBatch>,
     whereabouts: Arc<MessageRooms>,
+    /// Where its reactions and its pin are, if an event has told it, which leaves them out.
+    now: Option<Arc<MessageNow>>,
 }
 
 impl Message {
     pub(crate) fn new(message: Arc<contract::Message>, people: &Arc<UserBatch>, whereabouts: &Arc<MessageRooms>) -> Self {
-        Self { message, people: Arc::clone(people), whereabouts: Arc::clone(whereabouts) }
+        Self { message, people: Arc::clone(people), whereabouts: Arc::clone(whereabouts), now: None }
+    }
+
+    /// A message that an event tells.
+    pub(crate) fn of_event(message: contract::Message, people: &Arc<UserBatch>, whereabouts: &Arc<MessageRooms>) -> Self {
+        // What was never changed has neither reactions nor a pin, and what was deleted has none any more.
+        let may_have = message.rev > message.seq && message.deleted_at.is_none();
+        let now = may_have.then(|| MessageNow::new(message.room, message.seq));
+        Self { now, ..Self::new(Arc::new(message), people, whereabouts) }
+    }
+
+    /// A message that an event tells by itself.
+    pub(crate) fn heard(message: contract::Message) -> Self {
+        let (people, whereabouts) = (UserBatch::new(message.people().cloned()), MessageRooms::one(message.room));
+        Self::of_event(message, &people, &whereabouts)
     }
 
     /// Messages that were found by themselves.
@@ -41,8 +58,7 @@ impl Message {
 
     /// The room that it was sent to; null for one that you cannot see any more.
     async fn room(&self, ctx: &Context<'_>) -> Result<Option<Room>> {
-        let rooms = self.whereabouts.rooms(RequestContext::of(ctx)?).await.map_err(refuse)?;
-        Ok(rooms.find(self.message.room).map(|room| Room::new(room, &rooms)))
+        Room::among(&self.whereabouts, RequestContext::of(ctx)?, self.message.room).await.map_err(refuse)
     }
 
     /// Its place in the room's order: 1, 2, 3, … over all of the room's durable events, without a gap.
@@ -110,30 +126,41 @@ impl Message {
 
     /// Who deleted it.
     async fn deleted_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        self.person(ctx, self.message.deleted_by.as_ref()).await
+        person(ctx, &self.people, self.message.deleted_by.as_ref()).await
     }
 
     /// The reactions, in the order of their first use.
-    async fn reactions(&self) -> Vec<Reaction> {
-        (0..self.message.reactions.len()).map(|at| Reaction { message: Arc::clone(&self.message), at }).collect()
+    async fn reactions(&self, ctx: &Context<'_>) -> Result<Vec<Reaction>> {
+        let (message, _) = self.whole(ctx).await?;
+        Ok(Reactions::Of(message).each())
     }
 
     /// When it was pinned.
-    async fn pinned_at(&self) -> Option<DateTime> {
-        self.message.pinned_at.map(DateTime)
+    async fn pinned_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        let (message, _) = self.whole(ctx).await?;
+        Ok(message.pinned_at.map(DateTime))
     }
 
     /// Who pinned it.
     async fn pinned_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        self.person(ctx, self.message.pinned_by.as_ref()).await
+        let (message, people) = self.whole(ctx).await?;
+        person(ctx, &people, message.pinned_by.as_ref()).await
     }
 }
 
 impl Message {
-    async fn person(&self, ctx: &Context<'_>, name: Option<&Username>) -> Result<Option<User>> {
-        let Some(name) = name else { return Ok(None) };
-        User::of(&self.people, RequestContext::of(ctx)?, name).await.map(Some).map_err(refuse)
+    /// The message with its reactions and its pin, and the users who are named in it.
+    async fn whole(&self, ctx: &Context<'_>) -> Result<(Arc<contract::Message>, Arc<UserBatch>)> {
+        match &self.now {
+            None => Ok((Arc::clone(&self.message), Arc::clone(&self.people))),
+            Some(now) => now.message(RequestContext::of(ctx)?).await.map_err(refuse),
+        }
     }
+}
+
+async fn person(ctx: &Context<'_>, people: &UserBatch, name: Option<&Username>) -> Result<Option<User>> {
+    let Some(name) = name else { return Ok(None) };
+    User::of(people, RequestContext::of(ctx)?, name).await.map(Some).map_err(refuse)
 }
 
 /// The earlier message of a reply.
@@ -164,45 +191,23 @@ impl Replied {
     }
 }
 
-/// One of a message's reactions.
-struct Reaction {
-    message: Arc<contract::Message>,
-    at: usize,
-}
-
-/// How often one emoji was used on a message.
-#[Object]
-impl Reaction {
-    /// The emoji.
-    async fn emoji(&self) -> &str {
-        self.message.reactions.get(self.at).map_or("", |reaction| reaction.emoji.as_str())
-    }
-
-    /// How many have reacted with it.
-    async fn count(&self) -> i64 {
-        self.message.reactions.get(self.at).map_or(0, |reaction| reaction.count)
-    }
-
-    /// The first 5 of them.
-    async fn usernames(&self) -> Vec<&str> {
-        let usernames = self.message.reactions.get(self.at).map_or(&[][..], |reaction| &reaction.usernames);
-        usernames.iter().map(|username| username.as_str()).collect()
-    }
-
-    /// Whether you are among them.
-    async fn mine(&self) -> bool {
-        self.message.reactions.get(self.at).and_then(|reaction| reaction.mine).unwrap_or(false)
-    }
-}
-
-/// A room's messages, in which a message's place is its seq.
+/// Messages of a room, each at a place of its own.
 pub(crate) type Messages = Connection<String, Message, EmptyFields, EmptyFields>;
 
-/// A stretch of them.
+/// A stretch of a room's messages, in which a message's place is its seq.
 pub(crate) fn stretch(stretch: SharedStretch, people: &Arc<UserBatch>, rooms: &Arc<RoomBatch>) -> Messages {
     let whereabouts = Arc::new(MessageRooms::Known(Arc::clone(rooms)));
     let mut messages = Connection::new(stretch.earlier, stretch.later);
     let edge = |message: Arc<contract::Message>| Edge::new(message.seq.to_string(), Message::new(message, people, &whereabouts));
     messages.edges.extend(stretch.messages.into_iter().map(edge));
+    messages
+}
+
+/// A page of a room's pinned messages.
+pub(crate) fn pinned(page: SharedPins, goes_on_from: bool, people: &Arc<UserBatch>, rooms: &Arc<RoomBatch>) -> Messages {
+    let whereabouts = Arc::new(MessageRooms::Known(Arc::clone(rooms)));
+    let mut messages = Connection::new(goes_on_from, page.more);
+    let edge = |(place, message)| Edge::new(place, Message::new(message, people, &whereabouts));
+    messages.edges.extend(page.messages.into_iter().map(edge));
     messages
 }

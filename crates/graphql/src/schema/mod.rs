@@ -3,7 +3,9 @@
 mod found;
 mod message;
 mod query;
+mod reaction;
 mod room;
+mod room_event;
 mod scalars;
 mod subscription;
 mod user;

@@ -9,7 +9,7 @@ use crate::refuse::refuse;
 use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, Json, Object, Result};
-use contract::{Metadata, Refusal};
+use contract::{Metadata, Refusal, RoomId};
 use std::sync::Arc;
 
 /// A room among those that were found with it.
@@ -21,6 +21,12 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn new(seen: &Arc<FoundRoom>, group: &Arc<RoomBatch>) -> Self {
         Self { seen: Arc::clone(seen), group: Arc::clone(group) }
+    }
+
+    /// One of the rooms that messages are in; none where the user cannot see it any more.
+    pub(crate) async fn among(whereabouts: &MessageRooms, context: &RequestContext, room: RoomId) -> Result<Option<Self>, Refusal> {
+        let rooms = whereabouts.rooms(context).await?;
+        Ok(rooms.find(room).map(|room| Self::new(room, &rooms)))
     }
 }
 
@@ -129,6 +135,21 @@ impl Room {
         let which = which(first, after, last, before).map_err(refuse)?;
         let (found, people) = self.group.messages(RequestContext::of(ctx)?, self.seen.room.id, which).await.map_err(refuse)?;
         Ok(Some(message::stretch(found, &people, &self.group)))
+    }
+
+    /// The pinned messages, the newest pin first. A page of very long messages ends early: `pageInfo` says whether there are more. A channel that
+    /// you have not joined refuses with `forbidden`.
+    #[graphql(complexity = "1 + times(&[first], 50) * child_complexity")]
+    async fn pins(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+    ) -> Result<Option<Messages>> {
+        let limit = limit("first", first).map_err(refuse)?;
+        let goes_on = after.is_some();
+        let (page, people) = self.group.pins(RequestContext::of(ctx)?, self.seen.room.id, after, limit).await.map_err(refuse)?;
+        Ok(Some(message::pinned(page, goes_on, &people, &self.group)))
     }
 }
 

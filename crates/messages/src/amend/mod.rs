@@ -7,6 +7,7 @@ mod delete_many;
 mod edit;
 mod pin;
 mod pins;
+mod pins_of;
 mod react;
 mod reactors;
 mod target;

@@ -1,17 +1,17 @@
 //! The pinned messages of a room.
 
 use crate::access;
-use crate::request::bad_after;
+use crate::request::after_pin;
 use crate::service::Messages;
 use crate::store::log::{self, LogRow};
-use crate::store::{members, present, rooms, state};
+use crate::store::{members, pinned, present, rooms};
 use contract::calls::messages::Pins;
 use contract::{Answer, Caller, Message, Page, Refusal};
 
 impl Answer<Pins> for Messages {
     async fn answer(&self, who: &Caller, call: Pins) -> Result<Page<Message>, Refusal> {
         let reader = who.user()?.id;
-        let before = call.after.map(|after| after.parse::<i64>().map_err(|_| bad_after())).transpose()?.unwrap_or(i64::MAX);
+        let before = after_pin(call.after)?;
         let (room, limit) = (call.room, call.limit);
         let (next, rows) = self
             .db
@@ -22,7 +22,7 @@ impl Answer<Pins> for Messages {
                     if let Err(refusal) = access::member_only(row.kind, is_member) {
                         return Ok(Err(refusal));
                     }
-                    let pins = state::pinned(tx, room, before, limit.and_one()).await?;
+                    let pins = pinned::of_room(tx, room, before, limit.and_one()).await?;
                     let page = Page::cut(pins, limit, |(_, pin)| pin.to_string());
                     let keys: Vec<_> = page.items.iter().map(|(seq, _)| (room, *seq)).collect();
                     let mut rows: Vec<LogRow> = log::by_seq_each(tx, &keys).await?.into_iter().flatten().collect();

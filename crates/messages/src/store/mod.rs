@@ -5,6 +5,7 @@ pub(crate) mod lists;
 pub(crate) mod log;
 pub(crate) mod members;
 pub(crate) mod migrations;
+pub(crate) mod pinned;
 pub(crate) mod present;
 pub(crate) mod rooms;
 pub(crate) mod search;

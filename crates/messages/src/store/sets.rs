@@ -112,8 +112,8 @@ pub(crate) struct Span {
     pub limit: usize,
 }
 
-/// A message without its body: its seq, and the bytes of the body.
-type Size = (i64, usize);
+/// A message without its body: its seq, or another place of it in its room, and the bytes of the body.
+pub(super) type Size = (i64, usize);
 
 /// Messages of each room within a span, by seq, ascending. The bodies of all rooms together have at most so many bytes, but each room gets
 /// one message at least. The sizes are read first, so that no more than that is in memory.
@@ -141,9 +141,9 @@ pub(crate) async fn messages(tx: &mut Tx, pairs: &[RoomAndReader], span: Span, b
     Ok(ranges.iter().map(|range| range.and_then(|_| found.next()).unwrap_or_default()).collect())
 }
 
-/// The first and the last seq to take of each room. The rooms take turns: each takes one more message from the edge of the span, until the
+/// The first and the last place to take of each room. The rooms take turns: each takes one more message from the edge of the span, until the
 /// bytes are used up.
-fn within(sizes: &[Vec<Size>], newest: bool, bytes: usize) -> Vec<Option<(i64, i64)>> {
+pub(super) fn within(sizes: &[Vec<Size>], newest: bool, bytes: usize) -> Vec<Option<(i64, i64)>> {
     let mut taken: Vec<Option<(i64, i64)>> = vec![None; sizes.len()];
     let (mut left, mut number) = (bytes, 0);
     loop {

@@ -179,13 +179,6 @@ pub(crate) async fn pins_each(tx: &mut Tx, rooms: &[RoomId]) -> Result<Vec<i64>,
     Ok(tx.row_each(sql, &each, |row| row.int(0)).await?.into_iter().map(Option::unwrap_or_default).collect())
 }
 
-/// The seqs of a room's pinned messages, each with the seq of its pin; the newest pin first, only pins before the given one.
-pub(crate) async fn pinned(tx: &mut Tx, room: RoomId, before: i64, limit: i64) -> Result<Vec<(i64, i64)>, Error> {
-    let sql =
-        "SELECT seq, pin_seq FROM message_state WHERE room = $1 AND pin_seq IS NOT NULL AND pin_seq < $2 ORDER BY pin_seq DESC LIMIT $3";
-    tx.rows(sql, &values![room.bytes(), before, limit], |row| Ok((row.int(0)?, row.int(1)?))).await
-}
-
 /// How many of a room's messages past one seq and up to another were deleted.
 pub(crate) async fn deleted_between(tx: &mut Tx, room: RoomId, after: i64, to: i64) -> Result<i64, Error> {
     let sql = "SELECT COUNT(*) FROM message_state WHERE room = $1 AND seq > $2 AND seq <= $3 AND deleted_at IS NOT NULL";

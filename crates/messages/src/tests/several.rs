@@ -2,10 +2,10 @@
 
 use super::house::{House, caller, service, user};
 use contract::calls::messages::{
-    GetRoom, GetRooms, Histories, History, ListMembers, MarkRead, MembersOf, MyRooms, OfRoom, ReadLog, Stretch,
+    GetRoom, GetRooms, Histories, History, ListMembers, MarkRead, MembersOf, MyRooms, OfRoom, Pins, PinsOf, ReadLog, Stretch,
 };
 use contract::log::Event;
-use contract::{Code, Limit, Page, Room, RoomId, RoomKind};
+use contract::{Code, Limit, Message, Page, Placed, Room, RoomId, RoomKind};
 
 fn limit(limit: i64) -> Limit {
     Limit::try_from(limit).unwrap()
@@ -110,6 +110,49 @@ pub async fn stretches_are_what_history_tells(house: House) {
     assert_eq!(house.ask(&caller(1), wrong).await.unwrap_err().field.unwrap(), "after");
 }
 
+pub async fn pins_are_what_each_room_tells(house: House) {
+    let ids = rooms(&house).await;
+    let [full, _, renamed, left, foreign, channel, ..] = ids[..] else { panic!("{ids:?}") };
+    for (by, room, seq) in
+        [(1, full, 3), (2, full, 1), (1, full, 7), (3, full, 2), (2, renamed, 1), (2, left, 1), (2, foreign, 1), (2, channel, 1)]
+    {
+        house.pin(by, room, seq, true).await.unwrap();
+    }
+    house.pin(1, full, 7, false).await.unwrap();
+    house.react(1, full, 1, "👍", true).await.unwrap();
+    house.edit(2, full, 2, "what was pinned, edited").await.unwrap();
+    for most in [1, 2, 3, 50] {
+        let (mut after, mut seen) = (None, Vec::new());
+        loop {
+            let call = PinsOf { rooms: ids.clone(), after: after.clone(), limit: limit(most) };
+            let several = house.ask(&caller(1), call).await.unwrap();
+            assert_eq!(several.len(), ids.len());
+            let mut next = None;
+            for (id, OfRoom { room, answer }) in ids.iter().zip(several) {
+                assert_eq!(*id, room);
+                let single = house.ask(&caller(1), Pins { room, after: after.clone(), limit: limit(most) }).await;
+                assert_eq!(answer.clone().map(Page::from), single);
+                if room == full {
+                    let page = answer.unwrap();
+                    next = page.items.last().filter(|_| page.more).map(|(place, _)| place.clone());
+                    seen.extend(page.items.into_iter().map(|(_, message)| message.seq));
+                }
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, [2, 1, 3], "the newest pin first");
+    }
+    let call = |rooms: Vec<RoomId>, after: Option<&str>| PinsOf { rooms, after: after.map(str::to_owned), limit: limit(1) };
+    let refused = house.ask(&caller(1), call(vec![full; 101], None)).await.unwrap_err();
+    assert_eq!((refused.code, refused.field.as_deref()), (Code::InvalidRequest, Some("rooms")));
+    let refused = house.ask(&caller(1), call(vec![full], Some("x"))).await.unwrap_err();
+    assert_eq!((refused.code, refused.field.as_deref()), (Code::InvalidRequest, Some("after")));
+    assert!(house.ask(&caller(1), call(vec![], None)).await.unwrap().is_empty());
+}
+
 pub async fn they_cost_a_fixed_number_of_statements(house: House) {
     let mut costs = Vec::new();
     for most in [2, 30] {
@@ -118,6 +161,7 @@ pub async fn they_cost_a_fixed_number_of_statements(house: House) {
             for number in 1..4 {
                 house.send(number, room, "x").await;
             }
+            house.pin(1, room, 1, true).await.unwrap();
         }
         // What publishes the sends above may still read: the fewest of a few tries is what the calls themselves cost.
         let (mut fewest, mut seen) = (u64::MAX, None);
@@ -129,18 +173,21 @@ pub async fn they_cost_a_fixed_number_of_statements(house: House) {
             let stretches = house.ask(&caller(1), call).await.unwrap();
             let call = MembersOf { rooms: rooms.clone(), after: None, limit: limit(20) };
             let members = house.ask(&caller(1), call).await.unwrap();
+            let call = PinsOf { rooms: rooms.clone(), after: None, limit: limit(20) };
+            let pins = house.ask(&caller(1), call).await.unwrap();
             assert_eq!(house.ask(&caller(1), GetRooms { rooms }).await.unwrap(), mine);
             fewest = fewest.min(house.db.statements() - before);
-            seen = Some((mine, stretches, members));
+            seen = Some((mine, stretches, members, pins));
         }
         costs.push(fewest);
-        let (mine, stretches, members) = seen.unwrap();
+        let (mine, stretches, members, pins) = seen.unwrap();
         assert_eq!(mine.len(), most);
         assert!(stretches.iter().all(|stretch| stretch.answer.as_ref().unwrap().messages.len() == 3));
+        assert!(pins.iter().all(|page| page.answer.as_ref().unwrap().items[0].1.seq == 1));
         assert!(members.iter().all(|page| page.answer.as_ref().unwrap().items[0].1.username == user(1).username));
     }
-    // One for the page of rooms, four for each view, five for messages, two for members.
-    assert_eq!(costs, [16, 16]);
+    // One for the page of rooms, four for each view, five for messages, two for members, four for pins.
+    assert_eq!(costs, [20, 20]);
 }
 
 /// The longest message: 8,000 characters of four bytes each.
@@ -188,6 +235,40 @@ pub async fn long_messages_end_a_stretch_early(house: House) {
         seen.sort_unstable();
         assert_eq!(seen, (1..=40).collect::<Vec<_>>());
     }
+}
+
+pub async fn long_messages_end_a_page_of_pins_early(house: House) {
+    let mut rooms = Vec::new();
+    for (body, count) in [(long(), 40), ("short".to_owned(), 5)] {
+        let room = house.room(1, RoomKind::Group, None, &[2]).await.id;
+        for seq in 1..=count {
+            house.send(2, room, &body).await;
+            house.pin(1, room, 2 * seq - 1, true).await.unwrap();
+        }
+        rooms.push(room);
+    }
+    let ask = async |rooms: &[RoomId], after| {
+        let found = house.ask(&caller(1), PinsOf { rooms: rooms.to_vec(), after, limit: limit(100) }).await.unwrap();
+        found.into_iter().map(|of| of.answer.unwrap()).collect::<Vec<Placed<Message>>>()
+    };
+    let seqs = |page: &Placed<Message>| page.items.iter().map(|(_, message)| message.seq).collect::<Vec<_>>();
+    let bytes = |page: &Placed<Message>| page.items.iter().map(|(_, message)| message.body.as_str().len()).sum::<usize>();
+    let found = ask(&rooms, None).await;
+    let all: usize = found.iter().map(bytes).sum();
+    assert!(all <= MIB && all > MIB - 40_000, "{all}");
+    assert_eq!((seqs(&found[1]), found[1].more), (vec![9, 7, 5, 3, 1], false), "who has little is not cut for others' sake");
+    assert!(found[0].more, "that there are more is said");
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = ask(&rooms[..1], after).await.remove(0);
+        assert!(bytes(&page) <= MIB && !page.items.is_empty());
+        seen.extend(seqs(&page));
+        after = page.items.last().map(|(place, _)| place.clone());
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(seen, (1..=40).rev().map(|n| 2 * n - 1).collect::<Vec<i64>>(), "page by page there is everything, each once");
 }
 
 pub async fn long_messages_end_a_page_of_the_log_early(house: House) {
