@@ -3,15 +3,17 @@
 
 use super::cache::{MemberState, RoomState, WriterCache};
 use super::changes::Changes;
+use super::thread_changes::ThreadChanges;
 use super::denied::Denied;
 use super::needs::Needs;
 use super::prefetch::Prefetched;
 use crate::partitions;
 use crate::search::index;
-use crate::store::log::{Kind, LogRow, With};
+use crate::store::log::{Form, Kind, LogRow, ThreadPlace, With};
 use crate::store::rooms::{Details, Earlier};
 use crate::store::search::Reindexed;
-use crate::store::state::{self, MessageKey, MessageState, ReactionKey};
+use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ThreadState};
+use crate::store::threads::{self, ThreadMember, ThreadMemberKey};
 use crate::store::{log, members, present, rooms};
 use contract::{Clock, MessageId, Refusal, RoomId, Time, UserId};
 use db::{Error, Tx};
@@ -70,14 +72,24 @@ pub(crate) struct NewRow {
     pub payload: Option<String>,
     pub ref_seq: Option<i64>,
     pub extra: Option<String>,
+    /// The thread that a message is in.
+    pub thread: Option<NewInThread>,
     /// What is told with the row.
     pub with: Option<Box<With>>,
+}
+
+/// A message that comes in a thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewInThread {
+    pub place: ThreadPlace,
+    /// Whether it stands in the thread alone, and not among the room's messages.
+    pub aside: bool,
 }
 
 impl NewRow {
     /// A row of this kind by this user, with nothing else.
     pub(crate) fn new(kind: Kind, actor: UserId) -> Self {
-        Self { kind, actor, subject: None, id: None, nonce: None, payload: None, ref_seq: None, extra: None, with: None }
+        Self { kind, actor, subject: None, id: None, nonce: None, payload: None, ref_seq: None, extra: None, thread: None, with: None }
     }
 }
 
@@ -168,11 +180,11 @@ impl<'t> Batch<'t> {
                     (row.payload, row.extra) = (None, None);
                 }
                 if let Some(left) = self.amended.get(&key) {
-                    row.with = if row.is_message() {
-                        left.with.clone()
-                    } else {
-                        Some(Box::new(With { message: Some(Arc::clone(left)), ..With::default() }))
-                    };
+                    let thread = row.with.as_ref().and_then(|with| with.thread.clone());
+                    let mut with = if row.is_message() { left.with.as_deref().cloned().unwrap_or_default() } else { With::default() };
+                    with.message = (!row.is_message()).then(|| Arc::clone(left));
+                    with.thread = thread;
+                    row.with = Some(Box::new(with));
                 }
             }
             if let Some(with) = &mut row.with {
@@ -219,13 +231,15 @@ impl<'t> Batch<'t> {
             (after.payload, after.extra) = (None, None);
         }
         let mut with = message.with.as_deref().cloned().unwrap_or_default();
+        state.place = message.thread.map(|place| (place.root, message.is_aside()));
         with.state = Some(Arc::new(state.clone()));
         if is_erased {
             with.replied = None;
         }
         after.with = Some(Box::new(with));
         let after = Arc::new(after);
-        let with = With { message: Some(Arc::clone(&after)), ..With::default() };
+        let thread = new.with.as_ref().and_then(|with| with.thread.clone());
+        let with = With { message: Some(Arc::clone(&after)), thread, ..With::default() };
         self.append(key.0, NewRow { ref_seq: Some(key.1), with: Some(Box::new(with)), ..new }).await?.ok_or_else(|| gone(key.0))?;
         if let Some(pins) = self.pins.get_mut(&key.0) {
             let was = message.state().is_some_and(|state| state.pinned.is_some());
@@ -242,6 +256,36 @@ impl<'t> Batch<'t> {
         self.changes.amendments.states.insert(key, state);
         self.amended.insert(key, Arc::clone(&after));
         Ok(after)
+    }
+
+    /// Gives the first message of a thread this state, which differs in what came in the thread alone. No row tells of that.
+    pub(crate) fn set_thread(&mut self, root: &LogRow, thread: ThreadState) {
+        let key = (root.room, root.seq.unwrap_or(0));
+        let mut state = root.state().cloned().unwrap_or_else(|| MessageState { rev: key.1, ..MessageState::default() });
+        state.thread = Some(Arc::new(thread));
+        let mut after = root.clone();
+        after.with().state = Some(Arc::new(state.clone()));
+        self.changes.amendments.states.insert(key, state);
+        self.amended.insert(key, Arc::new(after));
+    }
+
+    /// How somebody stands in a thread; none for who was never in it.
+    pub(crate) async fn thread_member(&mut self, key: ThreadMemberKey) -> Result<Option<ThreadMember>, Error> {
+        let is_changed = self.changes.amendments.threads.contains(&key);
+        match self.prefetched.as_ref().and_then(|prefetched| prefetched.thread_members.get(&key)) {
+            Some(known) if !is_changed => Ok(*known),
+            _ => Ok(threads::find_each(self.settle().await?, &[key]).await?.into_iter().flatten().next()),
+        }
+    }
+
+    /// The newest message of a thread below a seq that was not deleted, as operations before this one have left it.
+    pub(crate) async fn last_left(&mut self, thread: MessageKey, below: i64) -> Result<Option<(i64, Time)>, Error> {
+        threads::last_left(self.settle().await?, thread, below).await
+    }
+
+    /// What has changed in threads.
+    pub(crate) fn thread_changes(&mut self) -> &mut ThreadChanges {
+        &mut self.changes.amendments.threads
     }
 
     /// Whether a member has reacted to a message with an emoji.
@@ -341,7 +385,7 @@ impl<'t> Batch<'t> {
 
     /// Whether the log's minimal version allows rows of this kind.
     pub(crate) fn writes(&self, kind: Kind) -> bool {
-        kind.since(false) <= self.min_version
+        kind.since(Form::default()) <= self.min_version
     }
 
     /// The time that this batch's rows carry.
@@ -421,6 +465,7 @@ impl<'t> Batch<'t> {
         let new = NewRow { subject: Some(member), ..NewRow::new(Kind::MemberLeft, actor) };
         let row = self.append(room, new).await?.ok_or_else(|| gone(room))?;
         self.changes.leave(room, member, row.position, row.seq.unwrap_or(0));
+        self.changes.amendments.threads.forget(room, member);
         if let Some(prefetched) = &mut self.prefetched {
             prefetched.left(room, member);
         }
@@ -445,7 +490,8 @@ impl<'t> Batch<'t> {
     /// Appends to the room's log. `None` if the sender has used this nonce in this room before; then nothing is appended. A kind that is
     /// newer than the log's minimal version is refused, so an operation appends such a row before it writes anything else.
     pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Denied> {
-        if new.kind.since(new.extra.is_some()) > self.min_version {
+        let form = Form { has_extra: new.extra.is_some(), in_thread: new.thread.is_some() };
+        if new.kind.since(form) > self.min_version {
             return Err(Refusal::busy(
                 "this server was upgraded and may not write this yet: its operator finishes with guild upgrade finish",
             )
@@ -455,6 +501,9 @@ impl<'t> Batch<'t> {
         let (part, created_at) = (self.part, self.cache.time);
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         let is_message = new.kind == Kind::Message;
+        // Only what stands among the room's messages counts there.
+        let is_aside = new.thread.is_some_and(|thread| thread.aside);
+        let is_of_room = is_message && !is_aside;
         let seq = (new.kind != Kind::RoomCreated).then_some(state.head + 1);
         let row = LogRow {
             part,
@@ -464,8 +513,8 @@ impl<'t> Batch<'t> {
             kind: new.kind,
             actor: new.actor,
             subject: new.subject,
-            messages: state.messages + i64::from(is_message),
-            newest: seq.filter(|_| is_message).unwrap_or(state.newest),
+            messages: state.messages + i64::from(is_of_room),
+            newest: seq.filter(|_| is_of_room).unwrap_or(state.newest),
             member_count: state.member_count,
             id: new.id,
             nonce: new.nonce,
@@ -473,7 +522,8 @@ impl<'t> Batch<'t> {
             created_at,
             ref_seq: new.ref_seq,
             extra: new.extra,
-            active_at: new.kind.is_amendment().then_some(state.active_at),
+            active_at: (new.kind.is_amendment() || is_aside).then_some(state.active_at),
+            thread: new.thread.map(|thread| thread.place),
             with: new.with,
         };
         if let Some(prefetched) = &mut self.prefetched

@@ -2,11 +2,13 @@
 //! because everybody in the batch waits for each round trip.
 
 use super::cache::WriterCache;
+use super::thread_changes::ThreadChanges;
 use crate::store::log::{self, LogRow};
 use crate::store::members::{self, Entered, MembershipInterval};
 use crate::store::rooms::{self, Details, NewRoom};
 use crate::store::search::Reindexed;
 use crate::store::state::{self, MessageKey, MessageState, ReactionKey};
+use crate::store::threads;
 use contract::{RoomId, Time, UserId};
 use db::{Error, Tx};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -43,6 +45,7 @@ pub(super) struct Amendments {
     /// Messages whose text is another one now.
     pub reindexed: HashMap<MessageKey, Reindexed>,
     pub details: HashMap<RoomId, Details>,
+    pub threads: ThreadChanges,
 }
 
 impl Amendments {
@@ -51,10 +54,11 @@ impl Amendments {
         if self.is_empty() {
             return Ok(Vec::new());
         }
-        let Self { states, reactions, erased, reindexed, details } = std::mem::take(self);
+        let Self { states, reactions, erased, reindexed, details, threads } = std::mem::take(self);
         rooms::set_details(tx, details.into_iter()).await?;
         state::save_each(tx, states.into_iter()).await?;
         state::save_reactions(tx, reactions.into_iter()).await?;
+        threads.write(tx).await?;
         if !erased.is_empty() {
             let erased: Vec<MessageKey> = erased.into_iter().collect();
             log::erase_each(tx, &erased).await?;
@@ -64,8 +68,8 @@ impl Amendments {
     }
 
     fn is_empty(&self) -> bool {
-        let Self { states, reactions, erased, reindexed, details } = self;
-        states.is_empty() && reactions.is_empty() && erased.is_empty() && reindexed.is_empty() && details.is_empty()
+        let Self { states, reactions, erased, reindexed, details, threads } = self;
+        states.is_empty() && reactions.is_empty() && erased.is_empty() && reindexed.is_empty() && details.is_empty() && threads.is_empty()
     }
 }
 
@@ -120,7 +124,9 @@ impl Changes {
         members::end_intervals(tx, &ended).await?;
         members::begin_intervals(tx, &begun).await?;
         members::enter_each(tx, entered.into_iter()).await?;
-        members::leave_each(tx, left.into_iter()).await?;
+        let left: Vec<(RoomId, UserId)> = left.into_iter().collect();
+        members::leave_each(tx, left.iter().copied()).await?;
+        threads::forget_each(tx, &left).await?;
         let changed = changed.into_iter().filter_map(|id| {
             let room = cache.rooms.peek(&id)?;
             Some((id, room.name.clone(), room.owner, room.member_count))

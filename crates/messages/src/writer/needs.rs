@@ -24,6 +24,8 @@ pub(crate) struct Needs {
     pub messages: Vec<i64>,
     /// Whether this user has reacted to this message with this emoji.
     pub reaction: Option<(i64, String, UserId)>,
+    /// How this user stands in the thread of this message.
+    pub thread_member: Option<(i64, UserId)>,
     /// How many messages are pinned.
     pub pins: bool,
     /// What the room is about.
