@@ -20,6 +20,8 @@ const json = (name) => JSON.parse(text(name));
 const PAGES = 'http://127.0.0.1:8080';
 /** Fields of every event that a client may send and that no page lists. */
 const ONESELF = ['sender', 'username'];
+/** Fields of every acknowledgement that says yes. */
+const EVERY_YES = ['ok', '[warnings]'];
 
 /** The pieces of code on a page: [{language, code}]. */
 const pieces = (page) => [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, code]) => ({ language, code }));
@@ -80,6 +82,8 @@ story('documents', {}, (it) => {
     refuses('client_message_ack', { ok: false, message: {} });
     refuses('client_typing_ack', { ok: false });
     takes('client_typing_ack', { ok: true });
+    takes('client_typing_ack', { ok: true, warnings: [{ code: 'unknown_field', field: 'colour', detail: 'ignored' }] });
+    refuses('client_typing_ack', { ok: true, warnings: [{ code: 'unknown_field' }] });
     const created = contract.asyncapi.components.messages.server_room_created.examples[0].payload;
     takes('server_room_created', created);
     for (const field of ['name', 'last_message', 'head', 'usernames']) {
@@ -144,7 +148,7 @@ story('documents', {}, (it) => {
     const own = (name, list) => (name === 'authenticate' ? list : list.filter((one) => !ONESELF.includes(one.replace(/[[\]]/g, ''))));
     const takes = (name, { request, replies }) => {
       const [done] = replies.map((pointer) => payload(`${pointer}/oneOf/0`));
-      return [own(name, payload(request)), done.filter((one) => one !== 'ok')];
+      return [own(name, payload(request)), done.filter((one) => !EVERY_YES.includes(one))];
     };
     assert.deepEqual(emitted, Object.fromEntries([...events.client].map(([name, one]) => [name, takes(name, one)])));
     const heard = Object.fromEntries(rows(text('events.md'), 'What you hear').map(([name, carries]) => [bare(name), fields(carries)]));

@@ -308,7 +308,7 @@ story('limits', { server: false, timeout: 240_000 }, (it) => {
         assert.equal(asked.headers.get('access-control-allow-credentials'), null, 'a token is no cookie');
       }
       const wrong = await fetch(`${open.url}/users/me`, { method: 'DELETE', headers: { origin } });
-      assert.equal(wrong.headers.get('access-control-expose-headers'), 'Allow, Retry-After, X-Request-Id');
+      assert.equal(wrong.headers.get('access-control-expose-headers'), 'Allow, Guild-Warnings, Retry-After, X-Request-Id');
       assert.equal(wrong.headers.get('access-control-allow-credentials'), null);
     }
     assert.equal(await handshake(open, { origin: 'https://app.example.evil.example' }), 403);

@@ -1,6 +1,7 @@
 // Messages: what a body may be, the order of a room, nonces, history, recent messages, read marks and unread counts.
 
 import assert from 'node:assert/strict';
+import { contractOf } from '../lib/contract.mjs';
 import { assertInOrder } from '../lib/sockets.mjs';
 import { story } from '../lib/story.mjs';
 import { pipelined } from '../lib/wait.mjs';
@@ -306,13 +307,71 @@ story('messages', {}, (it) => {
     }
   });
 
-  it('unknown fields are ignored', async ({ people }) => {
-    const [alice, , room] = await pair(people);
+  it('unknown fields are ignored, and warnings name them: over REST in a header, over a socket in the acknowledgement', async ({ people, nobody, server }) => {
+    const [alice, bob] = await people('alice', 'bob');
+    const { id } = await alice.room([bob], { kind: 'channel', name: 'odd' });
+    const contract = await contractOf(server);
+    const odd = { colour: 'red', größe: { deep: [1] } };
+    const named = (warnings) => warnings.map(({ code, field, detail }) => {
+      assert.match(detail, /ignored/);
+      return [code, field];
+    });
+    const all = Object.keys(odd).map((field) => ['unknown_field', field]);
+    const header = ({ headers }) => headers.get('guild-warnings');
+
+    const messages = `/rooms/${id}/messages`;
+    const calls = [
+      [alice.api, 201, 'POST', messages, { body: 'x' }],
+      [alice.api, 200, 'PATCH', `${messages}/1`, { body: 'y' }],
+      [alice.api, 200, 'PUT', `/rooms/${id}/read`, { seq: 1 }],
+      [alice.api, 200, 'POST', `${messages}/delete`, { seqs: [1] }],
+      [alice.api, 201, 'POST', '/rooms', { usernames: [bob.username], name: 'x' }],
+      [alice.api, 200, 'PATCH', `/rooms/${id}`, { topic: 'tea' }],
+      [alice.api, 200, 'PATCH', '/users/me', { display_name: 'A' }],
+      [bob.api, 204, 'PUT', '/users/me/password', { current_password: bob.password, new_password: 'another battery staple' }],
+      [nobody, 200, 'POST', '/users/login', { username: alice.username, password: alice.password }],
+    ];
+    for (const [api, status, method, path, body] of calls) {
+      const answer = await api.call(method, path, { ...body, ...odd });
+      assert.equal(answer.status, status, `${method} ${path}: ${answer.text}`);
+      assert.deepEqual(named(JSON.parse(header(answer))), all, `${method} ${path}`);
+      assert.equal(answer.body?.warnings, undefined, 'the resource is as ever');
+    }
+    for (const { method, template, pattern, operation } of contract.routes.filter(({ operation: one }) => one.requestBody && !one.tags.includes('graphql'))) {
+      const asked = calls.find((one) => one[2] === method && pattern.test(one[3]));
+      assert.ok(asked, `${method} ${template} was asked`);
+      assert.ok(operation.responses[asked[1]].headers['Guild-Warnings'], `${method} ${template} documents the header`);
+    }
+    assert.equal(header(await alice.api.post(messages, { body: 'x', sender: alice.username, username: alice.username })), null, 'who one is is known');
+    assert.equal(header(await alice.api.post(messages, { body: '', ...odd })), null, 'a refusal names its own error');
+    assert.equal(header(await alice.api.get(`${messages}?colour=red`)), null);
+    const many = Object.fromEntries(Array.from({ length: 25 }, (_, n) => [`field_${n}`, n]));
+    const long = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`${n}${'👍'.repeat(500)}`, n]));
+    assert.equal(JSON.parse(header(await alice.api.post(messages, { body: 'x', ...many }))).length, 20);
+    const bounded = header(await alice.api.post(messages, { body: 'x', ...long }));
+    assert.ok(bounded.length <= 4_096 && /^[ -~]+$/.test(bounded), bounded);
+    assert.equal(JSON.parse(bounded)[0].field, `0${'👍'.repeat(63)}`);
+
     const wire = await alice.connect();
-    await wire.must('message', { room: room.id, body: 'x', colour: 'red', reply_with: { deep: [1] } });
-    await alice.api.ok(201, 'POST', `/rooms/${room.id}/messages`, { body: 'x', colour: 'red' });
-    await alice.api.ok(200, 'PATCH', '/users/me', { display_name: 'A', is_admin: true });
-    await alice.api.ok(200, 'GET', `/rooms/${room.id}/messages?colour=red`);
-    await wire.must('typing', { room: room.id, typing: true, mood: 'good' });
+    const { message: { seq } } = await wire.must('message', { room: id, body: 'x' });
+    const events = {
+      authenticate: { token: alice.token },
+      'create room': { usernames: [bob.username], name: 'y' },
+      message: { room: id, body: 'x' },
+      'edit message': { room: id, seq, body: 'y' },
+      react: { room: id, seq, emoji: '👍', on: true },
+      'pin message': { room: id, seq },
+      'unpin message': { room: id, seq },
+      'delete message': { room: id, seq },
+      read: { room: id, seq },
+      typing: { room: id, typing: true },
+      'join room': { room: id },
+      'leave room': { room: id },
+    };
+    assert.deepEqual(Object.keys(events).sort(), [...contract.events.client.keys()].sort());
+    assert.equal((await wire.must('message', { room: id, body: 'x', ...many })).warnings.length, 20);
+    assert.equal((await wire.must('message', { room: id, body: 'x', sender: alice.username, username: alice.username })).warnings, undefined);
+    assert.equal((await wire.ask('message', { room: id, body: '', ...odd })).warnings, undefined);
+    for (const [name, request] of Object.entries(events)) assert.deepEqual(named((await wire.must(name, { ...request, ...odd })).warnings), all, name);
   });
 });

@@ -3,8 +3,8 @@
 use crate::connection_state::ConnectionState;
 use crate::cut::cut_slow;
 use crate::gateway::Gateway;
-use contract::Refusal;
 use contract::wire::{Done, Refused};
+use contract::{Refusal, Warning};
 use edge::Peer;
 use serde::Serialize;
 use socketio::{Ack, Conn, SendError};
@@ -25,10 +25,10 @@ impl Connection {
         Peer::of(self.conn.req_parts()).key()
     }
 
-    /// Answers an event, where its client waits for it.
-    pub(crate) fn answer<A: Serialize>(&self, ack: Option<Ack>, answer: Result<A, Refusal>) {
+    /// Answers an event, where its client waits for it. The warnings go with a yes; a refusal says itself what is wrong.
+    pub(crate) fn answer<A: Serialize>(&self, ack: Option<Ack>, answer: Result<A, Refusal>, warnings: Vec<Warning>) {
         match answer {
-            Ok(adds) => self.acknowledge(ack, &Done::with(adds)),
+            Ok(adds) => self.acknowledge(ack, &Done::with(adds, warnings)),
             Err(refusal) => self.refuse(ack, refusal),
         }
     }

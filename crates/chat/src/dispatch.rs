@@ -82,7 +82,7 @@ where
             Ok((paid, read::<P>(&incoming)?))
         }),
     };
-    let (paid, payload) = match admitted {
+    let (paid, (payload, warnings)) = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => return connection.refuse(incoming.ack, refusal),
     };
@@ -90,7 +90,7 @@ where
     let answer = handler(Event { connection: connection.clone(), user, paid }, payload);
     start(Box::pin(async move {
         let answer = edge::caught(answer).await;
-        connection.answer(ack, answer);
+        connection.answer(ack, answer, warnings);
         if timed {
             metrics::histogram!("guild_ack_seconds").record(began.elapsed().as_secs_f64());
         }

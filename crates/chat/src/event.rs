@@ -2,7 +2,7 @@
 
 use crate::authenticated_user::AuthenticatedUser;
 use crate::connection::Connection;
-use contract::{Code, Refusal};
+use contract::{Code, Refusal, Warning};
 use edge::Paid;
 use serde::de::DeserializeOwned;
 use socketio::Incoming;
@@ -16,10 +16,10 @@ pub(crate) struct Event {
     pub(crate) paid: Paid,
 }
 
-/// Reads an event's payload: exactly one object.
-pub(crate) fn read<P: DeserializeOwned>(event: &Incoming) -> Result<P, Refusal> {
+/// Reads an event's payload: exactly one object. The warnings name the fields that no `P` has.
+pub(crate) fn read<P: DeserializeOwned>(event: &Incoming) -> Result<(P, Vec<Warning>), Refusal> {
     match (event.args.as_slice(), event.binary) {
-        ([payload], false) => edge::read_json(payload.get()),
+        ([payload], false) => edge::read_request(payload.get()),
         (_, true) => Err(Refusal::new(Code::InvalidRequest, "an event carries one JSON object, and nothing binary")),
         (args, false) => {
             Err(Refusal::new(Code::InvalidRequest, format!("an event carries exactly one JSON object, not {} arguments", args.len())))

@@ -10,8 +10,8 @@ use crate::on_authenticate::no_token;
 use crate::resume::{Resume, Stop};
 use crate::start::start_while_open;
 use crate::transport::Transport;
-use contract::Refusal;
 use contract::wire::{Authenticate, AuthenticateAck, client};
+use contract::{Refusal, Warning};
 use socketio::Incoming;
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ pub(crate) fn authenticate_first(connection: Connection, event: Incoming) {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             match authenticate(&connection, &event).await {
-                Ok((verified, cursor)) => {
-                    connection.answer(event.ack, Ok(AuthenticateAck { user: verified.user().clone() }));
+                Ok((verified, cursor, warnings)) => {
+                    connection.answer(event.ack, Ok(AuthenticateAck { user: verified.user().clone() }), warnings);
                     return go_live(&connection, &verified, cursor).await;
                 }
                 Err(refusal) => {
@@ -43,13 +43,13 @@ pub(crate) async fn authenticated_at_connect(connection: Connection, verified: V
     }
 }
 
-async fn authenticate(connection: &Connection, event: &Incoming) -> Result<(VerifiedSession, Option<String>), Refusal> {
+async fn authenticate(connection: &Connection, event: &Incoming) -> Result<(VerifiedSession, Option<String>, Vec<Warning>), Refusal> {
     connection.gateway.must_not_drain()?;
-    let shown: Authenticate = read(event)?;
+    let (shown, warnings) = read::<Authenticate>(event)?;
     let verified = connection.gateway.verify(connection.address(), &shown).await?.ok_or_else(no_token)?;
     let transport: Arc<dyn Transport> = connection.conn.clone();
     connection.gateway.register(&connection.state, &verified, transport).await?;
-    Ok((verified, shown.cursor))
+    Ok((verified, shown.cursor, warnings))
 }
 
 /// Answers what was held, then serves the socket until it is live.

@@ -372,6 +372,31 @@ async fn what_cannot_be_read_is_refused_and_hurts_nobody() {
 }
 
 #[tokio::test]
+async fn an_acknowledgement_warns_of_fields_that_mean_nothing_here() {
+    let running = start(Settings::default()).await;
+    running.services.answers.add_permits(9);
+    let (mut socket, _) = Socket::open(&running, json!({})).await;
+    socket.emit(1, "authenticate", json!({ "token": "ann", "colour": "red" })).await;
+    let ack = socket.ack(1).await;
+    assert_eq!(ack["user"]["username"], "ann");
+    assert_eq!(
+        ack["warnings"],
+        json!([{ "code": "unknown_field", "field": "colour", "detail": "there is no field \"colour\" here: it was ignored" }])
+    );
+    assert_eq!(socket.event().await.0, "ready");
+    let typing = json!({ "room": SMALL, "typing": true, "mood": "good", "größe": { "deep": [1] } });
+    socket.emit(2, "typing", typing).await;
+    let ack = socket.ack(2).await;
+    assert_eq!(ack["warnings"].as_array().unwrap().iter().map(|one| &one["field"]).collect::<Vec<_>>(), ["größe", "mood"]);
+    socket.emit(3, "message", json!({ "room": ROOM, "body": "x", "sender": "ann", "username": "ann" })).await;
+    let ack = socket.ack(3).await;
+    assert_eq!(ack.as_object().unwrap().keys().collect::<Vec<_>>(), ["message", "ok"], "known fields are nothing to warn of: {ack}");
+    socket.emit(4, "message", json!({ "room": ROOM, "body": " ", "colour": "red" })).await;
+    let ack = socket.ack(4).await;
+    assert_eq!(ack.as_object().unwrap().keys().collect::<Vec<_>>(), ["error", "ok"], "{ack}");
+}
+
+#[tokio::test]
 async fn a_token_that_ended_takes_its_sockets_along() {
     let running = start(Settings::default()).await;
     let mut ann = Socket::of(&running, "ann").await;

@@ -26,6 +26,7 @@ pub mod reserved;
 pub mod room;
 pub mod time;
 pub mod user;
+pub mod warning;
 pub mod whole;
 pub mod wire;
 
@@ -47,3 +48,4 @@ pub use reserved::RESERVED_USERNAMES;
 pub use room::{Room, RoomKind};
 pub use time::{Clock, Time};
 pub use user::{User, UserRef};
+pub use warning::{Warning, WarningCode};

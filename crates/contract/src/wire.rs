@@ -1,5 +1,6 @@
 //! What goes over a Socket.IO connection: the events that a client emits, what their acknowledgements add to `{ok: true}`, and the
-//! events that the server emits. Each carries exactly one object. Requests take unknown fields, and so must clients.
+//! events that the server emits. Each carries exactly one object. Requests take unknown fields, which acknowledgements warn of; clients must
+//! take them too.
 //!
 //! A client may say who it is (`sender`, `username`), as the first clients of this service did; a name that is not its own is refused
 //! ([`crate::claimed`]).
@@ -9,7 +10,7 @@ use crate::claiming;
 use crate::log::Event;
 use crate::{
     Body, Claimed, Claims, Code, Emoji, Format, Message, MessageType, Metadata, NewRoomName, Nonce, Patch, Reaction, Reason, Refusal, Room,
-    RoomId, RoomKind, RoomName, Topic, User, Username,
+    RoomId, RoomKind, RoomName, Topic, User, Username, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -247,7 +248,7 @@ claiming! {
     }
 }
 
-/// An acknowledgement that says yes: `{ok: true, …}`.
+/// An acknowledgement that says yes: `{ok: true, …, warnings?}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Done<T> {
     /// Always true.
@@ -255,12 +256,15 @@ pub struct Done<T> {
     /// What was asked for.
     #[serde(flatten)]
     pub adds: T,
+    /// What of it was not done; the key is there only if there is something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 impl<T> Done<T> {
-    /// Yes, with this.
-    pub fn with(adds: T) -> Self {
-        Self { ok: true, adds }
+    /// Yes, with this, and with what was not done.
+    pub fn with(adds: T, warnings: Vec<Warning>) -> Self {
+        Self { ok: true, adds, warnings }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What every HTTP edge shares: who calls (a token becomes a `Caller`), what a call costs, how a request is read (JSON and query strings,
-//! with the name of the field that is wrong), how a refusal is told (RFC 9457 problem+json), the outer layer that every request passes
-//! (request id, Host, origins and CORS, body limit, access log, metrics), and how long a connection may keep the server waiting. [`fetch`]
-//! is the way out: calls to addresses that users have named.
+//! with the name of the field that is wrong), how a refusal is told (RFC 9457 problem+json), how an answer warns of what was ignored
+//! (`Guild-Warnings`), the outer layer that every request passes (request id, Host, origins and CORS, body limit, access log, metrics), and
+//! how long a connection may keep the server waiting. [`fetch`] is the way out: calls to addresses that users have named.
 //!
 //! Use it so: a handler takes [`Reads`], [`Changes`] or another of the extractors that say who calls and what the call costs, [`Json`] or
 //! [`Query`] and [`Path`], asks the bus, and answers `Result<axum::Json<T>, Problem>`;
@@ -27,6 +27,8 @@ mod problem;
 mod read;
 mod request_deadlines;
 mod socket_slots;
+mod unknown_fields;
+mod warnings;
 mod who;
 
 pub use admission::{Admission, AdmissionSettings, Paid, PasswordTry, PasswordTurn, Price};
@@ -40,7 +42,8 @@ pub use origins::{AllowedOrigins, Origin};
 pub use outer::{OuterSettings, outer};
 pub use peer::{Network, Peer, TrustedProxies};
 pub use problem::{Problem, ProblemBody};
-pub use read::{Json, Path, Query, json_text, read_json, read_query, without_mark};
+pub use read::{Json, Path, Query, json_text, read_json, read_query, read_request, without_mark};
 pub use request_deadlines::{DeadlineStream, RequestDeadlines, RequestTracker};
 pub use socket_slots::{SocketSlot, SocketSlots};
+pub use warnings::warnings_header;
 pub use who::{Changes, Logins, Looks, Passwords, Reads, Sends, Token};

@@ -114,7 +114,7 @@ const OURS: &str = "guild-";
 const NOT_FOR_PAGES: &str = "guild-as";
 
 /// What a page may read of an answer, besides what browsers let all pages read.
-const READ: &str = "Allow, Retry-After, X-Request-Id";
+const READ: &str = "Allow, Guild-Warnings, Retry-After, X-Request-Id";
 
 /// The answer to a preflight; [`say_allowed`] adds for whom.
 pub(crate) fn preflight(asked: &HeaderMap) -> Response {

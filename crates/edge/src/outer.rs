@@ -1,9 +1,10 @@
 //! What every request passes before it is routed and every answer after: request id, address, Host, origin, body limit, a net below
-//! panics, the access log and the HTTP metrics. [`pass`] reads downward.
+//! panics, warnings, the access log and the HTTP metrics. [`pass`] reads downward.
 
 use crate::body::{self, Bounded, TooLarge};
 use crate::host;
 use crate::origins::{self, AllowedOrigins, Verdict};
+use crate::warnings::Warnings;
 use crate::{Peer, Problem, TrustedProxies, caught};
 use axum::Router;
 use axum::body::Body;
@@ -64,6 +65,8 @@ async fn pass(State(settings): State<Arc<OuterSettings>>, request: Request, next
     let id = request_id(&parts.headers);
     let peer = Peer::find(&parts, &settings.trusted_proxies);
     parts.extensions.insert(peer);
+    let warnings = Warnings::default();
+    parts.extensions.insert(warnings.clone());
     let method = parts.method.clone();
     let route = parts.extensions.get::<MatchedPath>().map_or("none".to_owned(), |path| path.as_str().to_owned());
     // The path without its query: a query may hold what does not belong in a log.
@@ -90,7 +93,11 @@ async fn pass(State(settings): State<Arc<OuterSettings>>, request: Request, next
     };
     let mut response = answer.instrument(span.clone()).await;
 
+    let done = response.status().is_success();
     let headers = response.headers_mut();
+    if done {
+        warnings.tell(headers);
+    }
     origins::vary(headers);
     if let Verdict::Foreign(origin) = verdict {
         origins::say_allowed(headers, origin);

@@ -2,12 +2,23 @@ use super::*;
 use crate::{Json, ProblemBody};
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
+use contract::Warning;
 use http_body_util::BodyExt;
+use serde::Deserialize;
 use std::net::SocketAddr;
 use tower::ServiceExt;
 
 async fn length(Json(value): Json<serde_json::Value>) -> String {
     value.to_string().len().to_string()
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    seq: i64,
+}
+
+async fn number(Json(Numbered { seq }): Json<Numbered>) -> Result<String, Problem> {
+    if seq > 0 { Ok(seq.to_string()) } else { Err(Refusal::invalid("seq", "seq is 1 or more").into()) }
 }
 
 async fn address(peer: Peer) -> String {
@@ -19,7 +30,7 @@ async fn fall() -> String {
 }
 
 fn app(origins: &[&str]) -> Router {
-    let router = Router::new().route("/json", post(length).get(address)).route("/fall", get(fall));
+    let router = Router::new().route("/json", post(length).get(address)).route("/seq", post(number)).route("/fall", get(fall));
     let allowed_origins = AllowedOrigins::try_from(origins.iter().map(|o| (*o).to_owned()).collect::<Vec<_>>()).unwrap();
     let trusted_proxies = TrustedProxies::try_from(vec!["10.0.0.0/8".to_owned()]).unwrap();
     outer(router, OuterSettings { frame_bytes: 100, allowed_origins, trusted_proxies })
@@ -112,6 +123,24 @@ async fn an_encoded_body_is_refused_wherever_it_goes() {
 }
 
 #[tokio::test]
+async fn what_was_not_done_is_told_in_a_header() {
+    let send = async |text: &str| {
+        let json = [("content-type", "application/json")];
+        app(&[]).oneshot(request("POST", "/seq", &json, Body::from(text.to_owned()))).await.unwrap()
+    };
+    assert!(!send(r#"{"seq":1}"#).await.headers().contains_key("guild-warnings"), "nothing to warn of");
+    let warned = send(r#"{"seq":1,"größe":2}"#).await;
+    let header = warned.headers()["guild-warnings"].to_str().unwrap();
+    assert!(header.contains(r"gr\u00f6\u00dfe"), "{header}");
+    assert_eq!(serde_json::from_str::<Vec<Warning>>(header).unwrap(), [Warning::unknown_field("größe")]);
+    for refused in [r#"{"größe":2}"#, r#"{"seq":0,"größe":2}"#] {
+        let refused = send(refused).await;
+        assert!(!refused.headers().contains_key("guild-warnings"), "nothing was done");
+        assert_eq!(problem(refused).await.code, Code::InvalidRequest);
+    }
+}
+
+#[tokio::test]
 async fn a_panic_is_an_incident() {
     let body = problem(app(&[]).oneshot(request("GET", "/fall", &[], Body::empty())).await.unwrap()).await;
     assert_eq!(body.code, Code::Internal);
@@ -133,7 +162,7 @@ async fn other_origins_are_refused_unless_allowed() {
     let response = app(&["https://app.example"]).oneshot(request("GET", "/json", &good, Body::empty())).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example");
-    assert_eq!(response.headers()["access-control-expose-headers"], "Allow, Retry-After, X-Request-Id");
+    assert_eq!(response.headers()["access-control-expose-headers"], "Allow, Guild-Warnings, Retry-After, X-Request-Id");
     assert!(!response.headers().contains_key("access-control-allow-credentials"));
 
     let own = [("origin", "https://chat.example")];

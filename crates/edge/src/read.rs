@@ -2,14 +2,16 @@
 
 use crate::Problem;
 use crate::body::{TooLarge, TooSlow, cause, looks_like};
+use crate::unknown_fields::UnknownFields;
+use crate::warnings::Warnings;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use contract::{Code, Refusal};
+use contract::{Code, Refusal, Warning};
 use http::{HeaderMap, header, request::Parts};
 use http_body_util::BodyExt;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-/// A JSON body: an object, sent as `application/json` or another `+json` type.
+/// A JSON body: an object, sent as `application/json` or another `+json` type. A successful answer warns of its unknown fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
@@ -25,7 +27,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        Ok(Self(read_json(&json_text(request).await?)?))
+        let warnings = request.extensions().get::<Warnings>().cloned();
+        let (body, unknown) = read_request(&json_text(request).await?)?;
+        if let Some(warnings) = warnings {
+            warnings.add(unknown);
+        }
+        Ok(Self(body))
     }
 }
 
@@ -86,31 +93,53 @@ async fn whole(body: Body) -> Result<bytes::Bytes, Refusal> {
     }
 }
 
-/// Reads a JSON object into a `T`: a request's body, a message on a socket, or an event's payload. Unknown fields are `T`'s to ignore.
+/// Reads a JSON object into a `T`: what a connection shows, or a message on a socket. Unknown fields are `T`'s to ignore.
 ///
 /// # Errors
 /// `invalid_request`, with the path of the field that is wrong (`usernames[0]`) where it is one field's fault.
 pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
-    let text = without_mark(text);
-    // serde would also make a struct of a list, field by field; nobody means that.
-    if !text.trim_ascii_start().starts_with('{') {
-        return Err(Refusal::new(Code::InvalidRequest, "a JSON object is needed: {…}"));
-    }
+    let text = object(text)?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        match inner.classify() {
-            serde_json::error::Category::Data => wrong(&path, &without_place(&inner)),
-            // To serde_json a `{}` in place of one of several words is bad syntax.
-            _ if inner.to_string().starts_with("expected value") && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
-                wrong(&path, "expected a text")
-            }
-            _ => not_json(&inner),
-        }
-    })?;
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| unreadable(error, text))?;
     json.end().map_err(|error| not_json(&error))?;
     Ok(value)
+}
+
+/// Reads what is answered with warnings, as [`read_json`] reads: a request's body, or an event's payload. Fields that `T` does not know are
+/// ignored; the warnings name the first of them.
+///
+/// # Errors
+/// As [`read_json`].
+pub fn read_request<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<Warning>), Refusal> {
+    let text = object(text)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let mut unknown = UnknownFields::default();
+    let mut note = |path: serde_ignored::Path<'_>| unknown.note(&path);
+    let noting = serde_ignored::Deserializer::new(&mut json, &mut note);
+    let value = serde_path_to_error::deserialize(noting).map_err(|error| unreadable(error, text))?;
+    json.end().map_err(|error| not_json(&error))?;
+    Ok((value, unknown.into_warnings()))
+}
+
+/// The text of an object. serde would also make a struct of a list, field by field; nobody means that.
+fn object(text: &str) -> Result<&str, Refusal> {
+    let text = without_mark(text);
+    let is_object = text.trim_ascii_start().starts_with('{');
+    if is_object { Ok(text) } else { Err(Refusal::new(Code::InvalidRequest, "a JSON object is needed: {…}")) }
+}
+
+/// Why this text could not be read.
+fn unreadable(error: serde_path_to_error::Error<serde_json::Error>, text: &str) -> Refusal {
+    let path = error.path().to_string();
+    let inner = error.into_inner();
+    match inner.classify() {
+        serde_json::error::Category::Data => wrong(&path, &without_place(&inner)),
+        // To serde_json a `{}` in place of one of several words is bad syntax.
+        _ if inner.to_string().starts_with("expected value") && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
+            wrong(&path, "expected a text")
+        }
+        _ => not_json(&inner),
+    }
 }
 
 /// Reads a query string (without the question mark) into a `T`.
@@ -213,7 +242,7 @@ fn thing(serde: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contract::{Body as Text, Limit, Username};
+    use contract::{Body as Text, Limit, Username, WarningCode};
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
@@ -283,10 +312,39 @@ mod tests {
         assert_eq!(two.unwrap_err().detail, "a JSON object is needed: {…}");
     }
 
+    fn unknown(text: &str) -> Vec<String> {
+        let (_, warnings) = read_request::<Sample>(text).unwrap();
+        assert!(warnings.iter().all(|warning| warning.code == WarningCode::UnknownField));
+        warnings.into_iter().map(|warning| warning.field.unwrap()).collect()
+    }
+
+    #[test]
+    fn unknown_fields_of_a_request_are_named() {
+        assert_eq!(unknown(r#"{"body":"x","seq":1,"kind":null,"inner":{"seq":1,"deeper":2}}"#), [""; 0], "what is in a field is not named");
+        assert_eq!(
+            unknown(r#"{"colour":{"deep":[{"er":1}]},"body":"x","Body":"y","":null,"tête":[],"colour":2}"#),
+            ["colour", "Body", "", "tête"],
+            "each once, in their order"
+        );
+        assert_eq!(unknown(&format!("{{\"body\":\"x\",\"{}\":1}}", "ä".repeat(70))), ["ä".repeat(64)]);
+        let many: String = (0..1_000).map(|n| format!(",\"f{n}\":{n}")).collect();
+        assert_eq!(unknown(&format!("{{\"body\":\"x\"{many}}}")), (0..20).map(|n| format!("f{n}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_request_is_refused_as_any_object() {
+        for text in
+            ["[]", "{", "{\"body\":7,\"other\":1}", "{\"inner\":{},\"body\":\"x\"}", "{\"body\":\"x\",\"kind\":{}}", "{\"body\":\"x\"} x"]
+        {
+            assert_eq!(read_request::<Sample>(text).unwrap_err(), read_json::<Sample>(text).unwrap_err(), "{text}");
+        }
+    }
+
     #[test]
     fn deep_nesting_costs_no_stack() {
         let deep = format!("{{\"body\":\"x\",\"other\":{}{}}}", "[".repeat(60_000), "]".repeat(60_000));
         assert!(read_json::<Sample>(&deep).is_ok(), "what is ignored is skipped in a loop");
+        assert_eq!(unknown(&deep), ["other"]);
         let refusal = read_json::<serde_json::Value>(&deep).unwrap_err();
         assert!(refusal.detail.contains("recursion limit"), "{}", refusal.detail);
     }

@@ -19,7 +19,7 @@ const NOW: Time = Time(1_795_512_600_000);
 
 /// The acknowledgement that adds this.
 pub(super) fn done(adds: &Value) -> Value {
-    serde_json::to_value(Done::with(adds)).unwrap_or_default()
+    serde_json::to_value(Done::with(adds, Vec::new())).unwrap_or_default()
 }
 
 pub(super) fn refused(event: &str) -> Refused {

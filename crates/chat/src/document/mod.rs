@@ -10,10 +10,12 @@ use serde_json::{Map, Value, json};
 use table::{Direction, Event, Shape};
 
 const CHANNEL: &str = "#/channels/root";
+const WARNING: &str = "#/components/schemas/Warning";
 
 const DESCRIPTION: &str = "Chat over Socket.IO: path `/socket.io/`, namespace `/`, websocket and long polling, protocol 5 (clients 3 and 4).\n\n\
     Connect with `auth: {token, cursor?}`, or connect first and emit `authenticate`. Every event carries exactly one object. A client's \
-    event answers its acknowledgement with `{ok: true, …}` or `{ok: false, error}`, with the codes that REST has. Events that carry a \
+    event answers its acknowledgement with `{ok: true, …}` or `{ok: false, error}`, with the codes that REST has. Beside what it adds, a yes \
+    may have `warnings` of what was not done: fields that are not known are ignored, and named there. Events that carry a \
     `cursor` are durable: each reaches each socket exactly once, in order; connect with the last cursor seen, and what was missed comes \
     before `ready`. Ignore events and fields that you do not know.";
 
@@ -29,6 +31,7 @@ pub fn document() -> Value {
 fn build() -> Result<Value, String> {
     let events = table::events().map_err(|why| format!("an example is wrong: {why}"))?;
     let mut parts = Parts::default();
+    parts.schema(&table::warning()?);
     for event in &events {
         parts.add(event);
     }
@@ -110,10 +113,15 @@ impl Parts {
         json!({ "$ref": format!("#/components/schemas/{}", shape.name) })
     }
 
-    /// The same for an acknowledgement that says yes: what it adds, and `ok`.
+    /// The same for an acknowledgement that says yes: what it adds, `ok`, and what was not done.
     fn done(&mut self, ack: &Shape) -> Value {
         let adds = self.schema(ack);
-        let ok = json!({ "type": "object", "required": ["ok"], "properties": { "ok": { "type": "boolean", "const": true } } });
-        json!({ "allOf": [ok, adds] })
+        let warnings = json!({
+            "type": "array",
+            "items": { "$ref": WARNING },
+            "description": "What was not done of what was asked; absent where there is nothing to tell.",
+        });
+        let properties = json!({ "ok": { "type": "boolean", "const": true }, "warnings": warnings });
+        json!({ "allOf": [{ "type": "object", "required": ["ok"], "properties": properties }, adds] })
     }
 }

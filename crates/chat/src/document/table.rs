@@ -1,6 +1,7 @@
 //! Every event, in one place: its name, who emits it, what it carries, what its acknowledgement adds, who gets it.
 
 use super::examples as example;
+use contract::Warning;
 use contract::wire::{client, server};
 use serde::Serialize;
 use serde_json::Value;
@@ -71,6 +72,11 @@ where
 fn from_server<P: ToSchema + Serialize>(name: &'static str, payload: &P, about: &'static str, to: &'static str) -> Result<Event, String> {
     let (payload, refused) = (shape(payload)?, shape(&example::refused(name))?);
     Ok(Event { name, direction: Direction::Server, about, to, payload, ack: None, refused })
+}
+
+/// What an acknowledgement of any event may warn of.
+pub(super) fn warning() -> Result<Shape, String> {
+    shape(&Warning::unknown_field("colour"))
 }
 
 /// All events.

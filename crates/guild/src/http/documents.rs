@@ -8,7 +8,7 @@ use utoipa::openapi::external_docs::ExternalDocsBuilder;
 use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
 use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{OpenApi, security::SecurityRequirement};
+use utoipa::openapi::{OpenApi, RefOr, security::SecurityRequirement};
 use utoipa_swagger_ui::{Config, Url};
 
 use super::events_page::events_page;
@@ -84,6 +84,7 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
         .to_vec(),
     );
     require_token(&mut api);
+    tell_of_warnings(&mut api);
     api
 }
 
@@ -99,9 +100,28 @@ fn require_token(api: &mut OpenApi) {
     }
 }
 
+/// Every call that reads a JSON body warns of what it has ignored of it. GraphQL knows its fields and refuses all others.
+fn tell_of_warnings(api: &mut OpenApi) {
+    let items = api.paths.paths.values_mut();
+    for operation in items.flat_map(|item| [&mut item.post, &mut item.put, &mut item.patch]).flatten() {
+        let graphql = operation.tags.iter().flatten().any(|tag| tag == "graphql");
+        if graphql || operation.request_body.is_none() {
+            continue;
+        }
+        for (status, response) in &mut operation.responses.responses {
+            if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
+                response.headers.insert("Guild-Warnings".to_owned(), RefOr::T(edge::warnings_header()));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathItem};
+    use utoipa::openapi::request_body::RequestBody;
+    use utoipa::openapi::response::Response;
 
     #[test]
     fn the_document_says_what_the_services_leave_open() {
@@ -110,5 +130,22 @@ mod tests {
         assert_eq!(api["info"]["title"], "Guild Chat");
         assert_eq!(api["security"][0]["token"], serde_json::json!([]));
         assert!(api["tags"].as_array().unwrap().iter().all(|tag| tag["description"].is_string()));
+    }
+
+    #[test]
+    fn calls_with_a_body_warn() {
+        let warns = |body: Option<RequestBody>, tag: &str| {
+            let call = OperationBuilder::new().request_body(body).tag(tag);
+            let call = call.response("201", Response::new("done")).response("404", Response::new("refused")).build();
+            let mut api = edge::document();
+            api.paths.paths.insert("/x".to_owned(), PathItem::new(HttpMethod::Post, call));
+            let api = serde_json::to_value(complete(api)).unwrap();
+            let responses = &api["paths"]["/x"]["post"]["responses"];
+            assert!(responses["404"]["headers"].is_null(), "a refusal names its own error");
+            responses["201"]["headers"]["Guild-Warnings"].is_object()
+        };
+        assert!(warns(Some(RequestBody::new()), "rooms"));
+        assert!(!warns(None, "rooms"));
+        assert!(!warns(Some(RequestBody::new()), "graphql"));
     }
 }
