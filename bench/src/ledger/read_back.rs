@@ -54,7 +54,10 @@ impl<'a> Reading<'a> {
                     let seq = item["seq"].as_u64().unwrap_or(0);
                     let said = events::text_of(item);
                     let rev = item["rev"].as_u64().unwrap_or(0);
-                    states.insert(seq, Shown { text_rev: 0, rev, reactions_rev: 0, text: said.unwrap_or_default(), reactions: events::reactions_of(item) });
+                    states.insert(
+                        seq,
+                        Shown { text_rev: 0, rev, reactions_rev: 0, text: said.unwrap_or_default(), reactions: events::reactions_of(item) },
+                    );
                     // Of what was deleted nobody can tell which message it was.
                     if said != Some(Text::Gone) {
                         log.push((seq, sender, bodies::read(text("body")).map(|(number, _)| number)));

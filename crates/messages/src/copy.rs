@@ -43,15 +43,14 @@ static MEMBERS: Table = Table {
 
 static STATES: Table = Table {
     name: "message_state",
-    read: "SELECT room, seq, rev, edits, body, extra, edited_seq, edited_at, deleted_at, deleted_by, reactions, pin_seq, pinned_at, pinned_by,
+    read:
+        "SELECT room, seq, rev, edits, body, extra, edited_seq, edited_at, deleted_at, deleted_by, reactions, pin_seq, pinned_at, pinned_by,
         thread, aside, thread_total, thread_deleted, thread_last_seq, thread_last_at, thread_first
         FROM message_state WHERE (room, seq) > ($1, $2) ORDER BY room, seq LIMIT $3",
     write: "INSERT INTO message_state (room, seq, rev, edits, body, extra, edited_seq, edited_at, deleted_at, deleted_by, reactions,
         pin_seq, pinned_at, pinned_by, thread, aside, thread_total, thread_deleted, thread_last_seq, thread_last_at, thread_first)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
-    columns: &[
-        Bytes, Int, Int, Int, Text, Text, Int, Int, Int, Bytes, Text, Int, Int, Bytes, Int, Int, Int, Int, Int, Int, Text,
-    ],
+    columns: &[Bytes, Int, Int, Int, Text, Text, Int, Int, Int, Bytes, Text, Int, Int, Bytes, Int, Int, Int, Int, Int, Int, Text],
     key: &[(0, Key::Bytes(16)), (1, Key::Int)],
     count: "SELECT COUNT(*) FROM message_state",
 };

@@ -125,7 +125,8 @@ pub(crate) async fn of(tx: &mut Tx, row: RoomRow, reader: UserId) -> Result<RawR
     let member = members::find(tx, id, reader).await?.filter(|member| member.active);
     let head = log::head(tx, id).await?;
     let members = members::by_age(tx, id, None, LISTED_MEMBERS as i64).await?.into_iter().map(|(_, member)| member).collect();
-    let mut view = RawRoom { row, reader, is_member: member.is_some(), members, head: 0, read: 0, unread: 0, unread_threads: 0, last: None };
+    let mut view =
+        RawRoom { row, reader, is_member: member.is_some(), members, head: 0, read: 0, unread: 0, unread_threads: 0, last: None };
     if let Some(head) = head {
         view.head = head.seq.unwrap_or(0);
         if let Some(member) = member {

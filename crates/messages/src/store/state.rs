@@ -236,8 +236,7 @@ pub(crate) async fn pins_each(tx: &mut Tx, rooms: &[RoomId]) -> Result<Vec<i64>,
 
 /// How many of a room's messages past one seq and up to another were deleted, without those that stood in threads alone.
 pub(crate) async fn deleted_between(tx: &mut Tx, room: RoomId, after: i64, to: i64) -> Result<i64, Error> {
-    let sql =
-        "SELECT COUNT(*) FROM message_state WHERE room = $1 AND seq > $2 AND seq <= $3 AND deleted_at IS NOT NULL AND aside IS NULL";
+    let sql = "SELECT COUNT(*) FROM message_state WHERE room = $1 AND seq > $2 AND seq <= $3 AND deleted_at IS NOT NULL AND aside IS NULL";
     Ok(tx.row(sql, &values![room.bytes(), after, to], |row| row.int(0)).await?.unwrap_or(0))
 }
 

@@ -94,7 +94,8 @@ pub(crate) async fn unread_threads(tx: &mut Tx, room: RoomId, member: UserId) ->
 
 /// The newest messages of a thread up to a seq that were not deleted: at most one.
 pub(crate) async fn last_left(tx: &mut Tx, (room, thread): MessageKey, below: i64) -> Result<Option<(i64, Time)>, Error> {
-    let sql = "SELECT seq, created_at FROM log WHERE room = $1 AND thread = $2 AND seq < $3 AND payload IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    let sql =
+        "SELECT seq, created_at FROM log WHERE room = $1 AND thread = $2 AND seq < $3 AND payload IS NOT NULL ORDER BY seq DESC LIMIT 1";
     tx.row(sql, &values![room.bytes(), thread, below], |row| Ok((row.int(0)?, Time(row.int(1)?)))).await
 }
 

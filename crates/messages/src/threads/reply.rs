@@ -20,7 +20,13 @@ pub(crate) struct Opened {
 }
 
 /// Opens the thread of a message for one more message, which will have the room's next seq.
-pub(crate) async fn open(batch: &mut Batch<'_>, at: (RoomId, RoomKind), sender: contract::UserId, thread: i64, also_in_room: bool) -> Result<Opened, Denied> {
+pub(crate) async fn open(
+    batch: &mut Batch<'_>,
+    at: (RoomId, RoomKind),
+    sender: contract::UserId,
+    thread: i64,
+    also_in_room: bool,
+) -> Result<Opened, Denied> {
     let (room, kind) = at;
     access::thread(kind)?;
     let root = batch.message(room, thread).await?.filter(|root| root.thread.is_none()).ok_or_else(no_root)?;

@@ -3,10 +3,10 @@
 
 use super::cache::{MemberState, RoomState, WriterCache};
 use super::changes::Changes;
-use super::thread_changes::ThreadChanges;
 use super::denied::Denied;
 use super::needs::Needs;
 use super::prefetch::Prefetched;
+use super::thread_changes::ThreadChanges;
 use crate::partitions;
 use crate::search::index;
 use crate::store::log::{Form, Kind, LogRow, ThreadPlace, With};
