@@ -37,6 +37,7 @@ const REST = {
   getRoom: ({ room }) => [['GET', `/rooms/${room.id}`]],
   updateRoom: ({ room }) => [['PATCH', `/rooms/${room.id}`, { name: 'a' }], ['PATCH', `/rooms/${room.id}`, { name: 'b', topic: 'c' }]],
   listMembers: ({ room }) => [['GET', `/rooms/${room.id}/members`]],
+  addMembers: ({ room, bob }) => [['PUT', `/rooms/${room.id}/members`, { usernames: [bob.username] }]],
   addMember: ({ me, channel }) => [['PUT', `/rooms/${channel.id}/members/${me.username}`]],
   removeMember: ({ me, channel }) => [['PUT', `/rooms/${channel.id}/members/${me.username}`], ['DELETE', `/rooms/${channel.id}/members/${me.username}`]],
   listMessages: ({ room }) => [['GET', `/rooms/${room.id}/messages`]],

@@ -17,6 +17,7 @@ const REST = {
     'rename it': [(room) => ['PATCH', `/rooms/${room}`, { name: 'renamed' }], 'not_found', 'forbidden', 200],
     'page its members': [(room) => ['GET', `/rooms/${room}/members`], 'not_found', 200, 200],
     'add somebody': [(room, { newcomer }) => ['PUT', `/rooms/${room}/members/${newcomer.username}`], 'not_found', 204, 204],
+    'add several': [(room, { newcomer, bystander }) => ['PUT', `/rooms/${room}/members`, { usernames: [newcomer.username, bystander.username] }], 'not_found', 204, 204],
     'add oneself': [(room, { caller }) => ['PUT', `/rooms/${room}/members/${caller.username}`], 'not_found', 204, 204],
     'remove somebody': [(room, { bystander }) => ['DELETE', `/rooms/${room}/members/${bystander.username}`], 'not_found', 'forbidden', 204],
     leave: [(room, { caller }) => ['DELETE', `/rooms/${room}/members/${caller.username}`], 'not_found', 204, 204],
@@ -40,6 +41,7 @@ const REST = {
     'rename it': [(room) => ['PATCH', `/rooms/${room}`, { name: 'renamed' }], 'forbidden', 'forbidden', 200],
     'page its members': [(room) => ['GET', `/rooms/${room}/members`], 'forbidden', 200, 200],
     'add somebody': [(room, { newcomer }) => ['PUT', `/rooms/${room}/members/${newcomer.username}`], 'forbidden', 'forbidden', 'forbidden'],
+    'add several': [(room, { newcomer, bystander }) => ['PUT', `/rooms/${room}/members`, { usernames: [newcomer.username, bystander.username] }], 'forbidden', 'forbidden', 'forbidden'],
     'add oneself': [(room, { caller }) => ['PUT', `/rooms/${room}/members/${caller.username}`], 204, 204, 204],
     'remove somebody': [(room, { bystander }) => ['DELETE', `/rooms/${room}/members/${bystander.username}`], 'forbidden', 'forbidden', 204],
     leave: [(room, { caller }) => ['DELETE', `/rooms/${room}/members/${caller.username}`], undefined, 204, 204],
@@ -64,6 +66,7 @@ const REST = {
     'rename it': [(room) => ['PATCH', `/rooms/${room}`, { name: 'renamed' }], 'not_found', 'forbidden', 'forbidden'],
     'page its members': [(room) => ['GET', `/rooms/${room}/members`], 'not_found', 200, 200],
     'add somebody': [(room, { newcomer }) => ['PUT', `/rooms/${room}/members/${newcomer.username}`], 'not_found', 'forbidden', 'forbidden'],
+    'add several': [(room, { newcomer, bystander }) => ['PUT', `/rooms/${room}/members`, { usernames: [newcomer.username, bystander.username] }], 'not_found', 'forbidden', 'forbidden'],
     'remove the other': [(room, { member, owner, caller }) => ['DELETE', `/rooms/${room}/members/${(caller === owner ? member : owner).username}`], 'not_found', 'forbidden', 'forbidden'],
     leave: [(room, { caller }) => ['DELETE', `/rooms/${room}/members/${caller.username}`], 'not_found', 'forbidden', 'forbidden'],
     'read its history': [(room) => ['GET', `/rooms/${room}/messages`], 'not_found', 200, 200],
@@ -213,6 +216,7 @@ story('rights', {}, (it) => {
     await all.member.api.refused('forbidden', 'POST', '/rooms', { usernames: [], name: 'x', sender: all.owner.username });
     await all.member.api.refused('forbidden', 'PUT', `/rooms/${room}/read`, { seq: 1, username: all.owner.username });
     await all.owner.api.refused('forbidden', 'PATCH', `/rooms/${room}`, { name: 'x', username: all.member.username });
+    await all.owner.api.refused('forbidden', 'PUT', `/rooms/${room}/members`, { usernames: [], username: all.member.username });
     await all.owner.api.refused('forbidden', 'PATCH', `/rooms/${room}/messages/1`, { body: 'x', username: all.member.username });
     await all.owner.api.refused('forbidden', 'POST', `/rooms/${room}/messages/delete`, { seqs: [1], sender: all.member.username });
     await all.owner.api.refused('forbidden', 'PATCH', '/users/me', { display_name: 'x', username: all.member.username });

@@ -219,6 +219,28 @@ story('rooms', {}, (it) => {
     assert.equal((await alice.sees(room)).head, 4, 'adding who is in already is told to nobody');
   });
 
+  it('many members are added at once, all of them or none', async ({ people }) => {
+    const [alice, bob, carol, dave] = await people('alice', 'bob', 'carol', 'dave');
+    const [owner, late] = await Promise.all([alice.connect(), dave.connect()]);
+    const room = await alice.room([bob], { name: 'in a row' });
+    const path = `/rooms/${room.id}/members`;
+    const unknown = await bob.api.refused('not_found', 'PUT', path, { usernames: [carol.username, 'nobody-is-called-so'] });
+    assert.equal(unknown.field, 'usernames');
+    for (const usernames of [undefined, 'carol', [7], ['not a username'], Array.from({ length: 101 }, (_, n) => `crowd-${n}`)]) {
+      const problem = await bob.api.refused('invalid_request', 'PUT', path, { usernames });
+      assert.ok(problem.field?.startsWith('usernames'), JSON.stringify(problem));
+    }
+    assert.equal((await alice.sees(room)).member_count, 2, 'nobody is added then');
+    await bob.api.ok(204, 'PUT', path, { usernames: [dave.username, bob.username, carol.username, dave.username] });
+    await owner.until('member joined', (one) => one.username === carol.username);
+    const told = owner.durable().filter(({ name }) => name === 'member joined').map(({ data }) => [data.seq, data.username]);
+    assert.deepEqual(told, [[1, dave.username], [2, carol.username]], 'in the order given, each once');
+    await late.until('member joined', (one) => one.username === carol.username);
+    assert.deepEqual(late.durable().map(({ name }) => name), ['room created', 'member joined', 'member joined']);
+    await bob.api.ok(204, 'PUT', path, { usernames: [alice.username, carol.username] });
+    assert.deepEqual([(await alice.sees(room)).head, (await alice.sees(room)).member_count], [2, 4], 'who is in already is told to nobody');
+  });
+
   it('an owner removes members, a member leaves, and both are told', async ({ people }) => {
     const [alice, bob, carol] = await people('alice', 'bob', 'carol');
     const wires = await Promise.all([alice, bob, carol].map((one) => one.connect()));

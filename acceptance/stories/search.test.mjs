@@ -122,6 +122,48 @@ story('search', {}, (it) => {
     assert.deepEqual(await bodies(carol, 'needle'), []);
   });
 
+  it('a sender, and what is pinned, are found with words and without', async ({ people }) => {
+    const [alice, bob, carol] = await people('alice', 'bob', 'carol');
+    const [room, other] = [await alice.room([bob]), await alice.room([bob, carol])];
+    const said = [];
+    for (const [person, where, body] of [
+      [alice, room, 'tea at four'], [bob, room, 'coffee at five'], [alice, other, 'tea at six'], [carol, other, 'tea at seven'], [alice, room, 'water'],
+    ]) said.push(await person.says(where, body));
+    for (const n of [4, 0, 3]) await alice.api.ok(204, 'PUT', `/rooms/${said[n].room}/pins/${said[n].seq}`);
+    await alice.api.ok(200, 'PATCH', `/rooms/${room.id}/messages/${said[0].seq}`, { body: 'tea at noon' });
+
+    // Messages of two rooms may have been committed in one millisecond.
+    const texts = async (person, query) => (await all(person, query)).map(({ message: { body } }) => body).sort();
+    const mine = ['tea at noon', 'tea at six', 'water'];
+    for (const name of ['sender', 'from']) {
+      assert.deepEqual(await texts(bob, { [name]: alice.username }), mine);
+      assert.deepEqual(await texts(bob, { [name]: alice.username, limit: 1 }), mine);
+      assert.deepEqual(await texts(bob, { [name]: alice.username, q: 'tea' }), ['tea at noon', 'tea at six']);
+    }
+    assert.deepEqual(await texts(carol, { sender: alice.username }), ['tea at six'], 'in rooms of one\'s own');
+    assert.deepEqual(await texts(bob, { pinned: true }), ['tea at noon', 'tea at seven', 'water']);
+    assert.deepEqual(await texts(bob, { pinned: true, limit: 1, q: '' }), ['tea at noon', 'tea at seven', 'water']);
+    assert.deepEqual(await texts(bob, { pinned: true, room: room.id, sender: alice.username, q: 'te*' }), ['tea at noon']);
+    const inRoom = (await search(bob, { pinned: true, room: room.id })).items;
+    assert.deepEqual(inRoom.map(({ message: { body } }) => body), ['water', 'tea at noon'], 'newest first');
+    assert.deepEqual(inRoom[0].excerpt, [{ text: 'water', matched: false }], 'without words it is the beginning');
+    const query = 'query ($sender: String, $pinned: Boolean) { search(sender: $sender, pinned: $pinned) { nodes { message { body } excerpt { text matched } } } }';
+    const { body: { data, errors } } = await bob.api.post('/graphql', { query, variables: { sender: alice.username, pinned: true } });
+    assert.equal(errors, undefined, JSON.stringify(errors));
+    assert.deepEqual(data.search.nodes.map(({ message: { body } }) => body), ['water', 'tea at noon']);
+
+    await alice.api.ok(204, 'DELETE', `/rooms/${room.id}/pins/${said[4].seq}`);
+    await alice.api.ok(204, 'DELETE', `/rooms/${room.id}/messages/${said[0].seq}`);
+    assert.deepEqual(await texts(bob, { pinned: true }), ['tea at seven']);
+    assert.deepEqual(await texts(bob, { sender: alice.username }), ['tea at six', 'water'], 'what is deleted is not found');
+    for (const [wrong, field] of [
+      [{ sender: alice.username, from: bob.username }, 'sender'], [{ room: room.id }, 'q'], [{ pinned: false }, 'q'], [{ pinned: true, q: '*' }, 'q'], [{ pinned: 'yes' }, 'pinned'],
+    ]) {
+      const refused = await bob.api.refused('invalid_request', 'GET', `/messages/search?${new URLSearchParams(wrong)}`);
+      assert.equal(refused.field, field, JSON.stringify(wrong));
+    }
+  });
+
   it('excerpts cut no emoji, accent or flag apart', async ({ people }) => {
     const [alice, bob] = await people('alice', 'bob');
     const room = await alice.room([bob]);

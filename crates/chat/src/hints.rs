@@ -34,9 +34,9 @@ impl Gateway {
     /// Passes marks in threads on.
     pub(crate) async fn hear_threads(self: Arc<Self>, mut read: Subscription<ThreadReadMoved>) {
         while let Some(heard) = read.next().await {
-            if let Heard::Hint(ThreadReadMoved { room, thread, user, read, unread }) = heard
-                && let Some(frame) = frame(server::THREAD_READ, &ThreadReadNow { room, thread, read, unread })
-            {
+            let Heard::Hint(hint) = heard else { continue };
+            let ThreadReadMoved { room, thread, user, read, unread } = *hint;
+            if let Some(frame) = frame(server::THREAD_READ, &ThreadReadNow { room, thread, read, unread }) {
                 self.registry.tell_user(user, &frame);
             }
         }

@@ -36,13 +36,8 @@ struct Inner {
 impl House {
     pub(crate) fn new() -> Self {
         let (username, display_name) = ("ann".try_into().unwrap(), "Ann".try_into().unwrap());
-<<<<<<< HEAD
         let ann = User::plain(UserId::new(), username, display_name, Time(0));
-        let inner = Arc::new(Inner { ann: ann.clone(), room: RoomId::new(), messages: Mutex::default() });
-=======
-        let ann = User { id: UserId::new(), username, display_name, created_at: Time(0), online: None };
         let inner = Arc::new(Inner { ann: ann.clone(), room: RoomId::new(), events: Mutex::default() });
->>>>>>> wt-graphql
         let bus = Bus::near();
         bus.serve::<Authenticate, _>(&inner).serve::<WhichEnded, _>(&inner).serve::<GetUsers, _>(&inner);
         bus.serve::<GetRooms, _>(&inner).serve::<Histories, _>(&inner).serve::<RoomsOf, _>(&inner);
@@ -138,6 +133,7 @@ impl Inner {
             head: 0,
             read: 0,
             unread: 0,
+            unread_threads: 0,
             last_message: None,
         }
     }

@@ -90,6 +90,7 @@ pub async fn assemble(settings: &Settings, metrics: PrometheusHandle) -> Result<
         Messages::serve(&service, &bus);
         tasks.spawn(service.keep_index());
         tasks.spawn(service.keep_version());
+        tasks.spawn(Messages::keep_telling(&service));
         vitals.push(service.vital());
         routes = routes.merge(messages::http::routes(Arc::clone(&service), bus.clone(), Arc::clone(&admission)));
         messages = Some(service);

@@ -93,6 +93,7 @@ async fn fill(url: &str) {
     users.serve(&bus);
     let unlimited = messages::Settings { sends_per_second: 0, rooms_per_minute: 0, ..messages::Settings::default() };
     let messages = Messages::new(db.clone(), bus.clone(), unlimited, clock);
+    messages.start_check().await.unwrap();
     Messages::serve(&messages, &bus);
     let create = async |by: usize, kind, title: Option<&str>, others: &[usize], nonce: Option<&str>| {
         let usernames = others.iter().map(|number| name(*number)).collect();
@@ -135,6 +136,7 @@ async fn fill(url: &str) {
         sent.unwrap();
     }
     bus.ask(&caller(1), calls::MarkRead { room: rooms[3], seq: 20 }).await.unwrap();
+    bus.ask(&caller(0), calls::React { room: rooms[0], seq: 1, emoji: "\u{1f44d}".try_into().unwrap(), on: true }).await.unwrap();
     // What a newer program has written: a kind, a version, a kind addressed to one user.
     db.write(|tx| {
         Box::pin(async move {
@@ -145,6 +147,9 @@ async fn fill(url: &str) {
                 SELECT position + 1, part, room, NULL, 998, 1, actor, actor, messages, newest, member_count, created_at
                 FROM log l WHERE position = (SELECT MAX(position) FROM log m WHERE m.part = l.part)";
             tx.execute(told, &[]).await?;
+            // As in a large room, where a change of reactions waits to be told.
+            let untold = "INSERT INTO untold_reactions (room, seq, due_at, changes, member) SELECT room, seq, 5, 1, member FROM reactions";
+            tx.execute(untold, &[]).await?;
             db::numbers::raise(tx, "log_min_version", 7).await
         })
     })
@@ -168,7 +173,7 @@ impl AskOwned for Bus {
 use Column::{Bytes as B, Int as I, Text as T};
 
 /// Everything that is to arrive. Positions are told by how many rows of the room lie up to them.
-const DUMPS: [(&str, &[Column]); 8] = [
+const DUMPS: [(&str, &[Column]); 10] = [
     ("SELECT name, value FROM meta WHERE name = 'log_min_version'", &[T, I]),
     (
         "SELECT id, username, display_name, password, origin, created_at, disabled_at, status, metadata FROM users ORDER BY id",
@@ -196,6 +201,8 @@ const DUMPS: [(&str, &[Column]); 8] = [
             FROM stays s ORDER BY room, member, from_position",
         &[B, B, I, I, I, I],
     ),
+    ("SELECT room, seq, emoji, member, at_seq, at_place, created_at FROM reactions", &[B, I, T, B, I, I, I]),
+    ("SELECT room, seq, due_at, changes, member FROM untold_reactions", &[B, I, I, I, B]),
 ];
 
 async fn dump(url: &str) -> Vec<Vec<Vec<Value>>> {
@@ -248,7 +255,7 @@ async fn everything_goes_there_and_back() {
     let (code, said) = copy(folder.path(), &origin, &there);
     assert_eq!(code, 0, "{said}");
     assert!(
-        said.contains("3184 rows of the log, 130 of them of kinds or versions that a newer program has written, 2883 messages, 13 rooms")
+        said.contains("3185 rows of the log, 130 of them of kinds or versions that a newer program has written, 2883 messages, 13 rooms")
             && said.contains("told to resync"),
         "{said}"
     );

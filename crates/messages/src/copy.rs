@@ -1,6 +1,5 @@
-//! What `guild copy` takes to another database: rooms, the log, members and their membership intervals, what messages
-//! have become. If the engines have different numbers
-//! of partitions, positions are counted anew.
+//! What `guild copy` takes to another database: rooms, the log, members and their membership intervals, what messages have become. If the engines
+//! have different numbers of partitions, positions are counted anew.
 //!
 //! The source's partitions are merged by time, each in its own order, and every row gets the next position of its room's partition in the
 //! target. So positions stay gapless, seqs rise with them, and times do not fall within a partition. A membership begins with its
@@ -57,10 +56,10 @@ static STATES: Table = Table {
 
 static REACTIONS: Table = Table {
     name: "reactions",
-    read: "SELECT room, seq, emoji, member, at_seq, created_at FROM reactions WHERE (room, seq, emoji, member) > ($1, $2, $3, $4)
+    read: "SELECT room, seq, emoji, member, at_seq, at_place, created_at FROM reactions WHERE (room, seq, emoji, member) > ($1, $2, $3, $4)
         ORDER BY room, seq, emoji, member LIMIT $5",
-    write: "INSERT INTO reactions (room, seq, emoji, member, at_seq, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
-    columns: &[Bytes, Int, Text, Bytes, Int, Int],
+    write: "INSERT INTO reactions (room, seq, emoji, member, at_seq, at_place, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    columns: &[Bytes, Int, Text, Bytes, Int, Int, Int],
     key: &[(0, Key::Bytes(16)), (1, Key::Int), (2, Key::Text), (3, Key::Bytes(16))],
     count: "SELECT COUNT(*) FROM reactions",
 };
@@ -73,6 +72,16 @@ static THREAD_MEMBERS: Table = Table {
     columns: &[Bytes, Bytes, Int, Int, Int, Int],
     key: &[(0, Key::Bytes(16)), (1, Key::Bytes(16)), (2, Key::Int)],
     count: "SELECT COUNT(*) FROM thread_members",
+};
+
+/// Whoever serves the target tells what waits there.
+static UNTOLD: Table = Table {
+    name: "untold_reactions",
+    read: "SELECT room, seq, due_at, changes, member FROM untold_reactions WHERE (room, seq) > ($1, $2) ORDER BY room, seq LIMIT $3",
+    write: "INSERT INTO untold_reactions (room, seq, due_at, changes, member) VALUES ($1, $2, $3, $4, $5)",
+    columns: &[Bytes, Int, Int, Int, Bytes],
+    key: &[(0, Key::Bytes(16)), (1, Key::Int)],
+    count: "SELECT COUNT(*) FROM untold_reactions",
 };
 
 /// The name of the search index.
@@ -110,6 +119,7 @@ pub async fn counts(db: &Db) -> Result<Vec<(&'static str, u64)>, Error> {
         (STATES.name, STATES.count),
         (REACTIONS.name, REACTIONS.count),
         (THREAD_MEMBERS.name, THREAD_MEMBERS.count),
+        (UNTOLD.name, UNTOLD.count),
         (WORDS, LOG),
     ] {
         let count = db.read(move |tx| Box::pin(async move { tx.row(sql, &[], |row| row.int(0)).await })).await?;
@@ -130,10 +140,10 @@ pub fn keeps_positions(from: &Db, to: &Db) -> bool {
 pub async fn copy(copy: &mut Copy<'_>) -> Result<(), CopyError> {
     copy.table(&ROOMS).await?;
     log(copy).await?;
-    for table in [&MEMBERS, &STATES, &REACTIONS, &THREAD_MEMBERS] {
+    for table in [&MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS] {
         copy.table(table).await?;
     }
-    let tables = [&ROOMS, &MEMBERS, &STATES, &REACTIONS, &THREAD_MEMBERS];
+    let tables = [&ROOMS, &MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS];
     for table in tables {
         copy.compare(table).await?;
     }

@@ -18,6 +18,7 @@ use db::{Db, Error, Tx};
 use edge::Buckets;
 use futures_util::future::BoxFuture;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use vital::Vital;
 
@@ -32,6 +33,8 @@ pub struct Messages {
     pub(crate) limits: Arc<Limits>,
     pub(crate) memberships: Memberships,
     pub(crate) partitions: Partitions,
+    /// Told when changes of reactions wait to be told.
+    pub(crate) held_back: Arc<Notify>,
     min_version: MinVersion,
     writer: Mutex<Option<Writer>>,
     writing: Mutex<JoinSet<()>>,
@@ -51,8 +54,8 @@ impl Messages {
         let resolver = Resolver { db: db.clone(), names: names.clone() };
         let vital = Vital::new();
         let publisher = |part| Publisher::start(part, resolver.clone(), bus.clone(), &vital);
-        let min_version = MinVersion::default();
-        let (writer, writing) = Writer::start(&db, &clock, &vital, &min_version, publisher);
+        let (min_version, held_back) = (MinVersion::default(), Arc::default());
+        let (writer, writing) = Writer::start(&db, &clock, &vital, &min_version, &held_back, publisher);
         let partitions = Partitions::of(&db);
         let limits = Arc::new(Limits {
             sends: Buckets::new(f64::from(settings.sends_per_second), settings.sends_burst, clock.clone()),
@@ -64,7 +67,22 @@ impl Messages {
         }
         let (writer, writing) = (Mutex::new(Some(writer)), Mutex::new(writing));
         let memberships = memberships::start(db.clone());
-        Arc::new(Self { db, bus, clock, names, resolver, settings, limits, memberships, partitions, min_version, writer, writing, vital })
+        Arc::new(Self {
+            db,
+            bus,
+            clock,
+            names,
+            resolver,
+            settings,
+            limits,
+            memberships,
+            partitions,
+            held_back,
+            min_version,
+            writer,
+            writing,
+            vital,
+        })
     }
 
     /// Lets it write every kind that it knows.
@@ -98,6 +116,7 @@ impl Messages {
             .serve::<calls::ListMembers, _>(this)
             .serve::<calls::MembersOf, _>(this)
             .serve::<calls::AddMember, _>(this)
+            .serve::<calls::AddMembers, _>(this)
             .serve::<calls::RemoveMember, _>(this)
             .serve::<calls::Send, _>(this)
             .serve::<calls::GetMessage, _>(this)

@@ -58,6 +58,8 @@ pub(super) fn send_message() -> Made<SendMessage> {
         format: None,
         metadata: None,
         reply_to: None,
+        thread: None,
+        also_in_room: false,
         sender: None,
         username: None,
     })
@@ -250,6 +252,7 @@ fn room(last_message: Option<Message>) -> Made<Room> {
         head,
         read: head,
         unread: 0,
+        unread_threads: 0,
         last_message,
     })
 }

@@ -165,6 +165,16 @@ pub struct AddMember {
 }
 call!(AddMember => Room, "messages.add_member");
 
+/// Makes several users members, with the rights of [`AddMember`]: all of them, or none. Those who are in already are passed over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddMembers {
+    /// Where.
+    pub room: RoomId,
+    /// Who: at most 100. They join in this order. Unknown ones: `not_found`, field `usernames`.
+    pub usernames: Vec<Username>,
+}
+call!(AddMembers => (), "messages.add_members");
+
 /// Ends a membership: one's own, or as the owner anybody's. Answers the room as it is without that member; to who has left, as it was then.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RemoveMember {
@@ -473,14 +483,21 @@ pub struct Recently {
 
 /// Looks for text in the rooms that the caller is a member of, newest first. A page may be shorter than the limit, even empty, where much
 /// had to be looked at: only a `next` of none is the end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Search {
-    /// Words, `prefixes*` and `"phrases"`, all of which a message must have; at most 500 characters.
+    /// Words, `prefixes*` and `"phrases"`, all of which a message must have; at most 500 characters. It may be empty where there is a filter other
+    /// than `room`: then all messages are found that the filters name.
     pub q: String,
     /// Only in this room.
     pub room: Option<RoomId>,
     /// Only from this sender.
     pub from: Option<Username>,
+    /// The same by another name; given both, they have to be one user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Username>,
+    /// Only messages that are pinned now.
+    #[serde(default)]
+    pub pinned: bool,
     /// From [`Page::next`] of the same search: only what is older.
     pub before: Option<String>,
     /// How many.
@@ -502,7 +519,7 @@ pub struct Searched {
 pub struct Found {
     /// The message.
     pub message: Message,
-    /// The part of its body around the first match, in pieces: one behind the other they are that text.
+    /// The part of its body around the first match, or its beginning where there was no `q`, in pieces: one behind the other they are that text.
     pub excerpt: Vec<Piece>,
 }
 
@@ -582,7 +599,8 @@ call!(RoomOf => Option<InRoom>, "messages.room_of");
 pub struct Head {}
 call!(Head => Cursor, "messages.head");
 
-/// The log's entries after a position, ascending, for a gateway that has missed hints. Services only. An answer ends early where bodies are
+/// The log's entries after a position, ascending, for a gateway that has missed hints. Services only. Each is told as of itself, as the hint told it; what
+/// was deleted since is a tombstone. An answer ends early where bodies are
 /// long (1 MiB of them, and one entry at least): only one without entries is the end. Refused as `busy` where the database is of another epoch by
 /// now: [`Head`] says of which.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -622,7 +640,8 @@ pub enum Missed {
     /// These entries, in order. Whoever has sent some of them has sent everything up to the cursor that was asked from, with the position of
     /// each partition's last sent entry put in its place.
     Entries {
-        /// Only what is this user's: rooms as the user sees them now, nonces only of own messages.
+        /// Only what is this user's: rooms and messages as the user sees them now, nonces only of own messages. In a room that the user has left, messages
+        /// are as they were at the leaving; what was deleted since is a tombstone.
         entries: Vec<Entry>,
         /// Everything up to here has been covered: ask from here for the next page.
         cursor: Cursor,

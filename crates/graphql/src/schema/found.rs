@@ -32,7 +32,7 @@ impl Finds {
 pub(crate) struct Found {
     /// The message.
     message: Message,
-    /// The part of its body around the first match, in pieces: one behind the other they are that text.
+    /// The part of its body around the first match, or its beginning where no `q` was asked for, in pieces: one behind the other they are that text.
     excerpt: Vec<Piece>,
 }
 

@@ -78,8 +78,7 @@ impl Query {
         #[graphql(desc = "How many days back: 1-3650.", default = 30)] days: i32,
         #[graphql(desc = "How many: 1-100, 100 when absent.")] first: Option<i32>,
     ) -> Result<Option<Vec<Message>>> {
-        let from = from.map(Username::try_from).transpose();
-        let from = from.map_err(|_| refuse(Refusal::not_found("no such user").about("from")))?;
+        let from = by_name("from", from).map_err(refuse)?;
         let limit = first.map_or(Ok(Limit::MOST), |first| limit("first", Some(first))).map_err(refuse)?;
         // What is no such number of days is refused by the service, in its words.
         let days = u16::try_from(days).unwrap_or(0);
@@ -87,25 +86,33 @@ impl Query {
         Ok(Some(Message::all(recently.messages)))
     }
 
-    /// Looks for text in your rooms, newest first: words, `prefixes*` and `"phrases"`, all of which a message must have.
+    /// Looks for text in your rooms, newest first: words, `prefixes*` and `"phrases"`, all of which a message must have. Without `q` it finds all
+    /// messages of a sender, or all that are pinned.
     #[graphql(complexity = "100 + times(&[first], 50) * child_complexity")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field in the schema")]
     async fn search(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What for; at most 500 characters.")] q: String,
+        #[graphql(desc = "What for; at most 500 characters. It may be left out with a sender or with `pinned: true`.")] q: Option<String>,
         #[graphql(desc = "Only in this room.")] room: Option<ID>,
-        #[graphql(desc = "Only from this sender, by username.")] from: Option<String>,
+        #[graphql(desc = "Only from this sender, by username.")] sender: Option<String>,
+        #[graphql(desc = "The older name of `sender`.")] from: Option<String>,
+        #[graphql(desc = "`true`: only messages that are pinned now.")] pinned: Option<bool>,
         #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
         #[graphql(desc = "The next of an earlier answer to the same search: only what is older.")] after: Option<String>,
     ) -> Result<Option<Finds>> {
         let room = room.map(|id| RoomId::parse(&id).ok_or_else(|| refuse(Refusal::no_room()))).transpose()?;
-        let from = from.map(Username::try_from).transpose();
-        let from = from.map_err(|_| refuse(Refusal::not_found("no such user").about("from")))?;
+        let (sender, from) = (by_name("sender", sender).map_err(refuse)?, by_name("from", from).map_err(refuse)?);
         let limit = limit("first", first).map_err(refuse)?;
-        let search = Search { q, room, from, before: after, limit };
+        let search = Search { q: q.unwrap_or_default(), room, sender, from, pinned: pinned.unwrap_or(false), before: after, limit };
         let searched = RequestContext::of(ctx)?.look(search, |searched| searched.looked_at).await.map_err(about_after).map_err(refuse)?;
         Ok(Some(Finds::new(searched.page)))
     }
+}
+
+/// The username in this argument. Nobody has what is none.
+fn by_name(argument: &str, name: Option<String>) -> Result<Option<Username>, Refusal> {
+    name.map(Username::try_from).transpose().map_err(|_| Refusal::not_found("no such user").about(argument))
 }
 
 /// The service's `before` is this edge's `after`.

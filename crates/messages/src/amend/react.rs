@@ -1,9 +1,9 @@
 //! Reacting to a message, and taking a reaction back.
 
-use super::target::{Target, target};
+use super::target::target;
 use crate::service::Messages;
 use crate::store::log::{Kind, LogRow};
-use crate::store::state::{self, ReactionCount};
+use crate::store::state::{self, MessageState, ReactionCount};
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::React;
 use contract::message::LISTED_REACTORS;
@@ -44,7 +44,7 @@ impl Operation for ReactTo {
 
     fn needs(&self) -> Needs {
         let reaction = Some((self.seq, self.emoji.clone(), self.member));
-        Needs { messages: vec![self.seq], reaction, ..Needs::of([self.member]) }
+        Needs { messages: vec![self.seq], reaction, untold: Some(self.seq), ..Needs::of([self.member]) }
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
@@ -54,13 +54,14 @@ impl Operation for ReactTo {
         if batch.has_reacted(&key).await? == self.on {
             return Ok(target.message);
         }
-        if self.on { self.give(batch, &target).await } else { self.take_back(batch, &target).await }
+        let state = if self.on { self.give(target.state())? } else { self.take_back(batch, target.state()).await? };
+        self.change(batch, &target.message, state).await
     }
 }
 
 impl ReactTo {
-    async fn give(&self, batch: &mut Batch<'_>, target: &Target) -> Result<Arc<LogRow>, Denied> {
-        let (mut state, seq) = (target.state(), batch.next_seq(self.room).await?);
+    /// The message's state with this reaction.
+    fn give(&self, mut state: MessageState) -> Result<MessageState, Refusal> {
         let different = state.reactions.len();
         match state.reactions.iter_mut().find(|reaction| reaction.emoji == self.emoji) {
             Some(reaction) => {
@@ -70,17 +71,15 @@ impl ReactTo {
                 }
             }
             None if different >= MOST => {
-                return Err(Refusal::conflict(format!("a message has at most {MOST} different reactions")).about("emoji").into());
+                return Err(Refusal::conflict(format!("a message has at most {MOST} different reactions")).about("emoji"));
             }
             None => state.reactions.push(ReactionCount { emoji: self.emoji.clone(), count: 1, first: vec![self.member] }),
         }
-        let message = batch.amend(&target.message, state, self.row("+")).await?;
-        batch.set_reaction(self.key(), Some(seq));
-        Ok(message)
+        Ok(state)
     }
 
-    async fn take_back(&self, batch: &mut Batch<'_>, target: &Target) -> Result<Arc<LogRow>, Denied> {
-        let mut state = target.state();
+    /// The message's state without this reaction.
+    async fn take_back(&self, batch: &mut Batch<'_>, mut state: MessageState) -> Result<MessageState, Denied> {
         let Some(reaction) = state.reactions.iter_mut().find(|reaction| reaction.emoji == self.emoji) else {
             return Err(db::Error::Failed(format!("a reaction to message {} of room {} is not counted", self.seq, self.room)).into());
         };
@@ -94,16 +93,22 @@ impl ReactTo {
             reaction.first = first;
         }
         state.reactions.retain(|reaction| reaction.count > 0);
-        let message = batch.amend(&target.message, state, self.row("-")).await?;
-        batch.set_reaction(self.key(), None);
-        Ok(message)
+        Ok(state)
     }
 
-    fn key(&self) -> state::ReactionKey {
-        (self.room, self.seq, self.emoji.clone(), self.member)
-    }
-
-    fn row(&self, sign: &str) -> NewRow {
-        NewRow { payload: Some(format!("{sign}{}", self.emoji)), ..NewRow::new(Kind::ReactionsChanged, self.member) }
+    /// Writes the change: with a row that tells it, or in a large room without one.
+    async fn change(&self, batch: &mut Batch<'_>, message: &LogRow, state: MessageState) -> Result<Arc<LogRow>, Denied> {
+        let is_large = batch.room(self.room).await?.is_some_and(|room| room.tells_reactions_together());
+        let (after, place) = if is_large {
+            batch.hold_back(message, state, self.member).await?
+        } else {
+            let seq = batch.next_seq(self.room).await?;
+            let sign = if self.on { "+" } else { "-" };
+            let new = NewRow { payload: Some(format!("{sign}{}", self.emoji)), ..NewRow::new(Kind::ReactionsChanged, self.member) };
+            (batch.amend(message, state, new).await?, (seq, 0))
+        };
+        let key = (self.room, self.seq, self.emoji.clone(), self.member);
+        batch.set_reaction(key, self.on.then_some(place));
+        Ok(after)
     }
 }

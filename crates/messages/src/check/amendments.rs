@@ -1,9 +1,12 @@
 //! The rules of what messages have become: their states, reactions and pins are computed again from the log.
+//!
+//! A row that tells several changes of reactions together (kind 8 without a payload) does not say which. Up to the newest such row of a message, and
+//! while one waits, the table `reactions` says who has reacted; the counts and names of the state are compared with it (`projections`).
 
 use super::Column::{Id, Number};
 use super::Rule;
 
-pub(super) const RULES: [Rule; 9] = [
+pub(super) const RULES: [Rule; 10] = [
     Rule {
         says: "a change of a message names an earlier message of its room",
         finds: "SELECT l.room, l.seq, l.ref_seq FROM log l WHERE l.kind BETWEEN 6 AND 10 AND l.version = 1 AND NOT EXISTS
@@ -12,17 +15,22 @@ pub(super) const RULES: [Rule; 9] = [
         columns: &[Id("room"), Number("seq"), Number("of message")],
     },
     Rule {
-        says: "a change of a message does not move its room in the order of rooms",
-        finds: "SELECT l.room, l.seq, l.active_at FROM log l WHERE l.kind BETWEEN 6 AND 10 AND l.version = 1
+        says: "a change of a message, and a message that stands in a thread alone, do not move their room in the order of rooms",
+        finds: "SELECT l.room, l.seq, l.active_at FROM log l
+                WHERE (l.kind BETWEEN 6 AND 10 AND l.version = 1 OR l.kind = 2 AND l.version = 3 AND l.newest <> l.seq)
                 AND (l.active_at IS NULL OR l.active_at <> (SELECT a.created_at FROM log a
-                    WHERE a.room = l.room AND a.seq < l.seq AND a.ref_seq IS NULL ORDER BY a.seq DESC LIMIT 1))
-            UNION ALL SELECT room, seq, active_at FROM log WHERE active_at IS NOT NULL AND kind BETWEEN 1 AND 5",
+                    WHERE a.room = l.room AND a.seq < l.seq AND a.active_at IS NULL ORDER BY a.seq DESC LIMIT 1))
+            UNION ALL SELECT room, seq, active_at FROM log WHERE active_at IS NOT NULL AND kind BETWEEN 1 AND 5
+                AND NOT (kind = 2 AND thread IS NOT NULL AND newest <> seq)",
         columns: &[Id("room"), Number("seq"), Number("active at")],
     },
     Rule {
         says: "a message's rev is that of its newest change",
+        // Before the first change of reactions that waits is told, it is the message's own seq; so it is where messages came in its thread alone.
         finds: "SELECT s.room, s.seq, s.rev FROM message_state s WHERE s.rev <> COALESCE((SELECT MAX(l.seq) FROM log l
-                WHERE l.room = s.room AND l.ref_seq = s.seq AND l.kind BETWEEN 6 AND 10), 0)
+                WHERE l.room = s.room AND l.ref_seq = s.seq AND l.kind BETWEEN 6 AND 10),
+                (SELECT u.seq FROM untold_reactions u WHERE u.room = s.room AND u.seq = s.seq),
+                CASE WHEN s.thread_total IS NULL THEN 0 ELSE s.seq END)
             UNION ALL SELECT l.room, l.ref_seq, l.seq FROM log l WHERE l.kind BETWEEN 6 AND 10 AND l.version = 1
                 AND NOT EXISTS (SELECT 1 FROM message_state s WHERE s.room = l.room AND s.seq = l.ref_seq)",
         columns: &[Id("room"), Number("message"), Number("rev")],
@@ -58,8 +66,8 @@ pub(super) const RULES: [Rule; 9] = [
     Rule {
         says: "nothing is left of what was deleted, and only that has no text",
         finds: "SELECT m.room, m.seq, m.position FROM log m LEFT JOIN message_state s ON s.room = m.room AND s.seq = m.seq
-                WHERE m.kind = 2 AND m.version IN (1, 2) AND ((m.payload IS NULL) <> (s.deleted_at IS NOT NULL)
-                    OR m.payload IS NULL AND (m.extra IS NOT NULL OR m.version <> 2))
+                WHERE m.kind = 2 AND m.version BETWEEN 1 AND 3 AND ((m.payload IS NULL) <> (s.deleted_at IS NOT NULL)
+                    OR m.payload IS NULL AND (m.extra IS NOT NULL OR m.version <> CASE WHEN m.thread IS NULL THEN 2 ELSE 3 END))
             UNION ALL SELECT l.room, l.ref_seq, l.position FROM log l JOIN message_state s ON s.room = l.room AND s.seq = l.ref_seq
                 WHERE l.kind IN (6, 8) AND s.deleted_at IS NOT NULL AND (l.payload IS NOT NULL OR l.extra IS NOT NULL)
             UNION ALL SELECT s.room, s.seq, s.rev FROM message_state s WHERE s.deleted_at IS NOT NULL AND (s.edits <> 0 OR s.body IS NOT NULL
@@ -75,10 +83,24 @@ pub(super) const RULES: [Rule; 9] = [
                 FROM log WHERE kind = 8 AND version = 1 AND payload IS NOT NULL) AS l
                 WHERE l.later IS NULL AND (substr(l.payload, 1, 1) = '+') <> EXISTS (SELECT 1 FROM reactions r WHERE r.room = l.room
                     AND r.seq = l.ref_seq AND r.emoji = substr(l.payload, 2) AND r.member = l.actor
-                    AND r.at_seq = l.seq AND r.created_at = l.created_at)
-            UNION ALL SELECT r.room, r.seq, r.at_seq FROM reactions r WHERE NOT EXISTS (SELECT 1 FROM log l WHERE l.room = r.room
-                AND l.seq = r.at_seq AND l.kind = 8 AND l.ref_seq = r.seq AND l.actor = r.member AND l.payload = '+' || r.emoji)",
+                    AND r.at_seq = l.seq AND r.at_place = 0 AND r.created_at = l.created_at)
+                AND NOT EXISTS (SELECT 1 FROM log t WHERE t.room = l.room AND t.ref_seq = l.ref_seq AND t.kind = 8 AND t.seq > l.seq
+                    AND t.payload IS NULL)
+                AND NOT EXISTS (SELECT 1 FROM untold_reactions u WHERE u.room = l.room AND u.seq = l.ref_seq)
+            UNION ALL SELECT r.room, r.seq, r.at_seq FROM reactions r WHERE r.at_place = 0 AND NOT EXISTS (SELECT 1 FROM log l
+                WHERE l.room = r.room AND l.seq = r.at_seq AND l.kind = 8 AND l.ref_seq = r.seq AND l.actor = r.member
+                AND l.payload = '+' || r.emoji)",
         columns: &[Id("room"), Number("message"), Number("seq")],
+    },
+    Rule {
+        says: "a change of reactions that has no row of its own is told by a later one, or waits",
+        finds: "SELECT r.room, r.seq, r.at_seq FROM reactions r WHERE r.at_place <> 0
+                AND NOT EXISTS (SELECT 1 FROM log t WHERE t.room = r.room AND t.ref_seq = r.seq AND t.kind = 8 AND t.seq > r.at_seq
+                    AND t.payload IS NULL)
+                AND NOT EXISTS (SELECT 1 FROM untold_reactions u WHERE u.room = r.room AND u.seq = r.seq AND u.changes >= r.at_place)
+            UNION ALL SELECT u.room, u.seq, u.changes FROM untold_reactions u WHERE NOT EXISTS (SELECT 1 FROM message_state s
+                WHERE s.room = u.room AND s.seq = u.seq AND s.deleted_at IS NULL)",
+        columns: &[Id("room"), Number("message"), Number("at")],
     },
     Rule {
         says: "pins are what the log says",

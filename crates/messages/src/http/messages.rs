@@ -192,15 +192,19 @@ impl RecentParams {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct SearchParams {
-    /// Words, `prefixes*` and `"phrases"`; a message has all of them.
+    /// Words, `prefixes*` and `"phrases"`; a message has all of them. It may be left out with `sender` or `pinned=true`.
     #[serde(default)]
-    #[param(required, min_length = 1, max_length = 500, example = "good morn*")]
+    #[param(max_length = 500, example = "good morn*")]
     q: String,
     /// Only in this room.
     #[param(value_type = Option<RoomId>)]
     room: Option<String>,
     /// Only from this sender.
+    sender: Option<Username>,
+    /// The older name of `sender`.
     from: Option<Username>,
+    /// `true`: only messages that are pinned now.
+    pinned: Option<bool>,
     /// The `next` of the page before, of the same search.
     before: Option<String>,
     /// How many items.
@@ -212,8 +216,9 @@ struct SearchParams {
 ///
 /// Full text over the whole history of the rooms that you are in now, newest first. A message is found that has all of the words;
 /// `hel*` stands for every word that begins so, `"good morning"` for the words in that order. Case and diacritics do not matter; Chinese, Japanese
-/// and Korean are found by any characters in a row. Each item has an `excerpt` in pieces, of which those that matched say so. Pass `next` back as
-/// `before` for older ones until it is null: a page may hold fewer than `limit`, even none, where much had to be looked at.
+/// and Korean are found by any characters in a row. Each item has an `excerpt` in pieces, of which those that matched say so. With `sender` or `pinned=true`
+/// you may leave out `q`: all such messages are found then, and an excerpt is a message's beginning. Pass `next` back as `before` for older ones until
+/// it is null: a page may hold fewer than `limit`, even none, where much had to be looked at.
 #[utoipa::path(get, path = "/messages/search", operation_id = "searchMessages", tag = "messages",
     params(SearchParams), security(("token" = [])),
     responses((status = 200, body = Page<calls::Found>, description = "A page of what was found."), Refuses<400, 404>))]
@@ -229,6 +234,7 @@ async fn search(State(s): State<Shared>, Looks(who, paid): Looks, params: Parsed
 impl SearchParams {
     fn call(self) -> Result<calls::Search, Problem> {
         let room = self.room.as_deref().map(room_id).transpose()?;
-        Ok(calls::Search { q: self.q, room, from: self.from, before: self.before, limit: limit(self.limit)? })
+        let Self { q, sender, from, pinned, before, .. } = self;
+        Ok(calls::Search { q, room, sender, from, pinned: pinned.unwrap_or(false), before, limit: limit(self.limit)? })
     }
 }

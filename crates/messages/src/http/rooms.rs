@@ -17,7 +17,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(list_channels, create_room))
         .routes(routes!(get_room, update_room))
-        .routes(routes!(list_members))
+        .routes(routes!(list_members, add_members))
         .routes(routes!(add_member, remove_member))
 }
 
@@ -106,6 +106,35 @@ async fn update_room(State(s): State<Shared>, Changes(who): Changes, Path(id): P
 async fn list_members(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<String>, Query(page): Query<Paging>) -> Reply<Page<User>> {
     let call = calls::ListMembers { room: room_id(&id)?, after: page.after, limit: limit(page.limit)? };
     Ok(Answered(s.messages.answer(&who, call).await?))
+}
+
+claiming! {
+    /// Who is to be in a room.
+    #[derive(Deserialize, ToSchema)]
+    struct NewMembers {
+        /// Who; they join in this order.
+        #[schema(max_items = 100)]
+        usernames: Vec<Username>,
+    }
+}
+
+/// Make several users members
+///
+/// All of them, or none: an unknown user is `not_found`, field `usernames`. Any member of a group may. Nobody is removed, and nothing happens to those
+/// who are in it already. Members hear `member joined` for each new one.
+#[utoipa::path(put, path = "/rooms/{id}/members", operation_id = "addMembers", tag = "rooms",
+    params(("id" = RoomId, Path, description = "The room.")), request_body = NewMembers, security(("token" = [])),
+    responses((status = 204, description = "Members now."), Refuses<400, 404, 409>, Refuses<413, 415>))]
+async fn add_members(
+    State(s): State<Shared>,
+    Changes(who): Changes,
+    Path(id): Path<String>,
+    Json(body): Json<NewMembers>,
+) -> Result<StatusCode, Problem> {
+    who.user()?.check_claim(&body)?;
+    let call = calls::AddMembers { room: room_id(&id)?, usernames: body.usernames };
+    s.messages.answer(&who, call).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Make somebody a member

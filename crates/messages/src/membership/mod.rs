@@ -2,6 +2,7 @@
 //! rooms a user is in; `memberships` reads that for many users in one transaction.
 
 mod join;
+mod join_many;
 mod leave;
 mod list_members;
 mod mark_read;

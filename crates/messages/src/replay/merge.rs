@@ -6,9 +6,10 @@
 //! wrong. The next row depends only on the position in each partition, so a stream that was cut anywhere goes on in the same order.
 
 use crate::store::log::{self, Kind, LogRow};
-use crate::store::present;
+use crate::store::past;
+use contract::RoomId;
 use db::{Error, Tx};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// A page ends after so many bytes, below its limit too: a gateway keeps a page until a slow client has taken it, and there may be hundreds of
 /// slow clients. 256 KiB are 8 of the largest messages.
@@ -58,11 +59,12 @@ impl Source {
 }
 
 impl Page {
-    /// The next rows of all partitions, at most `limit`. There is a source for each partition, in their order.
-    pub(crate) async fn of(tx: &mut Tx, mut sources: Vec<Source>, limit: usize) -> Result<Self, Error> {
+    /// The next rows of all partitions, at most `limit`. There is a source for each partition, in their order. Rooms in `last_seqs` are told as of
+    /// that seq, all others as they are now.
+    pub(crate) async fn of(tx: &mut Tx, mut sources: Vec<Source>, limit: usize, last_seqs: &HashMap<RoomId, i64>) -> Result<Self, Error> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         while rows.len() < limit && bytes < PAGE_BYTES {
-            read(tx, &mut sources).await?;
+            read(tx, &mut sources, last_seqs).await?;
             let nexts = sources.iter_mut().filter_map(|source| Some(((source.read.front()?.created_at, source.part), source)));
             let Some(row) = nexts.min_by_key(|(place, _)| *place).and_then(|(_, source)| source.read.pop_front()) else { break };
             bytes += if row.kind == Kind::RoomCreated { ROOM_BYTES } else { row.bytes_told() };
@@ -76,7 +78,7 @@ impl Page {
 }
 
 /// Reads more rows of every partition that has none left, all in one round trip, so that the next row of every partition is known.
-async fn read(tx: &mut Tx, sources: &mut [Source]) -> Result<(), Error> {
+async fn read(tx: &mut Tx, sources: &mut [Source], last_seqs: &HashMap<RoomId, i64>) -> Result<(), Error> {
     loop {
         let mut places = Vec::new();
         for source in sources.iter_mut().filter(|source| source.read.is_empty()) {
@@ -88,7 +90,7 @@ async fn read(tx: &mut Tx, sources: &mut [Source]) -> Result<(), Error> {
             return Ok(());
         }
         let mut rows: Vec<LogRow> = log::at_each(tx, &places).await?.into_iter().flatten().collect();
-        present::attach(tx, &mut rows).await?;
+        past::attach(tx, &mut rows, |row| last_seqs.get(&row.room).copied()).await?;
         for row in rows {
             if let Some(source) = sources.get_mut(usize::from(row.part)) {
                 source.read.push_back(row);

@@ -1,7 +1,10 @@
 //! The log after a position, for a gateway that has missed hints: see [`ReadLog`].
+//!
+//! Each row is told as of itself, as the hint told it: the gateway passes it on to those who were members at that row, and some may have left before what
+//! came after it.
 
 use crate::service::Messages;
-use crate::store::{log, present};
+use crate::store::{log, past};
 use contract::calls::messages::ReadLog;
 use contract::log::Entry;
 use contract::{Answer, Caller, Refusal};
@@ -15,7 +18,7 @@ impl Answer<ReadLog> for Messages {
         let read = self.read_in_epoch(move |tx| {
             Box::pin(async move {
                 let mut rows = log::after(tx, call.partition, call.after, i64::from(call.limit), BYTES).await?;
-                present::attach(tx, &mut rows).await?;
+                past::attach(tx, &mut rows, |row| row.seq).await?;
                 Ok(rows)
             })
         });

@@ -4,6 +4,8 @@
 //! room, seqs are gapless and rise with positions. So how much was missed is a subtraction, and where it begins is found by binary search;
 //! nothing else is read.
 //!
+//! A room that the user is not in any more is told as of the user's last seq in it. Nothing that was said after the leaving is in a message from before it.
+//!
 //! The partitions come as one stream, in the order of commits (`merge`). Each statement is for all partitions and rooms together, so a page
 //! costs a handful of round trips.
 
@@ -11,12 +13,13 @@ use super::merge::{Page, Source};
 use crate::partitions::Partitions;
 use crate::service::Messages;
 use crate::store::log;
-use crate::store::members::{self, SeqRange};
+use crate::store::members::{self, SeqRange, Unseen};
 use contract::calls::messages::{Missed, ReadMissed};
 use contract::log::Event;
 use contract::message::nonce_for_reader;
-use contract::{Answer, Caller, Cursor, Refusal, UserId};
+use contract::{Answer, Caller, Cursor, Refusal, RoomId, UserId};
 use db::{Error, Tx};
+use std::collections::HashMap;
 
 /// How far back a cursor may reach, in the user's own messages and memberships (api.md). Past that, a client fetches what it shows instead.
 const MOST: i64 = 5_000;
@@ -84,12 +87,22 @@ struct Reading {
     going_on: bool,
 }
 
-async fn is_too_much(tx: &mut Tx, missed: i64, ranges: &[Vec<SeqRange>]) -> Result<bool, Error> {
+async fn is_too_much(tx: &mut Tx, missed: i64, ranges: &[SeqRange]) -> Result<bool, Error> {
     if missed <= MOST || missed > MOST_OF_ALL {
         return Ok(missed > MOST_OF_ALL);
     }
-    let ranges: Vec<SeqRange> = ranges.iter().flatten().copied().collect();
-    Ok(missed - log::amendments_each(tx, &ranges).await? > MOST)
+    Ok(missed - log::amendments_each(tx, ranges).await? > MOST)
+}
+
+/// The last seq that the user may see of each room that the user is not in any more. The memberships are all that end after a position of the room's
+/// partition, so the last one of each room is among them.
+fn last_seqs(memberships: &[Unseen]) -> HashMap<RoomId, i64> {
+    let mut ends: HashMap<RoomId, Option<i64>> = HashMap::new();
+    for Unseen { range, ended } in memberships {
+        let end = ends.entry(range.room).or_insert(*ended);
+        *end = end.zip(*ended).map(|(end, ended)| end.max(ended));
+    }
+    ends.into_iter().filter_map(|(room, end)| Some((room, end?))).collect()
 }
 
 async fn page(tx: &mut Tx, reading: &Reading) -> Result<Read, Error> {
@@ -102,16 +115,17 @@ async fn page(tx: &mut Tx, reading: &Reading) -> Result<Read, Error> {
     // One more than the limit shows that there are more.
     let most = if reading.going_on { limit } else { MOST_OF_ALL }.saturating_add(1);
     let to_one = log::positions_to_one_each(tx, reading.user, &places, most).await?;
-    let ranges = members::unseen_each(tx, reading.user, &places).await?;
-    let missed = ranges.iter().flatten().map(|range| range.to - range.from + 1).sum::<i64>()
+    let unseen = members::unseen_each(tx, reading.user, &places).await?;
+    let counts: Vec<usize> = unseen.iter().map(Vec::len).collect();
+    let unseen = unseen.concat();
+    let ranges: Vec<SeqRange> = unseen.iter().map(|unseen| unseen.range).collect();
+    let missed = ranges.iter().map(|range| range.to - range.from + 1).sum::<i64>()
         + to_one.iter().map(|positions| positions.len() as i64).sum::<i64>();
     if !reading.going_on && is_too_much(tx, missed, &ranges).await? {
         return Ok(Read::TooFar("it is further back than is replayed"));
     }
     // One room alone may fill the page, and have one row more.
-    let counts: Vec<usize> = ranges.iter().map(Vec::len).collect();
-    let all: Vec<SeqRange> = ranges.into_iter().flatten().collect();
-    let mut of_rooms = log::positions_each(tx, &all, limit.saturating_add(1)).await?.into_iter();
+    let mut of_rooms = log::positions_each(tx, &ranges, limit.saturating_add(1)).await?.into_iter();
     let mut sources = Vec::with_capacity(places.len());
     for ((((part, after), end), to_one), count) in places.into_iter().zip(ends).zip(to_one).zip(counts) {
         let until = reading.until.as_ref().and_then(|until| until.get(usize::from(part)).copied()).unwrap_or(end).min(end).max(after);
@@ -122,5 +136,5 @@ async fn page(tx: &mut Tx, reading: &Reading) -> Result<Read, Error> {
         positions.truncate(reading.limit.saturating_add(1));
         sources.push(Source::new(part, positions, until));
     }
-    Ok(Read::Page(Page::of(tx, sources, reading.limit).await?))
+    Ok(Read::Page(Page::of(tx, sources, reading.limit, &last_seqs(&unseen)).await?))
 }

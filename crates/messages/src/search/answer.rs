@@ -2,6 +2,7 @@
 
 use super::cursor::SearchCursor;
 use super::excerpt;
+use super::filters::Filters;
 use super::query::Query;
 use super::walk::{self, Criteria, Hit, Hits};
 use crate::access;
@@ -9,7 +10,7 @@ use crate::service::Messages;
 use crate::store::log::LogRow;
 use crate::store::{members, present, rooms};
 use contract::calls::messages::{Found, Search, Searched};
-use contract::{Answer, Caller, Page, Refusal, RoomId, RoomKind, UserId};
+use contract::{Answer, Caller, Page, Refusal, RoomId, RoomKind, UserId, Username};
 use db::{Error, Tx};
 use std::collections::HashSet;
 
@@ -23,13 +24,20 @@ enum Outcome {
 impl Answer<Search> for Messages {
     async fn answer(&self, who: &Caller, call: Search) -> Result<Searched, Refusal> {
         let reader = who.user()?.id;
-        let query = Query::read(&call.q)?;
-        let before = call.before.map(|before| SearchCursor::read(&before, self.partitions.count())).transpose()?;
-        let sender = match &call.from {
-            None => None,
-            Some(name) => Some(self.user(name).await?.ok_or_else(|| Refusal::not_found("no such user").about("from"))?.id),
+        let sender = sender(&call)?;
+        let has_filter = sender.is_some() || call.pinned;
+        let query = match call.q.as_str() {
+            "" if has_filter => None,
+            "" => return Err(Refusal::invalid("q", "q is what to look for; only with sender or pinned it may be left out")),
+            q => Some(Query::read(q)?),
         };
-        let criteria = Criteria { query, rooms: HashSet::new(), sender, limit: call.limit.get() };
+        let before = call.before.as_deref().map(|before| SearchCursor::read(before, self.partitions.count())).transpose()?;
+        let sender = match sender {
+            None => None,
+            Some((field, name)) => Some(self.user(name).await?.ok_or_else(|| Refusal::not_found("no such user").about(field))?.id),
+        };
+        let filters = Filters { sender, pinned: call.pinned };
+        let criteria = Criteria { query, rooms: HashSet::new(), filters, limit: call.limit.get() };
         let (room, partitions) = (call.room, self.partitions);
         let outcome = self
             .db
@@ -65,6 +73,17 @@ impl Answer<Search> for Messages {
         let messages = self.resolver.messages(hits.into_iter().map(|hit| hit.row).collect(), reader).await?;
         let items = messages.into_iter().zip(excerpts).map(|(message, excerpt)| Found { message, excerpt }).collect();
         Ok(Searched { page: Page { items, next: next.map(|next| next.text()) }, looked_at })
+    }
+}
+
+/// The sender that the call names, and the field with the name.
+fn sender(call: &Search) -> Result<Option<(&'static str, &Username)>, Refusal> {
+    match (&call.sender, &call.from) {
+        (Some(sender), Some(from)) if sender != from => {
+            Err(Refusal::invalid("sender", "sender and from are the same filter, and here they name two users; give one of them"))
+        }
+        (Some(sender), _) => Ok(Some(("sender", sender))),
+        (None, from) => Ok(from.as_ref().map(|from| ("from", from))),
     }
 }
 

@@ -11,7 +11,7 @@ const LONGEST: usize = 240;
 /// How many characters stand before the first match where a text is cut.
 const LEAD: usize = 60;
 
-/// The excerpt around the first of these ranges (bytes of the text, ascending, apart). Neither it nor a piece of it begins or ends within a grapheme
+/// The excerpt around the first of these ranges (bytes of the text, ascending, apart), or from the beginning on if there is none. Neither it nor a piece of it begins or ends within a grapheme
 /// cluster (UAX 29): an emoji, or a letter with its accents, is in one piece. So it is longer than [`LONGEST`] where its first cluster is.
 pub(crate) fn of(text: &str, found: &[Range<usize>]) -> Vec<Piece> {
     let window = window(text, found.first().map_or(0, |first| first.start));
@@ -109,6 +109,8 @@ mod tests {
     fn a_short_text_is_whole() {
         assert_eq!(shown("say hello, hello", &[4..9, 11..16]), "say [hello], [hello]");
         assert_eq!(shown("hello", std::slice::from_ref(&(0..5))), "[hello]");
+        assert_eq!(shown("hello", &[]), "hello");
+        assert_eq!(shown("", &[]), "");
     }
 
     #[test]
@@ -118,6 +120,12 @@ mod tests {
         let shown = shown(&text, std::slice::from_ref(&(at..at + 6)));
         assert!(shown.starts_with('…') && shown.ends_with('…') && shown.contains("[needle]"), "{shown}");
         assert!(shown.chars().count() <= LONGEST + 4, "{shown}");
+    }
+
+    #[test]
+    fn without_a_match_it_is_the_beginning() {
+        assert_eq!(shown(&"x".repeat(241), &[]), format!("{}…", "x".repeat(LONGEST)));
+        assert_eq!(shown(&"x".repeat(240), &[]), "x".repeat(LONGEST));
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! Finds messages: in every partition from its newest position down, first those that are not indexed yet, from the log itself, then those
-//! that the index names. Each row is compared with the query again, so that both ways find the same.
+//! that the index names. Where a filter names its messages, those alone are looked at. Each row is compared with the query and the filters
+//! again, so that all ways find the same. Without a query every message is found that the filters let through.
 //!
 //! The work of one call is bounded. When the bound is reached in a partition before the page is full, the walk stops there. Older messages
 //! are left for the next page: this page is shorter, and `next` goes on from there without a gap.
 
+use super::candidates::Candidates;
 use super::cursor::SearchCursor;
+use super::filters::Filters;
 use super::query::Query;
 use crate::partitions::Partitions;
 use crate::store::log::{self, LogRow};
 use crate::store::present;
 use crate::store::search::{self, IndexQuery};
-use contract::{RoomId, Time, UserId};
+use contract::{RoomId, Time};
 use db::{Error, Tx};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -33,19 +36,21 @@ const CHUNK: i64 = 512;
 /// microseconds, and a member of so many rooms may see most hits anyway.
 const NAMED: usize = 128;
 
-/// The same for prefixes of two or three letters. Without rooms, all messages would have to be compared, and few are in the right rooms.
+/// The same for prefixes of two or three letters, and without a query. Without rooms, all messages would have to be compared, and few are in
+/// the right rooms.
 const NAMED_FIRST: usize = 512;
 
 /// What to search for.
 pub(crate) struct Criteria {
-    pub query: Query,
+    /// None finds every message that the filters let through.
+    pub query: Option<Query>,
     /// Only in these rooms.
     pub rooms: HashSet<RoomId>,
-    pub sender: Option<UserId>,
+    pub filters: Filters,
     pub limit: usize,
 }
 
-/// A message that was found, and the matches in it.
+/// A message that was found, and the matches in it: none without a query.
 pub(crate) struct Hit {
     pub row: LogRow,
     pub ranges: Vec<Range<usize>>,
@@ -86,7 +91,8 @@ pub(crate) async fn walk(
     }
     rooms.truncate(NAMED_FIRST + 1);
     let named = |most| if rooms.len() > most { Vec::new() } else { rooms.iter().copied().map(super::tokens::of_room).collect() };
-    let asked = IndexQuery { wanted: criteria.query.wanted(), rooms: named(NAMED), sender: criteria.sender.map(super::tokens::of_sender) };
+    let (wanted, most) = criteria.query.as_ref().map_or((Vec::new(), NAMED_FIRST), |query| (query.wanted(), NAMED));
+    let asked = IndexQuery { wanted, rooms: named(most), sender: criteria.filters.sender.map(super::tokens::of_sender) };
     let wider = asked.without_short_prefixes(named(NAMED_FIRST));
     let mut all = Vec::new();
     for part in parts {
@@ -94,13 +100,25 @@ pub(crate) async fn walk(
         let mark = search::indexed(tx, part).await?;
         let top = before.map_or(end + 1, |cursor| cursor.of(part).min(end + 1));
         let mut found = PartitionHits { part, hits: Vec::new(), down_to: top, left_at: None, looked_at: 0 };
-        found.look(tx, criteria, &asked, wider.as_ref(), mark).await?;
+        let in_part: Vec<_> = criteria.rooms.iter().copied().filter(|room| partitions.of_room(*room) == part).collect();
+        match criteria.filters.named(tx, &in_part, &mut found.looked_at).await? {
+            Some(positions) => found.look_at(tx, criteria, &positions).await?,
+            None => found.look(tx, criteria, &asked, wider.as_ref(), mark).await?,
+        }
         all.push(found);
     }
     Ok(page(all, partitions, criteria.limit))
 }
 
 impl PartitionHits {
+    /// Compares the messages at these positions, the newest first.
+    async fn look_at(&mut self, tx: &mut Tx, criteria: &Criteria, positions: &[i64]) -> Result<(), Error> {
+        let (mut rows_left, mut bytes_left) = (ROWS, BYTES);
+        self.down(tx, criteria, Candidates::At(positions), &mut rows_left, &mut bytes_left).await?;
+        Ok(())
+    }
+
+    /// Compares what is not indexed yet, and then what the index names.
     async fn look(
         &mut self,
         tx: &mut Tx,
@@ -126,34 +144,30 @@ impl PartitionHits {
             // Short prefixes match many words, and both engines would gather all hits first. So the newest messages that may match are
             // compared instead, and the index is asked only if the page is not full by then.
             let mut few = FIRST;
-            if self.down(tx, criteria, wider, &mut few, &mut bytes_left).await? && (self.hits.len() > criteria.limit || bytes_left == 0) {
+            let is_enough = self.down(tx, criteria, Candidates::Indexed(wider), &mut few, &mut bytes_left).await?;
+            if is_enough && (self.hits.len() > criteria.limit || bytes_left == 0) {
                 return Ok(());
             }
             self.left_at = None;
         }
-        self.down(tx, criteria, asked, &mut rows_left, &mut bytes_left).await?;
+        self.down(tx, criteria, Candidates::Indexed(asked), &mut rows_left, &mut bytes_left).await?;
         Ok(())
     }
 
-    /// Compares what the index names, or all messages if the index query is empty. Answers whether that was enough before the end.
+    /// Compares candidates. Answers whether that was enough before the end.
     async fn down(
         &mut self,
         tx: &mut Tx,
         criteria: &Criteria,
-        asked: &IndexQuery,
+        candidates: Candidates<'_>,
         rows_left: &mut usize,
         bytes_left: &mut usize,
     ) -> Result<bool, Error> {
-        for begin in search::steps(tx, asked) {
+        for begin in candidates.steps(tx) {
             let from = begin(self.down_to);
             let mut chunk = i64::try_from(criteria.limit).unwrap_or(CHUNK) + 1;
             while self.down_to > from {
-                let mut rows = if asked.is_empty() {
-                    search::newest(tx, self.part, from - 1, self.down_to, chunk).await?
-                } else {
-                    search::candidates(tx, asked, self.part, (from, self.down_to), chunk).await?
-                };
-                present::attach_states(tx, &mut rows).await?;
+                let rows = candidates.between(tx, self.part, (from, self.down_to), chunk).await?;
                 let whole = (i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk).then_some(from);
                 if self.compare(rows, criteria, rows_left, bytes_left) {
                     return Ok(true);
@@ -175,13 +189,9 @@ impl PartitionHits {
             self.looked_at += 1;
             let (position, time) = (row.position, row.created_at);
             *rows_left = rows_left.saturating_sub(1);
-            if row.is_message()
-                && !row.is_deleted()
-                && criteria.rooms.contains(&row.room)
-                && criteria.sender.is_none_or(|sender| sender == row.actor)
-            {
+            if row.is_message() && !row.is_deleted() && criteria.rooms.contains(&row.room) && criteria.filters.let_through(&row) {
                 let (body, mut steps) = (row.body_now(), 0);
-                let ranges = criteria.query.find(body, &mut steps);
+                let ranges = criteria.query.as_ref().map_or(Some(Vec::new()), |query| query.find(body, &mut steps));
                 let took = steps.max(body.len());
                 *bytes_left = bytes_left.saturating_sub(took);
                 self.looked_at += took / BYTES_A_ROW;

@@ -121,8 +121,8 @@ pub(crate) struct LogRow {
     /// A message's id.
     pub id: Option<MessageId>,
     pub nonce: Option<String>,
-    /// A message's body, an edit's new body, a room's new name, the reason of a deletion; of a reaction `+` or `-` and the emoji. It is gone from
-    /// what was erased.
+    /// A message's body, an edit's new body, a room's new name, the reason of a deletion; of a reaction `+` or `-` and the emoji. A row that
+    /// tells several changes of reactions together has none, and it is gone from what was erased.
     pub payload: Option<String>,
     pub created_at: Time,
     /// The seq of the message that an amendment is about.

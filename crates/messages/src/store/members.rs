@@ -163,23 +163,35 @@ pub(crate) struct SeqRange {
     pub to: i64,
 }
 
-/// For each partition and a position in it: the ranges of rows after the position that this member may see, one for each interval that has
+/// Rows of one membership that its member has not seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unseen {
+    pub range: SeqRange,
+    /// The last seq of the membership; none while it lasts.
+    pub ended: Option<i64>,
+}
+
+/// For each partition and a position in it: the rows after the position that this member may see, a range for each interval that has
 /// any. Most rooms have no new row; the position of their newest row, read from the index alone, shows that. A range's begin is found by binary
 /// search, because seqs and positions of a room rise together: some 20 look-ups in a room of a million rows.
-pub(crate) async fn unseen_each(tx: &mut Tx, member: UserId, places: &[(u16, i64)]) -> Result<Vec<Vec<SeqRange>>, Error> {
+pub(crate) async fn unseen_each(tx: &mut Tx, member: UserId, places: &[(u16, i64)]) -> Result<Vec<Vec<Unseen>>, Error> {
     let sql = "WITH RECURSIVE news AS (
             SELECT s.room AS room, s.from_seq AS first, s.to_seq AS ended,
                 (SELECT l.seq FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1) AS head
             FROM stays s WHERE s.member = $1 AND s.part = $2 AND (s.to_position IS NULL OR s.to_position > $3)
             AND (SELECT l.position FROM log l WHERE l.room = s.room AND l.seq > 0 ORDER BY l.seq DESC LIMIT 1) > $3),
-        halves(room, low, high, last) AS (
+        halves(room, low, high, last, ended) AS (
             SELECT room, CASE WHEN first > 1 THEN first ELSE 1 END, 1 + CASE WHEN ended < head THEN ended ELSE head END,
-                CASE WHEN ended < head THEN ended ELSE head END FROM news
+                CASE WHEN ended < head THEN ended ELSE head END, ended FROM news
             UNION ALL SELECT h.room,
                 CASE WHEN COALESCE(l.position, 0) > $3 THEN h.low ELSE (h.low + h.high) / 2 + 1 END,
-                CASE WHEN COALESCE(l.position, 0) > $3 THEN (h.low + h.high) / 2 ELSE h.high END, h.last
+                CASE WHEN COALESCE(l.position, 0) > $3 THEN (h.low + h.high) / 2 ELSE h.high END, h.last, h.ended
             FROM halves h LEFT JOIN log l ON l.room = h.room AND l.seq = (h.low + h.high) / 2 WHERE h.low < h.high)
-        SELECT room, low, last FROM halves WHERE low >= high AND low <= last";
+        SELECT room, low, last, ended FROM halves WHERE low >= high AND low <= last";
     let each: Vec<_> = places.iter().map(|(part, after)| values![member.bytes(), i64::from(*part), *after].to_vec()).collect();
-    tx.rows_each(sql, &each, |row| Ok(SeqRange { room: RoomId::from_bytes(row.id(0)?), from: row.int(1)?, to: row.int(2)? })).await
+    tx.rows_each(sql, &each, |row| {
+        let range = SeqRange { room: RoomId::from_bytes(row.id(0)?), from: row.int(1)?, to: row.int(2)? };
+        Ok(Unseen { range, ended: row.maybe_int(3)? })
+    })
+    .await
 }

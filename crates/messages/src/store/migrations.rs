@@ -17,6 +17,7 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration { number: 4, name: "the index of words by rules 2", sqlite: SQLITE_WORDS_2, postgres: POSTGRES_WORDS_2 },
         Migration { number: 5, name: "nonces of direct rooms beside those of others", sqlite: NONCES, postgres: NONCES },
         Migration { number: 6, name: "what messages and rooms become", sqlite: SQLITE_RICH, postgres: POSTGRES_RICH },
+        Migration { number: 8, name: "reactions that are told together", sqlite: SQLITE_TOGETHER, postgres: POSTGRES_TOGETHER },
         Migration { number: 9, name: "threads", sqlite: SQLITE_THREADS, postgres: POSTGRES_THREADS },
     ],
 };
@@ -67,6 +68,39 @@ const POSTGRES_WORDS_2: &str = "
 CREATE TABLE indexed_2 (part BIGINT NOT NULL PRIMARY KEY, position BIGINT NOT NULL);
 CREATE TABLE words_2 (part BIGINT NOT NULL, position BIGINT NOT NULL, tokens TSVECTOR NOT NULL);
 CREATE INDEX words_2_by_token ON words_2 USING gin (tokens) WITH (fastupdate = on, gin_pending_list_limit = 512);
+";
+
+/// Which changes of reactions wait to be told, in large rooms. Reactions that are told together have no seq of their own, so they have a place
+/// among each other.
+const SQLITE_TOGETHER: &str = "
+ALTER TABLE reactions ADD COLUMN at_place BIGINT NOT NULL DEFAULT 0;
+DROP INDEX reactions_by_age;
+CREATE INDEX reactions_by_age ON reactions (room, seq, emoji, at_seq, at_place);
+CREATE TABLE untold_reactions (
+    room BLOB NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    changes BIGINT NOT NULL,
+    member BLOB NOT NULL,
+    PRIMARY KEY (room, seq)
+) WITHOUT ROWID;
+CREATE INDEX untold_reactions_due ON untold_reactions (due_at, room, seq);
+";
+
+/// The same.
+const POSTGRES_TOGETHER: &str = "
+ALTER TABLE reactions ADD COLUMN at_place BIGINT NOT NULL DEFAULT 0;
+DROP INDEX reactions_by_age;
+CREATE INDEX reactions_by_age ON reactions (room, seq, emoji, at_seq, at_place);
+CREATE TABLE untold_reactions (
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    changes BIGINT NOT NULL,
+    member BYTEA NOT NULL,
+    PRIMARY KEY (room, seq)
+);
+CREATE INDEX untold_reactions_due ON untold_reactions (due_at, room, seq);
 ";
 
 /// Amendments of messages, and what messages and rooms are now. A plain message has nothing in any of it.

@@ -37,7 +37,7 @@ pub(crate) struct ToIndex {
 pub(crate) async fn to_index(tx: &mut Tx, part: u16, after: i64, to: i64) -> Result<Vec<ToIndex>, Error> {
     let sql = "SELECT l.position, l.room, l.actor, CASE WHEN s.edits > 0 THEN s.body ELSE l.payload END FROM log l
         LEFT JOIN message_state s ON s.room = l.room AND s.seq = l.seq
-        WHERE l.part = $1 AND l.position > $2 AND l.position <= $3 AND l.kind = 2 AND l.version IN (1, 2) AND l.payload IS NOT NULL
+        WHERE l.part = $1 AND l.position > $2 AND l.position <= $3 AND l.kind = 2 AND l.version BETWEEN 1 AND 3 AND l.payload IS NOT NULL
         ORDER BY l.position";
     tx.rows(sql, &values![i64::from(part), after, to], |row| {
         Ok(ToIndex {
@@ -154,6 +154,12 @@ impl IndexQuery {
         })
     }
 
+    /// Whether it has two lists that may be long and have little in common: two words anywhere, or a sender and rooms.
+    fn has_lists_apart(&self) -> bool {
+        let is_sender_in_rooms = self.wanted.is_empty() && self.sender.is_some() && !self.rooms.is_empty();
+        is_sender_in_rooms || (self.rooms.is_empty() && self.wanted.len() > 1)
+    }
+
     /// Whether every message matches.
     pub(crate) fn is_empty(&self) -> bool {
         self.wanted.is_empty() && self.rooms.is_empty() && self.sender.is_none()
@@ -176,7 +182,7 @@ pub(crate) fn steps(tx: &Tx, asked: &IndexQuery) -> &'static [fn(i64) -> i64] {
         &[all]
     } else if tx.is_shared() {
         &[blocks::<1>, blocks::<8>, blocks::<64>, all]
-    } else if asked.rooms.is_empty() && asked.wanted.len() > 1 {
+    } else if asked.has_lists_apart() {
         // Two long lists with little in common could be walked for a long time before the first match.
         &[a_million]
     } else {

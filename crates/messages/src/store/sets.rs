@@ -5,7 +5,7 @@
 use super::lists::{RoomAndReader, digits, gathered, index, lists, pairs, placed};
 use super::log::{COLUMNS, LogRow, columns_of, log_row};
 use super::rooms::{RoomRow, room_row};
-use super::state::size_of_state;
+use super::state::{MessageKey, size_of_state};
 use contract::UserId;
 use db::{Error, Row, Tx, values};
 
@@ -198,6 +198,23 @@ async fn sizes(tx: &mut Tx, pairs: &[RoomAndReader], span: Span) -> Result<Vec<V
     let size = |row: &Row<'_>| Ok((index(row, 2)?, (row.int(0)?, usize::try_from(row.int(1)?).unwrap_or(0))));
     let found = tx.rows(sql, &values, size).await?;
     Ok(gathered(pairs.len(), found))
+}
+
+/// How many bytes of text each of these messages has, with its state; 0 where there is none. No seq is negative. At most [`super::lists::AT_ONCE`] of them.
+pub(crate) async fn sizes_of(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<usize>, Error> {
+    const SQL: &str = pairs!(
+        " SELECT CAST(COALESCE(octet_length(l.payload), 0) + COALESCE(octet_length(l.extra), 0) + COALESCE((SELECT ",
+        size_of_state!(),
+        "
+                FROM message_state s WHERE s.room = l.room AND s.seq = l.seq), 0) AS BIGINT), CAST(p.n AS BIGINT) FROM pairs p
+            CROSS JOIN log l WHERE l.room = p.room AND l.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)"
+    );
+    // No reader asks here; the list only wants one.
+    let [rooms, readers] = lists(&keys.iter().map(|(room, _)| (*room, UserId::from_bytes([0; 16]))).collect::<Vec<_>>());
+    let seqs: String = keys.iter().map(|(_, seq)| digits(*seq)).collect();
+    let size = |row: &Row<'_>| Ok((index(row, 1)?, usize::try_from(row.int(0)?).unwrap_or(0)));
+    let found = tx.rows(SQL, &values![rooms, readers, seqs], size).await?;
+    Ok(placed(keys.len(), found).into_iter().map(Option::unwrap_or_default).collect())
 }
 
 /// The offset of the last row within a limit.

@@ -240,6 +240,10 @@ pub(crate) async fn deleted_between(tx: &mut Tx, room: RoomId, after: i64, to: i
     Ok(tx.row(sql, &values![room.bytes(), after, to], |row| row.int(0)).await?.unwrap_or(0))
 }
 
+/// Where a reaction stands among those to its message, which is their order: the seq of the row that tells it, and 0. One that is told together
+/// with others has the seq of the room's newest row before it, and its number among the changes that wait ([`super::untold`]).
+pub(crate) type ReactionPlace = (i64, i64);
+
 /// A reaction: the message, the emoji, and who reacted.
 pub(crate) type ReactionKey = (RoomId, i64, String, UserId);
 
@@ -254,17 +258,20 @@ pub(crate) async fn reacted_each(tx: &mut Tx, keys: &[ReactionKey]) -> Result<Ve
     Ok(tx.row_each(sql, &each, |row| row.int(0)).await?.iter().map(Option::is_some).collect())
 }
 
-/// Writes reactions: given at a seq and a time, or taken back.
-pub(crate) async fn save_reactions(tx: &mut Tx, reactions: impl Iterator<Item = (ReactionKey, Option<(i64, Time)>)>) -> Result<(), Error> {
-    let give = "INSERT INTO reactions (room, seq, emoji, member, at_seq, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (room, seq, emoji, member) DO UPDATE SET at_seq = $5, created_at = $6";
+/// Writes reactions: given at a place and a time, or taken back.
+pub(crate) async fn save_reactions(
+    tx: &mut Tx,
+    reactions: impl Iterator<Item = (ReactionKey, Option<(ReactionPlace, Time)>)>,
+) -> Result<(), Error> {
+    let give = "INSERT INTO reactions (room, seq, emoji, member, at_seq, at_place, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (room, seq, emoji, member) DO UPDATE SET at_seq = $5, at_place = $6, created_at = $7";
     let take = "DELETE FROM reactions WHERE room = $1 AND seq = $2 AND emoji = $3 AND member = $4";
     let (mut given, mut taken) = (Vec::new(), Vec::new());
     for (key, at) in reactions {
         let mut values = reaction_key(&key);
         match at {
-            Some((seq, time)) => {
-                values.extend([seq.into(), time.0.into()]);
+            Some(((seq, place), time)) => {
+                values.extend([seq.into(), place.into(), time.0.into()]);
                 given.push(values);
             }
             None => taken.push(values),
@@ -281,18 +288,18 @@ pub(crate) async fn remove_reactions(tx: &mut Tx, messages: &[MessageKey]) -> Re
     tx.execute_each(sql, &each).await.map(|_| ())
 }
 
-/// A page of those who have reacted with an emoji, the first ones first: the seq of the reaction, who, and when. Only those after a seq.
+/// A page of those who have reacted with an emoji, the first ones first: the place of the reaction, who, and when. Only those after a place.
 pub(crate) async fn reactors(
     tx: &mut Tx,
     (room, seq): MessageKey,
     emoji: &str,
-    after: i64,
+    after: ReactionPlace,
     limit: i64,
-) -> Result<Vec<(i64, UserId, Time)>, Error> {
-    let sql = "SELECT at_seq, member, created_at FROM reactions WHERE room = $1 AND seq = $2 AND emoji = $3 AND at_seq > $4
-        ORDER BY at_seq LIMIT $5";
-    let reactor = |row: &Row<'_>| Ok((row.int(0)?, UserId::from_bytes(row.id(1)?), Time(row.int(2)?)));
-    tx.rows(sql, &values![room.bytes(), seq, emoji, after, limit], reactor).await
+) -> Result<Vec<(ReactionPlace, UserId, Time)>, Error> {
+    let sql = "SELECT at_seq, at_place, member, created_at FROM reactions WHERE room = $1 AND seq = $2 AND emoji = $3
+        AND (at_seq, at_place) > ($4, $5) ORDER BY at_seq, at_place LIMIT $6";
+    let reactor = |row: &Row<'_>| Ok(((row.int(0)?, row.int(1)?), UserId::from_bytes(row.id(2)?), Time(row.int(3)?)));
+    tx.rows(sql, &values![room.bytes(), seq, emoji, after.0, after.1, limit], reactor).await
 }
 
 /// The emojis with which each member has reacted to each message.

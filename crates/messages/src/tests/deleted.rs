@@ -120,7 +120,7 @@ pub async fn a_late_retry_answers_the_tombstone(house: House) {
 pub async fn a_search_finds_the_present_text(house: House) {
     let room = house.room(1, Group, Some("g"), &[2]).await.id;
     let found = async |q: &str| {
-        let call = calls::Search { q: q.to_owned(), room: None, from: None, before: None, limit: Limit::MOST };
+        let call = calls::Search { q: q.to_owned(), limit: Limit::MOST, ..calls::Search::default() };
         let searched = house.ask(&caller(2), call).await.unwrap();
         searched.page.items.into_iter().map(|found| found.message.body.to_string()).collect::<Vec<_>>()
     };
@@ -164,7 +164,7 @@ pub async fn an_edit_takes_nothing_else_out_of_the_index(house: House) {
     for _ in 0..2 {
         let (mut found, mut before) = (0, None);
         loop {
-            let call = calls::Search { q: "quince".to_owned(), room: Some(room), from: None, before, limit: Limit::MOST };
+            let call = calls::Search { q: "quince".to_owned(), room: Some(room), before, limit: Limit::MOST, ..calls::Search::default() };
             let page = house.ask(&caller(2), call).await.unwrap().page;
             found += page.items.len();
             before = page.next;

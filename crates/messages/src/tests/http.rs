@@ -42,7 +42,7 @@ impl Calls {
 }
 
 /// Queries that cannot be read, or ask for what there cannot be.
-const REFUSED: [(&str, StatusCode); 9] = [
+const REFUSED: [(&str, StatusCode); 12] = [
     ("/messages/recent?days=many", StatusCode::BAD_REQUEST),
     ("/messages/recent?days=0", StatusCode::BAD_REQUEST),
     ("/messages/recent?limit=0", StatusCode::BAD_REQUEST),
@@ -52,6 +52,9 @@ const REFUSED: [(&str, StatusCode); 9] = [
     ("/messages/search?q=caf%E9", StatusCode::BAD_REQUEST),
     ("/messages/search?q=x&room=nowhere", StatusCode::NOT_FOUND),
     ("/messages/search", StatusCode::BAD_REQUEST),
+    ("/messages/search?pinned=false", StatusCode::BAD_REQUEST),
+    ("/messages/search?pinned=maybe", StatusCode::BAD_REQUEST),
+    ("/messages/search?sender=u1&from=u2", StatusCode::BAD_REQUEST),
 ];
 
 pub async fn a_query_that_is_refused_costs_one_read(house: House) {

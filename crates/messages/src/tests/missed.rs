@@ -1,9 +1,10 @@
 //! Resuming: what was missed since a cursor, exactly.
 
 use super::house::{House, caller, service, user};
+use bus::Heard;
 use contract::RoomKind::{Channel, Direct, Group};
 use contract::calls::messages::{self as calls, Missed, ReadMissed};
-use contract::log::{Entry, Event};
+use contract::log::{Batch, Entry, Event};
 use contract::{Cursor, RoomId};
 use db::values;
 use std::collections::HashMap;
@@ -341,6 +342,135 @@ pub async fn times_that_fall_lose_and_double_nothing(house: House) {
         cursor.positions[usize::from(part)] = position;
         assert_eq!(house.missed(2, &cursor, 3).await.iter().map(place).collect::<Vec<_>>(), all[count..], "after {count}");
     }
+}
+
+/// What is told of each entry that is no `room created`.
+fn events(entries: &[Entry]) -> Vec<Event> {
+    entries.iter().map(|entry| entry.event.clone()).filter(|event| !matches!(event, Event::RoomCreated { .. })).collect()
+}
+
+/// A former member hears of the time in the room as it was at the leaving: no edit, reaction or pin from later. What was deleted since is gone.
+pub async fn who_has_left_hears_nothing_from_after_the_leaving(house: House) {
+    let start = house.cursor().await;
+    let room = house.room(1, Group, Some("g"), &[2, 3]).await.id;
+    house.send(1, room, "one").await;
+    let rich = calls::Rich { reply_to: Some(1), ..calls::Rich::default() };
+    house.ask(&caller(2), calls::Send { room, body: "yes".try_into().unwrap(), nonce: None, rich }).await.unwrap();
+    house.edit(1, room, 1, "one, edited").await.unwrap();
+    house.react(2, room, 1, "x", true).await.unwrap();
+    house.send(2, room, "to be deleted").await;
+    house.send(2, room, "never changed then").await;
+    house.remove(3, room, 3).await.unwrap();
+    let left = house.missed(3, &start, 200).await;
+    let told = [
+        "room for u3",
+        "1 one, edited",
+        "2 yes",
+        "3 edits 1 to one, edited",
+        "4 reacts to 1: x1",
+        "5 to be deleted",
+        "6 never changed then",
+        "7 u3 left",
+    ];
+    assert_eq!(left.iter().map(brief).collect::<Vec<_>>(), told);
+
+    house.edit(1, room, 1, "a secret").await.unwrap();
+    house.react(1, room, 1, "x", true).await.unwrap();
+    house.react(2, room, 1, "x", false).await.unwrap();
+    house.react(2, room, 1, "y", true).await.unwrap();
+    house.edit(2, room, 2, "a secret, too").await.unwrap();
+    house.edit(2, room, 6, "a third secret").await.unwrap();
+    house.pin(1, room, 6, true).await.unwrap();
+    for limit in [1, 3, 200] {
+        assert_eq!(events(&house.missed(3, &start, limit).await), events(&left), "in pages of {limit}");
+    }
+    house.delete(2, room, 5).await.unwrap();
+    let told = told.map(|told| if told == "5 to be deleted" { "5 " } else { told });
+    let now = house.missed(3, &start, 200).await;
+    assert_eq!(now.iter().map(brief).collect::<Vec<_>>(), told);
+    let tombstone = now.iter().find_map(|entry| match &entry.event {
+        Event::NewMessage { message, .. } if message.seq == 5 => message.deleted_by.clone(),
+        _ => None,
+    });
+    assert_eq!(tombstone, Some(user(2).username));
+
+    // The quote of what is deleted is gone, too, also for who has left.
+    house.delete(1, room, 1).await.unwrap();
+    let now = house.missed(3, &start, 200).await;
+    let quote = now.iter().find_map(|entry| match &entry.event {
+        Event::NewMessage { message, .. } if message.seq == 2 => message.reply_to.as_ref().map(|reply_to| reply_to.body.clone()),
+        _ => None,
+    });
+    assert_eq!(quote.as_deref(), Some(""));
+    let told = ["room for u3", "1 ", "2 yes", "3 edits 1 to ", "4 reacts to 1: ", "5 ", "6 never changed then", "7 u3 left"];
+    assert_eq!(now.iter().map(brief).collect::<Vec<_>>(), told);
+    // Who is in the room hears the present.
+    assert_eq!(brief(&house.missed(2, &start, 200).await[2]), "2 a secret, too");
+    house.must_be_sound().await;
+}
+
+/// Who is in the room again may read all of it, so the present is told; who has left again hears it as of the last leaving.
+pub async fn who_is_back_hears_the_present(house: House) {
+    let start = house.cursor().await;
+    let room = house.room(1, Group, Some("g"), &[2, 3]).await.id;
+    house.send(1, room, "first").await;
+    house.remove(3, room, 3).await.unwrap();
+    house.edit(1, room, 1, "second").await.unwrap();
+    house.send(1, room, "without 3").await;
+    let told = async || house.missed(3, &start, 200).await.iter().map(brief).collect::<Vec<_>>();
+    assert_eq!(told().await, ["room for u3", "1 first", "2 u3 left"]);
+    house.add(1, room, 3).await.unwrap();
+    let back = ["room for u3", "1 second", "2 u3 left", "room for u3", "5 u3 joined"];
+    assert_eq!(told().await, back);
+    house.edit(1, room, 1, "third").await.unwrap();
+    assert_eq!(told().await[1], "1 third");
+    house.remove(3, room, 3).await.unwrap();
+    house.edit(1, room, 1, "fourth").await.unwrap();
+    let left = ["room for u3", "1 third", "2 u3 left", "room for u3", "5 u3 joined", "6 edits 1 to third", "7 u3 left"];
+    assert_eq!(told().await, left);
+    // From a place within the second time on.
+    let mut cursor = start.clone();
+    let entries = house.missed(3, &start, 200).await;
+    cursor.positions[usize::from(house.part(room))] = entries[4].position;
+    assert_eq!(house.missed(3, &cursor, 200).await.iter().map(brief).collect::<Vec<_>>(), left[5..]);
+}
+
+/// A gateway that reads the log passes it on to those who were members then, and some may have left since. So it reads what the hints have told,
+/// whatever came after.
+pub async fn a_gateway_reads_what_hints_have_told(house: House) {
+    let mut hints = house.bus.subscribe::<Batch>();
+    let room = house.room(1, Group, Some("g"), &[2, 3, 4]).await.id;
+    let partition = house.part(room);
+    let (mut random, mut told, mut last) = (Random(5), Vec::new(), 0);
+    for n in 0..230 {
+        let (by, seq) = (1 + random.below(4) as u64, 1 + random.below(30) as i64);
+        let (emoji, on) = (["a", "b", "c"][random.below(3)], random.below(3) > 0);
+        // First the messages that are changed. Whatever is refused changes nothing.
+        match if n < 30 { 0 } else { random.below(8) } {
+            0 | 1 => _ = house.try_send(by, room, &format!("said {n}"), None).await,
+            2 | 3 => _ = house.edit(by, room, seq, &format!("edited {n}")).await,
+            4 | 5 => _ = house.react(by, room, seq, emoji, on).await,
+            6 => _ = house.pin(by, room, seq, on).await,
+            _ => _ = house.remove(by, room, 2 + n % 3).await.is_ok() && house.add(1, room, 2 + n % 3).await.is_ok(),
+        }
+        let end = house.cursor().await.positions[usize::from(partition)];
+        while last < end {
+            let Some(Heard::Hint(batch)) = hints.next().await else { panic!("a hint was missed") };
+            last = batch.last;
+            told.extend(events(&batch.entries));
+        }
+    }
+    assert!(told.len() > 100);
+    let call = calls::ReadLog { epoch: house.db.epoch(), partition, after: 0, limit: 10_000 };
+    assert_eq!(events(&house.ask(&service(), call.clone()).await.unwrap()), told);
+    // Of what is deleted nothing is told again.
+    let seq = house.send(1, room, "to be deleted").await.seq;
+    house.edit(1, room, seq, "to be deleted, too").await.unwrap();
+    house.delete(1, room, seq).await.unwrap();
+    let entries = house.ask(&service(), call).await.unwrap();
+    let told: Vec<String> = entries.iter().rev().take(3).map(brief).collect();
+    assert_eq!(told, [format!("{} deletes {seq}", seq + 2), format!("{} edits {seq} to ", seq + 1), format!("{seq} ")]);
+    house.must_be_sound().await;
 }
 
 /// A small generator of our own, so that a failure can be run again as it was (xorshift64*).

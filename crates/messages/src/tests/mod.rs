@@ -5,13 +5,17 @@ mod deleted;
 mod house;
 mod http;
 mod log_rules;
+mod many_members;
 mod missed;
 mod recent;
 mod rooms;
 mod scripts;
 mod search;
+mod search_filters;
 mod sends;
 mod several;
+mod threads;
+mod together;
 mod trips;
 mod unknown;
 mod writer;
@@ -59,6 +63,9 @@ scenarios![
     rooms::lists_are_paged,
     rooms::a_place_in_a_list_may_be_in_upper_case,
     rooms::a_name_from_before_its_rules_is_told_as_it_is,
+    many_members::a_hundred_join_in_one_transaction,
+    many_members::many_at_once_are_all_or_none,
+    many_members::many_at_once_race_with_leaves,
     amend::an_edit_is_told_and_kept,
     amend::an_edit_that_cannot_be_made_is_refused,
     amend::two_edits_of_one_rev_have_one_winner,
@@ -76,6 +83,23 @@ scenarios![
     amend::a_send_and_its_change_in_one_batch,
     amend::random_changes_are_sound,
     amend::the_check_finds_what_is_broken,
+    threads::a_thread_stands_beside_the_room,
+    threads::a_thread_is_of_a_message_in_no_thread,
+    threads::who_is_in_a_thread_follows_it,
+    threads::threads_are_listed_by_their_newest_message,
+    threads::deletions_leave_a_thread_in_order,
+    threads::members_are_told_of_threads,
+    threads::random_threads_are_sound,
+    threads::a_page_walks_past_a_long_thread,
+    threads::the_check_finds_broken_threads,
+    together::many_reactions_at_once_are_told_in_one_row,
+    together::the_last_change_is_always_told,
+    together::a_crash_between_two_tellings_loses_none,
+    together::a_room_of_a_thousand_tells_each,
+    together::a_deletion_is_told_in_place_of_what_waits,
+    together::two_servers_tell_it_once,
+    together::random_changes_of_a_large_room_are_sound,
+    together::the_check_finds_what_is_told_by_nothing,
     deleted::a_deletion_leaves_a_tombstone,
     deleted::whoever_may_not_delete_is_refused,
     deleted::several_at_once_are_all_or_none,
@@ -108,6 +132,12 @@ scenarios![
     search::what_is_nearly_the_query_ends_a_page_early_and_is_paid_for,
     search::what_was_there_before_is_indexed,
     search::an_index_by_older_rules_is_made_anew,
+    search_filters::a_sender_has_two_names_and_needs_no_words,
+    search_filters::without_words_the_present_messages_are_listed,
+    search_filters::pinned_messages_are_found_in_the_order_of_messages,
+    search_filters::a_sender_is_paged_without_a_gap,
+    search_filters::a_filter_without_words_looks_at_little,
+    search_filters::more_pins_than_are_looked_up_are_found,
     scripts::every_script_finds_its_own_words,
     scripts::each_fault_of_a_report_is_mended,
     missed::a_replay_holds_what_was_missed_and_nothing_else,
@@ -118,6 +148,9 @@ scenarios![
     missed::a_page_costs_what_it_holds,
     missed::random_histories_are_replayed_exactly,
     missed::times_that_fall_lose_and_double_nothing,
+    missed::who_has_left_hears_nothing_from_after_the_leaving,
+    missed::who_is_back_hears_the_present,
+    missed::a_gateway_reads_what_hints_have_told,
     log_rules::hints_follow_the_log_without_a_gap,
     log_rules::check_passes_and_finds_what_is_broken,
     log_rules::history_pages_both_ways,
@@ -127,6 +160,7 @@ scenarios![
     writer::what_cannot_be_written_takes_no_neighbour_with_it,
     writer::a_panic_takes_no_neighbour_with_it,
     writer::neighbours_are_committed_together_all_the_same,
+    writer::long_texts_end_a_batch_early,
     writer::what_is_tried_again_takes_one_token,
     writer::a_room_that_another_server_created_takes_no_token,
     writer::two_servers_write_one_log,

@@ -204,7 +204,7 @@ pub async fn every_script_finds_its_own_words(house: House) {
         house.send(1, room, sentence.text).await;
     }
     let find = async |q: &str| -> Vec<Found> {
-        let call = Search { q: q.to_owned(), room: None, from: None, before: None, limit: Limit::default() };
+        let call = Search { q: q.to_owned(), ..Search::default() };
         house.ask(&caller(2), call).await.unwrap().page.items
     };
     // First out of the log, then out of the index.
@@ -261,7 +261,7 @@ const FAULTS: [(&str, &[&str], &[&str]); 27] = [
 pub async fn each_fault_of_a_report_is_mended(house: House) {
     let room = house.room(1, Direct, None, &[2]).await.id;
     for (q, finds, misses) in FAULTS {
-        let call = |from: i64| (Search { q: q.to_owned(), room: None, from: None, before: None, limit: Limit::MOST }, from);
+        let call = |from: i64| (Search { q: q.to_owned(), limit: Limit::MOST, ..Search::default() }, from);
         let mut sent = 0;
         for body in finds.iter().chain(misses) {
             sent = house.send(1, room, body).await.seq;

@@ -9,11 +9,11 @@ use contract::calls::messages::{Found, Search};
 use contract::{Code, Limit, Page, Refusal, RoomId};
 use futures_util::future::join_all;
 
-fn search(q: &str) -> Search {
-    Search { q: q.to_owned(), room: None, from: None, before: None, limit: Limit::default() }
+pub fn search(q: &str) -> Search {
+    Search { q: q.to_owned(), ..Search::default() }
 }
 
-async fn ask(house: &House, by: u64, call: Search) -> Result<Page<Found>, Refusal> {
+pub async fn ask(house: &House, by: u64, call: Search) -> Result<Page<Found>, Refusal> {
     house.ask(&caller(by), call).await.map(|searched| searched.page)
 }
 
@@ -24,11 +24,11 @@ async fn bodies(house: &House, by: u64, q: &str) -> Vec<String> {
 }
 
 /// Indexes all that there is.
-async fn index_all(house: &House) {
+pub async fn index_all(house: &House) {
     index::catch_up(&house.db, 1, |_| {}).await.unwrap();
 }
 
-fn shown(found: &Found) -> String {
+pub fn shown(found: &Found) -> String {
     found.excerpt.iter().map(|piece| if piece.matched { format!("[{}]", piece.text) } else { piece.text.clone() }).collect()
 }
 
@@ -118,9 +118,9 @@ pub async fn only_rooms_that_one_is_in_are_searched(house: House) {
     }
 }
 
-/// All pages of a search, each id once, newest first.
-async fn all_pages(house: &House, by: u64, call: Search) -> Vec<Found> {
-    let (mut found, mut before): (Vec<Found>, _) = (Vec::new(), None);
+/// All pages of a search from its `before` on, newest first.
+pub async fn all_pages(house: &House, by: u64, call: Search) -> Vec<Found> {
+    let (mut found, mut before): (Vec<Found>, _) = (Vec::new(), call.before.clone());
     for _ in 0..1_000 {
         let page = ask(house, by, Search { before, ..call.clone() }).await.unwrap();
         assert!(page.items.len() <= call.limit.get());

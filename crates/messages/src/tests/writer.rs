@@ -73,7 +73,7 @@ pub async fn written_by<O: Operation>(house: &House, min_version: &MinVersion, a
     let resolver = Resolver { db: house.db.clone(), names };
     let publisher = |part| Publisher::start(part, resolver.clone(), house.bus.clone(), &Vital::new());
     let clock = Clock::from_fn(|| Time(2_000_000_000_000));
-    let (writer, running) = Writer::start(&house.db, &clock, &Vital::new(), min_version, publisher);
+    let (writer, running) = Writer::start(&house.db, &clock, &Vital::new(), min_version, &std::sync::Arc::default(), publisher);
     let outcomes = join_all(all.into_iter().map(|operation| writer.write(operation))).await;
     drop(writer);
     running.join_all().await;
@@ -141,6 +141,103 @@ pub async fn neighbours_are_committed_together_all_the_same(house: House) {
         assert_eq!(commits_up_to(2 + 299 * n).await, 2, "what came before it, and what came after it");
     }
     house.must_be_sound().await;
+}
+
+/// Looks at messages, and appends one.
+struct Look {
+    room: RoomId,
+    seqs: Vec<i64>,
+}
+
+impl Operation for Look {
+    type Done = usize;
+
+    fn room(&self) -> RoomId {
+        self.room
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { messages: self.seqs.clone(), ..Needs::of([]) }
+    }
+
+    async fn decide(&self, batch: &mut Batch<'_>) -> Result<usize, Denied> {
+        let mut seen = 0;
+        for seq in &self.seqs {
+            seen += usize::from(batch.message(self.room, *seq).await?.is_some());
+        }
+        let new = NewRow { id: Some(MessageId::new()), payload: Some("x".to_owned()), ..NewRow::new(Kind::Message, user(1).id) };
+        batch.append(self.room, new).await?;
+        Ok(seen)
+    }
+}
+
+/// A batch holds some MiB of texts at the most; what does not fit into it is the next one, in the same order.
+pub async fn long_texts_end_a_batch_early(house: House) {
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    let long = "\u{1F600}".repeat(8_000);
+    for _ in 0..300 {
+        house.send(1, room, &long).await;
+    }
+    let mut hints = house.bus.subscribe::<log::Batch>();
+    let end = house.ask(&service(), calls::Head {}).await.unwrap().positions[usize::from(house.part(room))];
+    let mut heard = end;
+    let mut batches_up_to = async |end: i64| {
+        let mut batches = Vec::new();
+        while heard < end {
+            let Some(Heard::Hint(batch)) = hints.next().await else { panic!("a hint was missed") };
+            if batch.last > heard {
+                heard = batch.last;
+                batches.push(batch.entries.len());
+            }
+        }
+        batches
+    };
+    // Thirty of 32,000 bytes in each: together 20 MiB, as they are counted.
+    let all: Vec<Look> = (0..10).map(|n| Look { room, seqs: (n * 30 + 1..n * 30 + 31).collect() }).collect();
+    let seen: Vec<usize> = written_by(&house, &MinVersion::default(), all).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(seen, [30; 10]);
+    let batches = batches_up_to(end + 10).await;
+    assert_eq!((batches.len(), batches.iter().sum::<usize>()), (2, 10), "{batches:?}");
+    // The same messages again and again are one text each; and what is no message has none.
+    let all = (0..10).map(|_| Look { room, seqs: (1..100).chain([0, -1, i64::MIN, i64::MAX]).collect() }).collect();
+    let seen: Vec<usize> = written_by(&house, &MinVersion::default(), all).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(seen, [99; 10]);
+    assert_eq!(batches_up_to(end + 20).await, [10]);
+    // One that needs more than a batch holds is one of its own.
+    let all = vec![Look { room, seqs: (1..=300).collect() }, Look { room, seqs: vec![1] }];
+    let seen: Vec<usize> = written_by(&house, &MinVersion::default(), all).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(seen, [300, 1]);
+    assert_eq!(batches_up_to(end + 22).await, [1, 1]);
+    // Long sends, too: 400 of them are some 25 MiB.
+    let all: Vec<Append> = (0..400).map(|_| Append { room, body: long.clone() }).collect();
+    assert!(written_by(&house, &MinVersion::default(), all).await.iter().all(Result::is_ok));
+    let batches = batches_up_to(end + 422).await;
+    assert_eq!((batches.len(), batches.iter().sum::<usize>()), (2, 400), "{batches:?}");
+    house.must_be_sound().await;
+}
+
+/// Appends a message.
+struct Append {
+    room: RoomId,
+    body: String,
+}
+
+impl Operation for Append {
+    type Done = ();
+
+    fn room(&self) -> RoomId {
+        self.room
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::of([])
+    }
+
+    async fn decide(&self, batch: &mut Batch<'_>) -> Result<(), Denied> {
+        let new = NewRow { id: Some(MessageId::new()), payload: Some(self.body.clone()), ..NewRow::new(Kind::Message, user(1).id) };
+        batch.append(self.room, new).await?;
+        Ok(())
+    }
 }
 
 /// An operation takes one token, however often the writer has to try it.

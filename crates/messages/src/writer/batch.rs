@@ -1,6 +1,7 @@
 //! One transaction of the writer, as operations see it: the present state of rooms and members, with the changes of earlier operations of
 //! the same batch, and the way to append rows.
 
+use super::bytes::{Bytes, texts_of};
 use super::cache::{MemberState, RoomState, WriterCache};
 use super::changes::Changes;
 use super::denied::Denied;
@@ -12,8 +13,9 @@ use crate::search::index;
 use crate::store::log::{Form, Kind, LogRow, ThreadPlace, With};
 use crate::store::rooms::{Details, Earlier};
 use crate::store::search::Reindexed;
-use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ThreadState};
+use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ReactionPlace, ThreadState};
 use crate::store::threads::{self, ThreadMember, ThreadMemberKey};
+use crate::store::untold::{self, Untold};
 use crate::store::{log, members, present, rooms};
 use contract::{Clock, MessageId, Refusal, RoomId, Time, UserId};
 use db::{Error, Tx};
@@ -37,11 +39,19 @@ pub(crate) struct Batch<'t> {
     changes: Changes,
     /// Messages as operations have left them.
     amended: HashMap<MessageKey, Arc<LogRow>>,
+    /// What waits to be told of reactions to messages, as operations have left it.
+    untold: HashMap<MessageKey, Option<Untold>>,
+    /// Whether something waits to be told that did not wait before.
+    holds_back: bool,
     /// How many messages are pinned in rooms where operations have asked.
     pins: HashMap<RoomId, i64>,
     /// Texts that are others now in the database, and not yet in the index, by the positions of their messages.
     reindexed: BTreeMap<i64, Reindexed>,
     messages: u64,
+    /// What it holds by now; on a shared database without what was read before.
+    bytes: Bytes,
+    /// For how many operations it has read before what they need; all of them where nothing is read before.
+    prepared: usize,
 }
 
 /// Where a batch is written.
@@ -60,6 +70,10 @@ pub(super) struct Outcome {
     pub epoch: u64,
     pub rows: Vec<LogRow>,
     pub messages: u64,
+    /// How many operations have decided. Those after them have done nothing.
+    pub decided: usize,
+    /// Whether changes of reactions wait to be told since.
+    pub holds_back: bool,
 }
 
 /// A row of the log before it has a position and a seq.
@@ -94,7 +108,8 @@ impl NewRow {
 }
 
 impl<'t> Batch<'t> {
-    /// Locks the partition and brings the cache up to date, for so many operations. On a shared database it also reads what `needs` names.
+    /// Locks the partition and brings the cache up to date, for so many operations. On a shared database it also reads what `needs` names, for as many
+    /// operations as the batch may hold.
     pub(super) async fn begin(
         tx: &'t mut Tx,
         WriteTarget { part, epoch, min_version }: WriteTarget,
@@ -113,8 +128,13 @@ impl<'t> Batch<'t> {
         cache.trim();
         // Times never fall within a partition, even if the machine's clock does.
         cache.time = cache.time.max(clock.now());
+        let mut prepared = count;
         let prefetched = match needs {
-            Some(needs) => Some(Prefetched::read(tx, cache, needs).await?),
+            Some(mut needs) => {
+                prepared = Prefetched::fitting(tx, &needs).await?;
+                needs.truncate(prepared);
+                Some(Prefetched::read(tx, cache, needs).await?)
+            }
             None => None,
         };
         Ok(Batch {
@@ -127,19 +147,28 @@ impl<'t> Batch<'t> {
             prefetched,
             changes: Changes::default(),
             amended: HashMap::new(),
+            untold: HashMap::new(),
+            holds_back: false,
             pins: HashMap::new(),
             reindexed: BTreeMap::new(),
             messages: 0,
+            bytes: Bytes::default(),
+            prepared,
         })
     }
 
-    /// Writes everything that was decided, and indexes what is due for search.
-    pub(super) async fn finish(mut self) -> Result<Outcome, Error> {
+    /// Whether it takes no more operations after so many.
+    pub(super) fn is_full(&self, decided: usize) -> bool {
+        decided >= self.prepared || self.bytes.are_used_up()
+    }
+
+    /// Writes everything that so many operations have decided, and indexes what is due for search.
+    pub(super) async fn finish(mut self, decided: usize) -> Result<Outcome, Error> {
         self.settle().await?;
         self.changes.write_read_marks(self.tx).await?;
         index::replace(self.tx, self.part, self.reindexed.values()).await?;
         index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed, !self.reindexed.is_empty()).await?;
-        Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages })
+        Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages, decided, holds_back: self.holds_back })
     }
 
     /// The transaction, after everything that was decided so far is in its tables.
@@ -187,9 +216,17 @@ impl<'t> Batch<'t> {
                     row.with = Some(Box::new(with));
                 }
             }
+            // A quote is replaced only where it was deleted: a row is published as of itself, because some may have left before the next one.
+            let quotes_deleted = |with: &With| {
+                let quoted = with.replied.as_ref().and_then(|replied| self.amended.get(&(replied.room, replied.seq?)));
+                quoted.is_some_and(|quoted| quoted.is_deleted())
+            };
             if let Some(with) = &mut row.with {
-                replace_replied(&self.amended, with);
+                if quotes_deleted(with) {
+                    replace_replied(&self.amended, with);
+                }
                 if let Some(message) = &mut with.message
+                    && message.with.as_deref().is_some_and(quotes_deleted)
                     && let Some(with) = &mut Arc::make_mut(message).with
                 {
                     replace_replied(&self.amended, with);
@@ -202,7 +239,7 @@ impl<'t> Batch<'t> {
     pub(crate) async fn message(&mut self, room: RoomId, seq: i64) -> Result<Option<Arc<LogRow>>, Error> {
         let key = (room, seq);
         if let Some(row) = self.amended.get(&key) {
-            return Ok(Some(Arc::clone(row)));
+            return Ok(Some(with_replied_now(&self.amended, Arc::clone(row))));
         }
         if let Some(known) = self.prefetched.as_ref().and_then(|prefetched| prefetched.messages.get(&key)) {
             return Ok(known.clone().map(|row| with_replied_now(&self.amended, row)));
@@ -212,6 +249,7 @@ impl<'t> Batch<'t> {
         present::attach(self.tx, &mut rows).await?;
         let [row] = rows;
         let row = with_replied_now(&self.amended, Arc::new(row));
+        self.bytes.add_message(texts_of(&row));
         self.amended.insert(key, Arc::clone(&row));
         Ok(Some(row))
     }
@@ -226,18 +264,8 @@ impl<'t> Batch<'t> {
         let key = (message.room, message.seq.unwrap_or(0));
         state.rev = self.next_seq(key.0).await?;
         let is_erased = state.deleted.is_some();
-        let mut after = message.clone();
-        if is_erased {
-            (after.payload, after.extra) = (None, None);
-        }
-        let mut with = message.with.as_deref().cloned().unwrap_or_default();
         state.place = message.thread.map(|place| (place.root, message.is_aside()));
-        with.state = Some(Arc::new(state.clone()));
-        if is_erased {
-            with.replied = None;
-        }
-        after.with = Some(Box::new(with));
-        let after = Arc::new(after);
+        let after = in_state(message, &state);
         let thread = new.with.as_ref().and_then(|with| with.thread.clone());
         let with = With { message: Some(Arc::clone(&after)), thread, ..With::default() };
         self.append(key.0, NewRow { ref_seq: Some(key.1), with: Some(Box::new(with)), ..new }).await?.ok_or_else(|| gone(key.0))?;
@@ -252,6 +280,7 @@ impl<'t> Batch<'t> {
         }
         if is_erased {
             self.changes.amendments.erased.insert(key);
+            self.set_untold(key, None);
         }
         self.changes.amendments.states.insert(key, state);
         self.amended.insert(key, Arc::clone(&after));
@@ -263,10 +292,9 @@ impl<'t> Batch<'t> {
         let key = (root.room, root.seq.unwrap_or(0));
         let mut state = root.state().cloned().unwrap_or_else(|| MessageState { rev: key.1, ..MessageState::default() });
         state.thread = Some(Arc::new(thread));
-        let mut after = root.clone();
-        after.with().state = Some(Arc::new(state.clone()));
+        let after = in_state(root, &state);
         self.changes.amendments.states.insert(key, state);
-        self.amended.insert(key, Arc::new(after));
+        self.amended.insert(key, after);
     }
 
     /// How somebody stands in a thread; none for who was never in it.
@@ -288,6 +316,51 @@ impl<'t> Batch<'t> {
         &mut self.changes.amendments.threads
     }
 
+    /// Gives a message a state with other reactions, and leaves it to a later row to tell them. `rev` stays, because no row has changed the message.
+    /// Answers the message as it is then, and the place of this change.
+    pub(crate) async fn hold_back(
+        &mut self,
+        message: &LogRow,
+        mut state: MessageState,
+        member: UserId,
+    ) -> Result<(Arc<LogRow>, ReactionPlace), Denied> {
+        self.may_append(Kind::ReactionsChanged, Form::default())?;
+        let key = (message.room, message.seq.unwrap_or(0));
+        let head = self.next_seq(key.0).await? - 1;
+        let before = self.untold(key).await?;
+        let (due, changes) = before.map_or((Time(self.now().0 + TOLD_EVERY), 1), |before| (before.due, before.changes + 1));
+        if message.state().is_none() {
+            state.rev = key.1;
+        }
+        state.place = message.thread.map(|place| (place.root, message.is_aside()));
+        let after = in_state(message, &state);
+        self.changes.amendments.states.insert(key, state);
+        self.amended.insert(key, Arc::clone(&after));
+        self.set_untold(key, Some(Untold { due, changes, member }));
+        self.holds_back |= before.is_none();
+        Ok((after, (head, changes)))
+    }
+
+    /// What waits to be told of the reactions to a message.
+    pub(crate) async fn untold(&mut self, key: MessageKey) -> Result<Option<Untold>, Error> {
+        if let Some(known) = self.untold.get(&key) {
+            return Ok(*known);
+        }
+        // Whatever the batch itself has changed is in the map above.
+        let found = match self.prefetched.as_ref().and_then(|prefetched| prefetched.untold.get(&key)) {
+            Some(known) => *known,
+            None => untold::find_each(self.tx, &[key]).await?.into_iter().flatten().next(),
+        };
+        self.untold.insert(key, found);
+        Ok(found)
+    }
+
+    /// Says what waits to be told of the reactions to a message from here on.
+    pub(crate) fn set_untold(&mut self, key: MessageKey, untold: Option<Untold>) {
+        self.untold.insert(key, untold);
+        self.changes.amendments.untold.insert(key, untold);
+    }
+
     /// Whether a member has reacted to a message with an emoji.
     pub(crate) async fn has_reacted(&mut self, key: &ReactionKey) -> Result<bool, Error> {
         if let Some(change) = self.changes.amendments.reactions.get(key) {
@@ -299,9 +372,9 @@ impl<'t> Batch<'t> {
         }
     }
 
-    /// Notes that a reaction was given, at a seq, or taken back.
-    pub(crate) fn set_reaction(&mut self, key: ReactionKey, at: Option<i64>) {
-        let at = at.map(|seq| (seq, self.now()));
+    /// Notes that a reaction was given, at a place, or taken back.
+    pub(crate) fn set_reaction(&mut self, key: ReactionKey, at: Option<ReactionPlace>) {
+        let at = at.map(|place| (place, self.now()));
         if let Some(reacted) = self.prefetched.as_mut().and_then(|prefetched| prefetched.reactions.get_mut(&key)) {
             *reacted = at.is_some();
         }
@@ -312,7 +385,7 @@ impl<'t> Batch<'t> {
     /// listed takes the reaction back.
     pub(crate) async fn first_reactors(&mut self, key: MessageKey, emoji: &str, limit: usize) -> Result<Vec<UserId>, Error> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = state::reactors(self.settle().await?, key, emoji, 0, limit).await?;
+        let found = state::reactors(self.settle().await?, key, emoji, (0, 0), limit).await?;
         Ok(found.into_iter().map(|(_, member, _)| member).collect())
     }
 
@@ -487,16 +560,20 @@ impl<'t> Batch<'t> {
         self.changes.mark_read(room, member, seq);
     }
 
+    /// Refuses a kind that is newer than the log's minimal version.
+    fn may_append(&self, kind: Kind, form: Form) -> Result<(), Refusal> {
+        if kind.since(form) > self.min_version {
+            return Err(Refusal::busy(
+                "this server was upgraded and may not write this yet: its operator finishes with guild upgrade finish",
+            ));
+        }
+        Ok(())
+    }
+
     /// Appends to the room's log. `None` if the sender has used this nonce in this room before; then nothing is appended. A kind that is
     /// newer than the log's minimal version is refused, so an operation appends such a row before it writes anything else.
     pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Denied> {
-        let form = Form { has_extra: new.extra.is_some(), in_thread: new.thread.is_some() };
-        if new.kind.since(form) > self.min_version {
-            return Err(Refusal::busy(
-                "this server was upgraded and may not write this yet: its operator finishes with guild upgrade finish",
-            )
-            .into());
-        }
+        self.may_append(new.kind, Form { has_extra: new.extra.is_some(), in_thread: new.thread.is_some() })?;
         let position = self.cache.position + 1;
         let (part, created_at) = (self.part, self.cache.time);
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
@@ -563,9 +640,29 @@ impl<'t> Batch<'t> {
         }
         self.cache.position = position;
         self.messages += u64::from(is_message);
+        self.bytes.add_row(&row);
         self.rows.push(row.clone());
         Ok(Some(row))
     }
+}
+
+/// Changes of reactions are told together so many milliseconds after the first of them (rich.md, "Reactions").
+const TOLD_EVERY: i64 = 1_000;
+
+/// A message as it is in this state.
+fn in_state(message: &LogRow, state: &MessageState) -> Arc<LogRow> {
+    let is_erased = state.deleted.is_some();
+    let mut after = message.clone();
+    if is_erased {
+        (after.payload, after.extra) = (None, None);
+    }
+    let mut with = message.with.as_deref().cloned().unwrap_or_default();
+    with.state = Some(Arc::new(state.clone()));
+    if is_erased {
+        with.replied = None;
+    }
+    after.with = Some(Box::new(with));
+    Arc::new(after)
 }
 
 /// Shows with a reply the message that it answers as the batch has left it.

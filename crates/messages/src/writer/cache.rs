@@ -11,6 +11,9 @@ use std::num::NonZeroUsize;
 /// Most rooms, and most members, in the cache of one partition. At some 200 bytes an entry both together stay under 30 MB.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
+/// In rooms with more members than this, changes of reactions are told together (rich.md, "Reactions").
+const TOLD_ONE_BY_ONE: i64 = 1_000;
+
 /// The present state of a room.
 #[derive(Clone, Debug)]
 pub(crate) struct RoomState {
@@ -29,6 +32,11 @@ pub(crate) struct RoomState {
 }
 
 impl RoomState {
+    /// Whether it is so large that changes of reactions are told together.
+    pub(crate) fn tells_reactions_together(&self) -> bool {
+        self.member_count > TOLD_ONE_BY_ONE
+    }
+
     /// Takes a room's row and the newest row of its log.
     pub(super) fn of(room: RoomRow, head: Option<&LogRow>) -> Self {
         Self {

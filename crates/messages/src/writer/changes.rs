@@ -7,8 +7,9 @@ use crate::store::log::{self, LogRow};
 use crate::store::members::{self, Entered, MembershipInterval};
 use crate::store::rooms::{self, Details, NewRoom};
 use crate::store::search::Reindexed;
-use crate::store::state::{self, MessageKey, MessageState, ReactionKey};
+use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ReactionPlace};
 use crate::store::threads;
+use crate::store::untold::{self, Untold};
 use contract::{RoomId, Time, UserId};
 use db::{Error, Tx};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -38,8 +39,10 @@ pub(super) struct Changes {
 #[derive(Default)]
 pub(super) struct Amendments {
     pub states: HashMap<MessageKey, MessageState>,
-    /// Reactions that were given, at a seq and a time, or taken back.
-    pub reactions: HashMap<ReactionKey, Option<(i64, Time)>>,
+    /// Reactions that were given, at a place and a time, or taken back.
+    pub reactions: HashMap<ReactionKey, Option<(ReactionPlace, Time)>>,
+    /// What waits to be told of messages since, or that nothing does.
+    pub untold: HashMap<MessageKey, Option<Untold>>,
     /// Messages that were deleted.
     pub erased: BTreeSet<MessageKey>,
     /// Messages whose text is another one now.
@@ -54,10 +57,11 @@ impl Amendments {
         if self.is_empty() {
             return Ok(Vec::new());
         }
-        let Self { states, reactions, erased, reindexed, details, threads } = std::mem::take(self);
+        let Self { states, reactions, untold, erased, reindexed, details, threads } = std::mem::take(self);
         rooms::set_details(tx, details.into_iter()).await?;
         state::save_each(tx, states.into_iter()).await?;
         state::save_reactions(tx, reactions.into_iter()).await?;
+        untold::save_each(tx, untold.into_iter()).await?;
         threads.write(tx).await?;
         if !erased.is_empty() {
             let erased: Vec<MessageKey> = erased.into_iter().collect();
@@ -68,8 +72,9 @@ impl Amendments {
     }
 
     fn is_empty(&self) -> bool {
-        let Self { states, reactions, erased, reindexed, details, threads } = self;
-        states.is_empty() && reactions.is_empty() && erased.is_empty() && reindexed.is_empty() && details.is_empty() && threads.is_empty()
+        let Self { states, reactions, untold, erased, reindexed, details, threads } = self;
+        let is_plain = states.is_empty() && reactions.is_empty() && untold.is_empty() && erased.is_empty();
+        is_plain && reindexed.is_empty() && details.is_empty() && threads.is_empty()
     }
 }
 

@@ -5,9 +5,12 @@
 //! outcome and never fails its neighbours. If the database fails a batch, or an operation panics, nothing of it has happened. Then its
 //! operations are tried again in smaller groups, so that the one at fault fails alone; one that has panicked is not tried again.
 //!
+//! A batch that holds many bytes ends before all of its operations have decided; the others are the next batch.
+//!
 //! [`Operation::decide`] decides membership, nonce and seq, in the order in which operations entered the queue.
 
 mod batch;
+mod bytes;
 mod cache;
 mod changes;
 mod denied;
@@ -33,7 +36,7 @@ use operation::{Pending, Trouble, Waiting, decide_all, panicked};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use vital::Vital;
 
@@ -52,21 +55,22 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writers' tasks, each with the publisher that `publisher` makes for its partition. When the last handle is dropped they
-    /// commit what waits, and end.
+    /// Starts the writers' tasks, each with the publisher that `publisher` makes for its partition. `held_back` is told when changes of
+    /// reactions wait to be told. When the last handle is dropped they commit what waits, and end.
     pub(crate) fn start(
         db: &Db,
         clock: &Clock,
         vital: &Vital,
         min_version: &MinVersion,
+        held_back: &Arc<Notify>,
         publisher: impl Fn(u16) -> Publisher,
     ) -> (Self, JoinSet<()>) {
         let partitions = Partitions::of(db);
         let mut tasks = JoinSet::new();
         let queues = partitions.all().map(|part| {
             let (queue, operations) = mpsc::channel(QUEUE);
-            let (db, clock, min_version) = (db.clone(), clock.clone(), min_version.clone());
-            let committer = Committer { part, db, clock, min_version, publisher: publisher(part) };
+            let (db, clock, min_version, held_back) = (db.clone(), clock.clone(), min_version.clone(), Arc::clone(held_back));
+            let committer = Committer { part, db, clock, min_version, held_back, publisher: publisher(part) };
             tasks.spawn(vital.keep("a writer of the log", run(operations, committer)));
             queue
         });
@@ -101,6 +105,7 @@ struct Committer {
     db: Db,
     clock: Clock,
     min_version: MinVersion,
+    held_back: Arc<Notify>,
     publisher: Publisher,
 }
 
@@ -118,10 +123,9 @@ async fn commit(committer: &Committer, mut cache: WriterCache, pending: Vec<Box<
     // A stack: the next group is the last one.
     let mut groups = vec![Group { pending, again: false }];
     while let Some(Group { pending, again }) = groups.pop() {
-        let count = pending.len();
         let began = Instant::now();
         let (work, result) = attempt(committer, Work { cache, pending }).await;
-        let Some(work) = work else {
+        let Some(mut work) = work else {
             // The database was closed meanwhile. The callers get an error, because their channels are dropped.
             cache = WriterCache::default();
             continue;
@@ -129,11 +133,19 @@ async fn commit(committer: &Committer, mut cache: WriterCache, pending: Vec<Box<
         cache = work.cache;
         match result {
             Ok(outcome) => {
+                let count = outcome.decided;
+                let rest = work.pending.split_off(count.min(work.pending.len()));
+                if !rest.is_empty() {
+                    groups.push(Group { pending: rest, again: false });
+                }
                 metrics::histogram!("guild_commit_batch").record(count as f64);
                 metrics::counter!("guild_messages_total").increment(outcome.messages);
                 tracing::trace!(operations = count, took = ?began.elapsed(), "committed");
                 // Publish first, which only enters a queue; then answer.
                 committer.publisher.committed(outcome.epoch, outcome.rows);
+                if outcome.holds_back {
+                    committer.held_back.notify_one();
+                }
                 work.pending.into_iter().for_each(Pending::committed);
             }
             Err(error) => {

@@ -26,6 +26,8 @@ pub(crate) struct Needs {
     pub reaction: Option<(i64, String, UserId)>,
     /// How this user stands in the thread of this message.
     pub thread_member: Option<(i64, UserId)>,
+    /// Whether reactions to this message wait to be told. Read only in a room that tells them together.
+    pub untold: Option<i64>,
     /// How many messages are pinned.
     pub pins: bool,
     /// What the room is about.

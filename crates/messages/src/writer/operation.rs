@@ -109,7 +109,7 @@ impl<O: Operation> Pending for Waiting<O> {
     }
 }
 
-/// Lets each of the operations decide, in order, and writes what they decided.
+/// Lets the operations decide, in order, as many as the batch may hold, and writes what they decided.
 pub(super) async fn decide_all(
     tx: &mut Tx,
     target: WriteTarget,
@@ -119,10 +119,15 @@ pub(super) async fn decide_all(
 ) -> Result<Outcome, db::Error> {
     let needs = tx.is_shared().then(|| pending.iter().map(|operation| (operation.room(), operation.needs())).collect());
     let mut batch = Batch::begin(tx, target, cache, pending.len(), needs, clock).await?;
+    let mut decided = 0;
     for operation in pending {
+        if decided > 0 && batch.is_full(decided) {
+            break;
+        }
         operation.decide(&mut batch).await?;
+        decided += 1;
     }
-    batch.finish().await
+    batch.finish(decided).await
 }
 
 /// A panic, as an error of the database that undoes the transaction.

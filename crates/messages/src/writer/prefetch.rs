@@ -1,13 +1,15 @@
 //! Reads everything that a batch's operations will look at before they decide, all at once. On a shared database each look-up costs a
 //! round trip, and a batch may hold a thousand operations.
 
+use super::bytes::Bytes;
 use super::cache::{MemberState, RoomState, WriterCache};
 use super::needs::Needs;
-use crate::store::lists::RoomAndReader;
+use crate::store::lists::{AT_ONCE, RoomAndReader};
 use crate::store::log::LogRow;
 use crate::store::rooms::{Details, Earlier};
 use crate::store::state::{self, MessageKey, ReactionKey};
 use crate::store::threads::{self, ThreadMember, ThreadMemberKey};
+use crate::store::untold::{self, Untold};
 use crate::store::{log, members, present, rooms, sets};
 use contract::{RoomId, UserId};
 use db::{Error, Tx};
@@ -20,6 +22,9 @@ type RoomNonce = (UserId, String);
 
 /// Most heirs that are read of a room. After so many owners have left in one batch, the next heir is read on its own.
 const HEIRS: usize = 16;
+
+/// So few messages fit into a batch, however long they are.
+const FEW: usize = 64;
 
 /// What was read, or has changed since. A missing key was not read; a key with an empty value does not exist in the database.
 #[derive(Default)]
@@ -40,6 +45,8 @@ pub(super) struct Prefetched {
     pub messages: HashMap<MessageKey, Option<Arc<LogRow>>>,
     /// Whether each reaction was given.
     pub reactions: HashMap<ReactionKey, bool>,
+    /// What waits to be told of the reactions to each message.
+    pub untold: HashMap<MessageKey, Option<Untold>>,
     /// How many messages are pinned in each room.
     pub pins: HashMap<RoomId, i64>,
     /// What each room is about.
@@ -66,11 +73,33 @@ impl Heirs {
 }
 
 impl Prefetched {
+    /// For how many of these operations a batch may hold the messages that they need: for one at least. The sizes of many messages are read
+    /// before they are.
+    pub(super) async fn fitting(tx: &mut Tx, needs: &[(RoomId, Needs)]) -> Result<usize, Error> {
+        let mut known: HashSet<MessageKey> = HashSet::new();
+        let wanted = needs.iter().enumerate().flat_map(|(at, (room, needs))| needs.messages.iter().map(move |seq| (at, (*room, *seq))));
+        // What is no seq is no message.
+        let (places, keys): (Vec<usize>, Vec<MessageKey>) = wanted.filter(|(_, key)| key.1 > 0 && known.insert(*key)).unzip();
+        if keys.len() <= FEW {
+            return Ok(needs.len());
+        }
+        let mut bytes = Bytes::default();
+        for (places, keys) in places.chunks(AT_ONCE).zip(keys.chunks(AT_ONCE)) {
+            for (at, size) in places.iter().zip(sets::sizes_of(tx, keys).await?) {
+                bytes.add_message(size);
+                if bytes.are_used_up() {
+                    return Ok((*at).max(1));
+                }
+            }
+        }
+        Ok(needs.len())
+    }
+
     /// Reads the rooms and members that are not in the cache, and every nonce and pair.
     pub(super) async fn read(tx: &mut Tx, cache: &mut WriterCache, wanted: Vec<(RoomId, Needs)>) -> Result<Self, Error> {
         let (mut in_rooms, mut of_members, mut of_heirs) = (HashSet::new(), HashSet::new(), HashSet::new());
         let (mut nonces, mut room_nonces, mut pairs) = (HashSet::new(), HashSet::new(), HashSet::new());
-        let (mut messages, mut reactions) = (HashSet::new(), HashSet::new());
+        let (mut messages, mut reactions, mut of_untold) = (HashSet::new(), HashSet::new(), HashSet::new());
         let (mut of_pins, mut of_details, mut of_threads) = (HashSet::new(), HashSet::new(), HashSet::new());
         for (room, needs) in wanted {
             // A room that the operation creates does not exist yet.
@@ -85,6 +114,7 @@ impl Prefetched {
             messages.extend(needs.messages.into_iter().map(|seq| (room, seq)));
             of_threads.extend(needs.thread_member.map(|(thread, member)| (room, thread, member)));
             reactions.extend(needs.reaction.map(|(seq, emoji, member)| (room, seq, emoji, member)));
+            of_untold.extend(needs.untold.map(|seq| (room, seq)));
             for (wanted, of) in [(needs.heir, &mut of_heirs), (needs.pins, &mut of_pins), (needs.details, &mut of_details)] {
                 if wanted {
                     of.insert(room);
@@ -110,6 +140,10 @@ impl Prefetched {
         let reactions: Vec<ReactionKey> = reactions.into_iter().collect();
         let found = state::reacted_each(tx, &reactions).await?;
         prefetched.reactions = reactions.into_iter().zip(found).collect();
+        let is_large = |room: &RoomId| cache.rooms.peek(room).is_some_and(RoomState::tells_reactions_together);
+        let of_untold: Vec<MessageKey> = of_untold.into_iter().filter(|(room, _)| is_large(room)).collect();
+        let found = untold::find_each(tx, &of_untold).await?;
+        prefetched.untold = of_untold.into_iter().zip(found).collect();
         let of_pins: Vec<RoomId> = of_pins.into_iter().collect();
         let found = state::pins_each(tx, &of_pins).await?;
         prefetched.pins = of_pins.into_iter().zip(found).collect();
