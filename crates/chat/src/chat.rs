@@ -102,13 +102,14 @@ pub(crate) fn run(gateway: &Arc<Gateway>) -> Vec<JoinHandle<()>> {
     let (bus, vital) = (&gateway.bus, &gateway.vital);
     // Subscribed before any task runs: no hint from here on is lost.
     let (log, revoked, presence) = (bus.subscribe(), bus.subscribe(), bus.subscribe());
-    let (typing, read, profiles) = (bus.subscribe(), bus.subscribe(), bus.subscribe());
+    let (typing, read, profiles, threads) = (bus.subscribe(), bus.subscribe(), bus.subscribe(), bus.subscribe());
     let delivering = Arc::clone(gateway);
     let leasing = Arc::clone(&gateway.presence);
     vec![
         tokio::spawn(vital.keep("the delivery of live events", async move { delivering.delivery.run(log).await })),
         tokio::spawn(vital.keep("the hearing of revoked tokens", Arc::clone(gateway).hear_revocations(revoked))),
         tokio::spawn(vital.keep("the passing on of presence", Arc::clone(gateway).hear_presence(presence))),
+        tokio::spawn(vital.keep("the passing on of marks in threads", Arc::clone(gateway).hear_threads(threads))),
         tokio::spawn(vital.keep("the passing on of profiles", Arc::clone(gateway).hear_profiles(profiles))),
         tokio::spawn(vital.keep("the passing on of typing and read marks", Arc::clone(gateway).hear_rooms(typing, read))),
         tokio::spawn(vital.keep("the keeping of this gateway's lease", async move { leasing.keep_lease(LEASE_EVERY, LEASE).await })),

@@ -6,9 +6,9 @@ use crate::gateway::Gateway;
 use bus::{Heard, Subscription};
 use contract::UserId;
 use contract::calls::messages::RoomsOf;
-use contract::hint::{PresenceChanged, ReadMoved, Typing, UserChanged};
+use contract::hint::{PresenceChanged, ReadMoved, ThreadReadMoved, Typing, UserChanged};
 use contract::room::RoomKind;
-use contract::wire::{PresenceNow, ReadNow, TypingNow, UserUpdated, server};
+use contract::wire::{PresenceNow, ReadNow, ThreadReadNow, TypingNow, UserUpdated, server};
 use socketio::Frame;
 use std::sync::Arc;
 
@@ -27,6 +27,17 @@ impl Gateway {
                     Some(Heard::Missed(_)) => {}
                     None => return,
                 },
+            }
+        }
+    }
+
+    /// Passes marks in threads on.
+    pub(crate) async fn hear_threads(self: Arc<Self>, mut read: Subscription<ThreadReadMoved>) {
+        while let Some(heard) = read.next().await {
+            let Heard::Hint(hint) = heard else { continue };
+            let ThreadReadMoved { room, thread, user, read, unread } = *hint;
+            if let Some(frame) = frame(server::THREAD_READ, &ThreadReadNow { room, thread, read, unread }) {
+                self.registry.tell_user(user, &frame);
             }
         }
     }

@@ -87,6 +87,25 @@ impl Hint for ReadMoved {
     const SUBJECT: &'static str = "hint.read";
 }
 
+/// Somebody's mark in a thread has moved, by their own word or because they wrote in it. For that user's own sockets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadReadMoved {
+    /// Where.
+    pub room: RoomId,
+    /// The seq of the message whose thread it is.
+    pub thread: i64,
+    /// Who.
+    pub user: UserId,
+    /// Up to where.
+    pub read: i64,
+    /// How many messages of the thread lie past it.
+    pub unread: i64,
+}
+
+impl Hint for ThreadReadMoved {
+    const SUBJECT: &'static str = "hint.thread_read";
+}
+
 /// Somebody came online anywhere, or is offline everywhere. For that user's contacts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceChanged {

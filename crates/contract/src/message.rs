@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 /// How many of those who reacted are named with the reaction.
 pub const LISTED_REACTORS: usize = 5;
 
+/// How many of those who replied in a thread are named with it.
+pub const LISTED_REPLIERS: usize = 5;
+
 /// Most characters of the earlier message that are told with a reply.
 pub const REPLY_CHARS: usize = 200;
 
@@ -50,6 +53,19 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reply_to: Option<Box<ReplyTo>>,
+    /// The seq of the message whose thread this is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    pub thread: Option<i64>,
+    /// True for a message in a thread that stands among the room's messages too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub also_in_room: Option<bool>,
+    /// What came in the thread of this message. Only in answers of REST and GraphQL; in `new message` and `message deleted` of a message in a
+    /// thread, and in the acknowledgement of its send, it is the thread that the message is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub thread_info: Option<Box<ThreadInfo>>,
     /// When its text or what belongs to it was last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -94,6 +110,21 @@ pub struct ReplyTo {
     pub sender: Username,
     /// Its first 200 characters as they are now; empty when it was deleted.
     pub body: String,
+}
+
+/// What came in a thread. Deleted messages do not count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ThreadInfo {
+    /// How many messages there are.
+    #[schema(minimum = 1)]
+    pub replies: i64,
+    /// The seq of the newest one.
+    #[schema(minimum = 1)]
+    pub last_seq: i64,
+    /// When that one came.
+    pub last_at: Time,
+    /// The first 5 who wrote in it.
+    pub usernames: Vec<Username>,
 }
 
 /// How often one emoji was used on a message.
@@ -148,6 +179,9 @@ impl Message {
             format: None,
             metadata: None,
             reply_to: None,
+            thread: None,
+            also_in_room: None,
+            thread_info: None,
             edited_at: None,
             deleted_at: None,
             deleted_by: None,
@@ -157,7 +191,7 @@ impl Message {
         }
     }
 
-    /// Everybody whom it names but those who have reacted: its sender, who deleted or pinned it, and the sender of the message that it answers.
+    /// Everybody whom it names but those who have reacted or written in its thread: its sender, who deleted or pinned it, and the sender of the message that it answers.
     pub fn people(&self) -> impl Iterator<Item = &Username> {
         let others = [self.deleted_by.as_ref(), self.pinned_by.as_ref(), self.reply_to.as_ref().map(|reply_to| &reply_to.sender)];
         std::iter::once(&self.sender).chain(others.into_iter().flatten())
@@ -171,7 +205,7 @@ impl Message {
 
     /// The message as events and acknowledgements carry it: without what only answers of REST and GraphQL tell.
     pub fn for_events(self) -> Self {
-        Self { reactions: Vec::new(), pinned_at: None, pinned_by: None, ..self }
+        Self { reactions: Vec::new(), thread_info: None, pinned_at: None, pinned_by: None, ..self }
     }
 }
 

@@ -84,7 +84,11 @@ pub struct Room {
     /// How many messages of others lie past `read`; 0 for one who is not a member.
     #[schema(minimum = 0)]
     pub unread: i64,
-    /// The newest message, for a member; null where there is none.
+    /// How many of the threads that the reader follows have something unread.
+    #[serde(default)]
+    #[schema(minimum = 0, required)]
+    pub unread_threads: i64,
+    /// The newest message outside threads, for a member; null where there is none.
     #[schema(required)]
     pub last_message: Option<Message>,
 }

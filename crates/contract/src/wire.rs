@@ -50,6 +50,7 @@ pub mod server {
     pub const EVENT: &str = "event";
     pub const TYPING: &str = "typing";
     pub const READ: &str = "read";
+    pub const THREAD_READ: &str = "thread read";
     pub const USER_ONLINE: &str = "user online";
     pub const USER_OFFLINE: &str = "user offline";
     pub const USER_UPDATED: &str = "user updated";
@@ -120,6 +121,13 @@ claiming! {
         #[serde(default, deserialize_with = "crate::whole::maybe", skip_serializing_if = "Option::is_none")]
         #[schema(minimum = 1)]
         pub reply_to: Option<i64>,
+        /// The seq of the message of the room in whose thread it is written.
+        #[serde(default, deserialize_with = "crate::whole::maybe", skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 1)]
+        pub thread: Option<i64>,
+        /// Whether a message in a thread stands among the room's messages too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub also_in_room: bool,
     }
 }
 
@@ -127,7 +135,8 @@ impl SendMessage {
     /// What it has besides its text.
     pub fn rich(&self) -> Rich {
         let (message_type, format) = (self.message_type.clone(), self.format);
-        Rich { message_type, format, metadata: self.metadata.clone(), reply_to: self.reply_to }
+        let (reply_to, thread, also_in_room) = (self.reply_to, self.thread, self.also_in_room);
+        Rich { message_type, format, metadata: self.metadata.clone(), reply_to, thread, also_in_room }
     }
 }
 
@@ -536,6 +545,22 @@ pub struct ReadNow {
     /// Read up to here.
     #[schema(minimum = 0)]
     pub seq: i64,
+}
+
+/// `thread read`: your mark in a thread has moved, on whichever of your sockets.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ThreadReadNow {
+    /// The room's id.
+    pub room: RoomId,
+    /// The seq of the message whose thread it is.
+    #[schema(minimum = 1)]
+    pub thread: i64,
+    /// Read up to here.
+    #[schema(minimum = 0)]
+    pub read: i64,
+    /// Messages of others in it past that.
+    #[schema(minimum = 0)]
+    pub unread: i64,
 }
 
 /// `user online` and `user offline`.

@@ -97,7 +97,7 @@ impl Feed {
         let only = hears.only();
         if let Some(room) = only {
             // A user who may read the room may subscribe to it.
-            context.ask(History { room, before: None, after: None, limit: Limit::try_from(1)? }).await?;
+            context.ask(History { room, before: None, after: None, thread: None, limit: Limit::try_from(1)? }).await?;
         }
         let head = context.bus.ask(&service, Head {}).await?;
         let rooms = match only {

@@ -70,6 +70,14 @@ pub(crate) fn pin(kind: RoomKind, is_owner: bool) -> Result<(), Refusal> {
     }
 }
 
+/// Writing in a thread, and following one: not in a direct room.
+pub(crate) fn thread(kind: RoomKind) -> Result<(), Refusal> {
+    match kind {
+        RoomKind::Direct => Err(Refusal::forbidden("a direct room has no threads").about("thread")),
+        RoomKind::Group | RoomKind::Channel => Ok(()),
+    }
+}
+
 /// Changing a room's name: not that of a direct room.
 pub(crate) fn rename(kind: RoomKind, is_member: bool, is_owner: bool) -> Result<(), Refusal> {
     member_only(kind, is_member)?;

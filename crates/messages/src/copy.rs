@@ -43,11 +43,13 @@ static MEMBERS: Table = Table {
 static STATES: Table = Table {
     name: "message_state",
     read:
-        "SELECT room, seq, rev, edits, body, extra, edited_seq, edited_at, deleted_at, deleted_by, reactions, pin_seq, pinned_at, pinned_by
+        "SELECT room, seq, rev, edits, body, extra, edited_seq, edited_at, deleted_at, deleted_by, reactions, pin_seq, pinned_at, pinned_by,
+        thread, aside, thread_total, thread_deleted, thread_last_seq, thread_last_at, thread_first
         FROM message_state WHERE (room, seq) > ($1, $2) ORDER BY room, seq LIMIT $3",
     write: "INSERT INTO message_state (room, seq, rev, edits, body, extra, edited_seq, edited_at, deleted_at, deleted_by, reactions,
-        pin_seq, pinned_at, pinned_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-    columns: &[Bytes, Int, Int, Int, Text, Text, Int, Int, Int, Bytes, Text, Int, Int, Bytes],
+        pin_seq, pinned_at, pinned_by, thread, aside, thread_total, thread_deleted, thread_last_seq, thread_last_at, thread_first)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+    columns: &[Bytes, Int, Int, Int, Text, Text, Int, Int, Int, Bytes, Text, Int, Int, Bytes, Int, Int, Int, Int, Int, Int, Text],
     key: &[(0, Key::Bytes(16)), (1, Key::Int)],
     count: "SELECT COUNT(*) FROM message_state",
 };
@@ -60,6 +62,16 @@ static REACTIONS: Table = Table {
     columns: &[Bytes, Int, Text, Bytes, Int, Int, Int],
     key: &[(0, Key::Bytes(16)), (1, Key::Int), (2, Key::Text), (3, Key::Bytes(16))],
     count: "SELECT COUNT(*) FROM reactions",
+};
+
+static THREAD_MEMBERS: Table = Table {
+    name: "thread_members",
+    read: "SELECT member, room, thread, following, read, unread FROM thread_members WHERE (member, room, thread) > ($1, $2, $3)
+        ORDER BY member, room, thread LIMIT $4",
+    write: "INSERT INTO thread_members (member, room, thread, following, read, unread) VALUES ($1, $2, $3, $4, $5, $6)",
+    columns: &[Bytes, Bytes, Int, Int, Int, Int],
+    key: &[(0, Key::Bytes(16)), (1, Key::Bytes(16)), (2, Key::Int)],
+    count: "SELECT COUNT(*) FROM thread_members",
 };
 
 /// Whoever serves the target tells what waits there.
@@ -77,12 +89,13 @@ const WORDS: &str = "words";
 const STAYS: &str = "SELECT COUNT(*) FROM stays";
 const LOG: &str = "SELECT COUNT(*) FROM log";
 
-const READ: &str = "SELECT position, created_at, part, room, seq, kind, version, actor, subject, ref_seq, messages, newest, member_count, id, nonce, payload, extra, active_at
-    FROM log WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3";
-const COLUMNS: [Column; 18] = [Int, Int, Int, Bytes, Int, Int, Int, Bytes, Bytes, Int, Int, Int, Int, Bytes, Text, Text, Text, Int];
+const READ: &str = "SELECT position, created_at, part, room, seq, kind, version, actor, subject, ref_seq, messages, newest, member_count, id, nonce, payload, extra, active_at,
+    thread, thread_count FROM log WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3";
+const COLUMNS: [Column; 20] =
+    [Int, Int, Int, Bytes, Int, Int, Int, Bytes, Bytes, Int, Int, Int, Int, Bytes, Text, Text, Text, Int, Int, Int];
 const WRITE: &str = "INSERT INTO log (position, created_at, part, room, seq, kind, version, actor, subject, ref_seq, messages, newest, member_count, id, nonce, payload,
-        extra, active_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+        extra, active_at, thread, thread_count)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
 
 /// The first seq of a membership, in the source.
 const FROM_SEQ: &str = "SELECT from_seq FROM stays WHERE member = $1 AND room = $2 AND from_position = $3";
@@ -105,6 +118,7 @@ pub async fn counts(db: &Db) -> Result<Vec<(&'static str, u64)>, Error> {
         (MEMBERS.name, MEMBERS.count),
         (STATES.name, STATES.count),
         (REACTIONS.name, REACTIONS.count),
+        (THREAD_MEMBERS.name, THREAD_MEMBERS.count),
         (UNTOLD.name, UNTOLD.count),
         (WORDS, LOG),
     ] {
@@ -126,10 +140,10 @@ pub fn keeps_positions(from: &Db, to: &Db) -> bool {
 pub async fn copy(copy: &mut Copy<'_>) -> Result<(), CopyError> {
     copy.table(&ROOMS).await?;
     log(copy).await?;
-    for table in [&MEMBERS, &STATES, &REACTIONS, &UNTOLD] {
+    for table in [&MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS] {
         copy.table(table).await?;
     }
-    let tables = [&ROOMS, &MEMBERS, &STATES, &REACTIONS, &UNTOLD];
+    let tables = [&ROOMS, &MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS];
     for table in tables {
         copy.compare(table).await?;
     }

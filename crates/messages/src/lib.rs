@@ -29,6 +29,7 @@ mod send;
 mod service;
 mod settings;
 mod store;
+mod threads;
 mod writer;
 
 #[cfg(test)]

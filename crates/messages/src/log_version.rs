@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 /// The log version of this program: it knows every kind up to this one.
-pub const LOG_VERSION: i64 = 2;
+pub const LOG_VERSION: i64 = 3;
 
 /// The minimal version of a database without a noted one: that of the first program.
 const FIRST: i64 = 1;

@@ -3,10 +3,10 @@
 use crate::extra::{Extra, RoomExtra};
 use crate::names::{Names, ResolvedNames};
 use crate::rooms::view::{self, RawRoom};
-use crate::store::log::{Kind, LogRow};
-use crate::store::state::ReactionCount;
+use crate::store::log::{Form, Kind, LogRow};
+use crate::store::state::{ReactionCount, ThreadState};
 use contract::log::{Amended, Entry, Event, Membership, Pinned, ReactionChange, ReactionsChanged, RoomUpdated, Unknown};
-use contract::message::{REPLY_CHARS, ReplyTo, nonce_for_reader};
+use contract::message::{REPLY_CHARS, ReplyTo, ThreadInfo, nonce_for_reader};
 use contract::{Message, Nonce, Reaction, Refusal, Room, RoomId, UserId};
 use db::Db;
 use std::collections::HashSet;
@@ -45,6 +45,12 @@ impl Resolver {
         message(row, &names, reader)
     }
 
+    /// One message row as events and acknowledgements tell it to `reader`.
+    pub(crate) async fn told(&self, row: LogRow, reader: UserId) -> Result<Message, Refusal> {
+        let names = self.names_in(std::slice::from_ref(&row)).await?;
+        told(row, &names, reader)
+    }
+
     /// A message's reactions as `reader` sees them, who has reacted with `mine`.
     pub(crate) async fn reactions(&self, counts: &[ReactionCount], mine: &[String]) -> Result<Vec<Reaction>, Refusal> {
         let names = self.names.of(counts.iter().flat_map(|count| count.first.iter().copied()).collect()).await?;
@@ -79,7 +85,7 @@ fn event(row: LogRow, names: &ResolvedNames, rooms: &mut impl Iterator<Item = Ra
         Kind::Message => {
             let sender = names.user(row.actor)?;
             let reader = row.actor;
-            Event::NewMessage { sender, message: Box::new(message(row, names, reader)?.for_events()) }
+            Event::NewMessage { sender, message: Box::new(told(row, names, reader)?) }
         }
         Kind::MemberJoined => Event::MemberJoined(membership(&row, names)?),
         Kind::MemberLeft => Event::MemberLeft(membership(&row, names)?),
@@ -111,12 +117,13 @@ fn membership(row: &LogRow, names: &ResolvedNames) -> Result<Membership, Refusal
 fn amended(row: &LogRow, names: &ResolvedNames) -> Result<Amended, Refusal> {
     let about = row.with.as_ref().and_then(|with| with.message.as_deref()).ok_or_else(|| broken(row))?;
     // Nobody needs the nonce of a message that was told before.
-    let message = Message { nonce: None, ..message(about.clone(), names, about.actor)?.for_events() };
+    let thread_info = if row.kind == Kind::MessageDeleted { thread_info(thread_beside(row), names)? } else { None };
+    let message = Message { nonce: None, thread_info, ..message(about.clone(), names, about.actor)?.for_events() };
     let reason = row.payload.clone().filter(|_| row.kind == Kind::MessageDeleted);
     Ok(Amended {
         room: row.room,
         seq: seq(row)?,
-        kind: row.kind.number(false).0,
+        kind: row.kind.number(Form::default()).0,
         ref_seq: row.ref_seq.ok_or_else(|| broken(row))?,
         by: names.user(row.actor)?,
         reason: reason.map(TryInto::try_into).transpose().map_err(|_| broken(row))?,
@@ -139,7 +146,7 @@ fn reactions_changed(row: &LogRow, names: &ResolvedNames) -> Result<ReactionsCha
     Ok(ReactionsChanged {
         room: row.room,
         seq: seq(row)?,
-        kind: row.kind.number(false).0,
+        kind: row.kind.number(Form::default()).0,
         ref_seq: row.ref_seq.ok_or_else(|| broken(row))?,
         change,
         reactions: reactions(counts, names, None)?,
@@ -147,7 +154,7 @@ fn reactions_changed(row: &LogRow, names: &ResolvedNames) -> Result<ReactionsCha
 }
 
 fn pinned(row: &LogRow, names: &ResolvedNames) -> Result<Pinned, Refusal> {
-    let (kind, ref_seq) = (row.kind.number(false).0, row.ref_seq.ok_or_else(|| broken(row))?);
+    let (kind, ref_seq) = (row.kind.number(Form::default()).0, row.ref_seq.ok_or_else(|| broken(row))?);
     Ok(Pinned { room: row.room, seq: seq(row)?, kind, ref_seq, by: names.user(row.actor)? })
 }
 
@@ -161,6 +168,22 @@ fn reactions(counts: &[ReactionCount], names: &ResolvedNames, mine: Option<&[Str
         })
     };
     counts.iter().map(one).collect()
+}
+
+/// A message row as events and acknowledgements tell it: of a message in a thread with what came there.
+fn told(row: LogRow, names: &ResolvedNames, reader: UserId) -> Result<Message, Refusal> {
+    let thread_info = thread_info(thread_beside(&row), names)?;
+    Ok(Message { thread_info, ..message(row, names, reader)?.for_events() })
+}
+
+fn thread_beside(row: &LogRow) -> Option<&ThreadState> {
+    row.with.as_ref()?.thread.as_deref()
+}
+
+fn thread_info(thread: Option<&ThreadState>, names: &ResolvedNames) -> Result<Option<Box<ThreadInfo>>, Refusal> {
+    let Some((thread, (last_seq, last_at))) = thread.and_then(|thread| Some((thread, thread.last?))) else { return Ok(None) };
+    let usernames = thread.first.iter().map(|id| names.name(*id)).collect::<Result<_, _>>()?;
+    Ok(Some(Box::new(ThreadInfo { replies: thread.total - thread.deleted, last_seq, last_at, usernames })))
 }
 
 /// A message row as `reader` sees it.
@@ -180,6 +203,7 @@ pub(crate) fn message(row: LogRow, names: &ResolvedNames, reader: UserId) -> Res
                 deleted_at: state.deleted.map(|(at, _)| at),
                 deleted_by: state.deleted.map(|(_, by)| names.name(by)).transpose()?,
                 reactions: reactions(&state.reactions, names, Some(&with.mine))?,
+                thread_info: thread_info(state.thread.as_deref(), names)?,
                 pinned_at: state.pinned.map(|(_, at, _)| at),
                 pinned_by: state.pinned.map(|(_, _, by)| names.name(by)).transpose()?,
                 ..now
@@ -199,7 +223,8 @@ pub(crate) fn plain(row: LogRow, sender: contract::Username, reader: UserId) -> 
     };
     let body = row.payload.clone().unwrap_or_default().try_into().map_err(|_| broken(&row))?;
     let message = Message::plain(id, row.room, seq, sender, body, row.created_at);
-    Ok(Message { nonce, message_type, format, metadata, ..message })
+    let (thread, also_in_room) = (row.thread.map(|thread| thread.root), (row.thread.is_some() && !row.is_aside()).then_some(true));
+    Ok(Message { nonce, message_type, format, metadata, thread, also_in_room, ..message })
 }
 
 fn reply_to(replied: &LogRow, names: &ResolvedNames) -> Result<ReplyTo, Refusal> {
@@ -223,6 +248,7 @@ fn room(raw: RawRoom, names: &ResolvedNames) -> Result<Room, Refusal> {
         head: raw.head,
         read: raw.read,
         unread: raw.unread,
+        unread_threads: raw.unread_threads,
         last_message: raw.last.filter(LogRow::is_message).map(|row| message(row, names, raw.reader)).transpose()?,
     })
 }

@@ -5,7 +5,7 @@ use contract::wire::{
     Authenticate, AuthenticateAck, CreateRoom, CreateRoomAck, Cut, DeleteMessage, Done, EditMessage, InRoom, MarkRead, MemberChanged,
     MessageAck, MessageDeleted, MessageEdited, NewMessage, NothingAck, PinChanged, PinMessage, PresenceNow, React, ReactAck,
     ReactionsChanged, ReadAck, ReadNow, Ready, Refused, Resync, RoomAck, RoomCreated, RoomUpdated, SendMessage, ServerInfo, SetTyping,
-    TypingNow, UnknownEvent, UserUpdated, client,
+    ThreadReadNow, TypingNow, UnknownEvent, UserUpdated, client,
 };
 use contract::{
     Code, Cursor, Message, MessageId, Metadata, Patch, Reaction, Refusal, Room, RoomId, RoomKind, Time, User, UserId, Username,
@@ -58,6 +58,8 @@ pub(super) fn send_message() -> Made<SendMessage> {
         format: None,
         metadata: None,
         reply_to: None,
+        thread: None,
+        also_in_room: false,
         sender: None,
         username: None,
     })
@@ -195,6 +197,10 @@ pub(super) fn read_now() -> Made<ReadNow> {
     Ok(ReadNow { room: room_id(), username: bob()?, seq: 1 })
 }
 
+pub(super) fn thread_read_now() -> ThreadReadNow {
+    ThreadReadNow { room: room_id(), thread: 1, read: 5, unread: 2 }
+}
+
 pub(super) fn presence_now() -> Made<PresenceNow> {
     Ok(PresenceNow { username: bob()? })
 }
@@ -246,6 +252,7 @@ fn room(last_message: Option<Message>) -> Made<Room> {
         head,
         read: head,
         unread: 0,
+        unread_threads: 0,
         last_message,
     })
 }

@@ -241,6 +241,12 @@ pub(super) fn events() -> Result<Vec<Event>, String> {
             "To members of rooms of up to 100. Not durable: it may be dropped for a slow client.",
         )?,
         from_server(
+            server::THREAD_READ,
+            &example::thread_read_now(),
+            "You have read a thread up to here, or have written in it.",
+            "To your own sockets. Not durable: it may be dropped for a slow client.",
+        )?,
+        from_server(
             server::USER_ONLINE,
             &example::presence_now()?,
             "Somebody came online.",

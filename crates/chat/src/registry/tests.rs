@@ -100,6 +100,7 @@ impl Here {
             head: 0,
             read: 0,
             unread: 0,
+            unread_threads: 0,
             last_message: None,
         };
         self.apply(Event::RoomCreated { reader: reader.clone(), room: Box::new(room) });

@@ -215,6 +215,12 @@ pub struct Rich {
     /// The earlier message of the room that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<i64>,
+    /// The message of the room in whose thread it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<i64>,
+    /// Whether a message in a thread stands among the room's messages too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub also_in_room: bool,
 }
 
 /// The message, and whether this call wrote it.
@@ -375,6 +381,9 @@ pub struct Around {
     pub room: RoomId,
     /// Around this seq.
     pub seq: i64,
+    /// Only messages in the thread of this one; none for the room's messages.
+    #[serde(default)]
+    pub thread: Option<i64>,
     /// How many.
     pub limit: Limit,
 }
@@ -415,6 +424,9 @@ pub struct History {
     pub before: Option<i64>,
     /// Only messages with a larger seq, the oldest of them.
     pub after: Option<i64>,
+    /// Only messages in the thread of this one; none for the room's messages.
+    #[serde(default)]
+    pub thread: Option<i64>,
     /// How many.
     pub limit: Limit,
 }

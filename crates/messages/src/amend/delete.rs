@@ -4,8 +4,9 @@
 use super::target::{Target, target};
 use crate::access;
 use crate::service::Messages;
-use crate::store::log::{Kind, LogRow};
+use crate::store::log::{Kind, LogRow, With};
 use crate::store::state::MessageState;
+use crate::threads;
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::DeleteMessage;
 use contract::{Answer, Caller, Message, Refusal, RoomId, UserId};
@@ -56,8 +57,16 @@ pub(super) async fn delete(batch: &mut Batch<'_>, target: Target, actor: UserId,
     if target.message.is_deleted() {
         return Ok(target.message);
     }
-    // Nothing of the earlier state stays, pin and reactions included.
-    let state = MessageState { deleted: Some((batch.now(), actor)), ..MessageState::default() };
-    let new = NewRow { payload: reason, ..NewRow::new(Kind::MessageDeleted, actor) };
-    batch.amend(&target.message, state, new).await
+    let thread = threads::was_deleted(batch, &target.message).await?;
+    let with = thread.map(|thread| Box::new(With { thread: Some(thread), ..With::default() }));
+    // Another deletion of the same call may have changed the thread that begins with the message.
+    let message = match target.message.seq {
+        Some(seq) => batch.message(target.message.room, seq).await?.unwrap_or(target.message),
+        None => target.message,
+    };
+    // Nothing of the earlier state stays, pin and reactions included; but a thread outlives its first message.
+    let thread = message.state().and_then(|state| state.thread.clone());
+    let state = MessageState { deleted: Some((batch.now(), actor)), thread, ..MessageState::default() };
+    let new = NewRow { payload: reason, with, ..NewRow::new(Kind::MessageDeleted, actor) };
+    batch.amend(&message, state, new).await
 }

@@ -1,10 +1,10 @@
 //! The pinned messages of a room.
 
-use crate::access;
+use crate::membership::must_be_member;
 use crate::request::after_pin;
 use crate::service::Messages;
 use crate::store::log::{self, LogRow};
-use crate::store::{members, pinned, present, rooms};
+use crate::store::{pinned, present};
 use contract::calls::messages::Pins;
 use contract::{Answer, Caller, Message, Page, Refusal};
 
@@ -17,9 +17,7 @@ impl Answer<Pins> for Messages {
             .db
             .read(move |tx| {
                 Box::pin(async move {
-                    let Some(row) = rooms::find(tx, room).await? else { return Ok(Err(Refusal::no_room())) };
-                    let is_member = members::find(tx, room, reader).await?.is_some_and(|member| member.active);
-                    if let Err(refusal) = access::member_only(row.kind, is_member) {
+                    if let Err(refusal) = must_be_member(tx, room, reader).await? {
                         return Ok(Err(refusal));
                     }
                     let pins = pinned::of_room(tx, room, before, limit.and_one()).await?;

@@ -15,19 +15,22 @@ pub(super) const RULES: [Rule; 10] = [
         columns: &[Id("room"), Number("seq"), Number("of message")],
     },
     Rule {
-        says: "a change of a message does not move its room in the order of rooms",
-        finds: "SELECT l.room, l.seq, l.active_at FROM log l WHERE l.kind BETWEEN 6 AND 10 AND l.version = 1
+        says: "a change of a message, and a message that stands in a thread alone, do not move their room in the order of rooms",
+        finds: "SELECT l.room, l.seq, l.active_at FROM log l
+                WHERE (l.kind BETWEEN 6 AND 10 AND l.version = 1 OR l.kind = 2 AND l.version = 3 AND l.newest <> l.seq)
                 AND (l.active_at IS NULL OR l.active_at <> (SELECT a.created_at FROM log a
-                    WHERE a.room = l.room AND a.seq < l.seq AND a.ref_seq IS NULL ORDER BY a.seq DESC LIMIT 1))
-            UNION ALL SELECT room, seq, active_at FROM log WHERE active_at IS NOT NULL AND kind BETWEEN 1 AND 5",
+                    WHERE a.room = l.room AND a.seq < l.seq AND a.active_at IS NULL ORDER BY a.seq DESC LIMIT 1))
+            UNION ALL SELECT room, seq, active_at FROM log WHERE active_at IS NOT NULL AND kind BETWEEN 1 AND 5
+                AND NOT (kind = 2 AND thread IS NOT NULL AND newest <> seq)",
         columns: &[Id("room"), Number("seq"), Number("active at")],
     },
     Rule {
         says: "a message's rev is that of its newest change",
-        // Before the first change of reactions that waits is told, it is the message's own seq.
+        // Before the first change of reactions that waits is told, it is the message's own seq; so it is where messages came in its thread alone.
         finds: "SELECT s.room, s.seq, s.rev FROM message_state s WHERE s.rev <> COALESCE((SELECT MAX(l.seq) FROM log l
                 WHERE l.room = s.room AND l.ref_seq = s.seq AND l.kind BETWEEN 6 AND 10),
-                (SELECT u.seq FROM untold_reactions u WHERE u.room = s.room AND u.seq = s.seq), 0)
+                (SELECT u.seq FROM untold_reactions u WHERE u.room = s.room AND u.seq = s.seq),
+                CASE WHEN s.thread_total IS NULL THEN 0 ELSE s.seq END)
             UNION ALL SELECT l.room, l.ref_seq, l.seq FROM log l WHERE l.kind BETWEEN 6 AND 10 AND l.version = 1
                 AND NOT EXISTS (SELECT 1 FROM message_state s WHERE s.room = l.room AND s.seq = l.ref_seq)",
         columns: &[Id("room"), Number("message"), Number("rev")],
@@ -63,8 +66,8 @@ pub(super) const RULES: [Rule; 10] = [
     Rule {
         says: "nothing is left of what was deleted, and only that has no text",
         finds: "SELECT m.room, m.seq, m.position FROM log m LEFT JOIN message_state s ON s.room = m.room AND s.seq = m.seq
-                WHERE m.kind = 2 AND m.version IN (1, 2) AND ((m.payload IS NULL) <> (s.deleted_at IS NOT NULL)
-                    OR m.payload IS NULL AND (m.extra IS NOT NULL OR m.version <> 2))
+                WHERE m.kind = 2 AND m.version BETWEEN 1 AND 3 AND ((m.payload IS NULL) <> (s.deleted_at IS NOT NULL)
+                    OR m.payload IS NULL AND (m.extra IS NOT NULL OR m.version <> CASE WHEN m.thread IS NULL THEN 2 ELSE 3 END))
             UNION ALL SELECT l.room, l.ref_seq, l.position FROM log l JOIN message_state s ON s.room = l.room AND s.seq = l.ref_seq
                 WHERE l.kind IN (6, 8) AND s.deleted_at IS NOT NULL AND (l.payload IS NOT NULL OR l.extra IS NOT NULL)
             UNION ALL SELECT s.room, s.seq, s.rev FROM message_state s WHERE s.deleted_at IS NOT NULL AND (s.edits <> 0 OR s.body IS NOT NULL

@@ -7,6 +7,7 @@
 mod amendments;
 mod projections;
 mod rules;
+mod threads;
 
 use crate::store::log::is_known;
 use db::{Db, Engine, Error, Row, Tx, values};
@@ -48,7 +49,7 @@ pub(crate) async fn inside(tx: &mut Tx, sqlite: bool) -> Result<Report, Error> {
     if unknown > 0 {
         report.counts.insert(1, (UNKNOWN.0, unknown));
     }
-    for rule in rules::RULES.into_iter().chain(amendments::RULES) {
+    for rule in rules::RULES.into_iter().chain(amendments::RULES).chain(threads::RULES) {
         let broken = tx.rows(rule.finds, &values![], |row| describe(row, rule.columns)).await?;
         report.note(rule.says, broken);
     }
@@ -73,7 +74,7 @@ async fn integrity(tx: &mut Tx, report: &mut Report) -> Result<(), Error> {
 
 const COUNTS: [(&str, &str); 4] = [
     ("rows of the log", "SELECT COUNT(*) FROM log"),
-    ("messages", "SELECT COUNT(*) FROM log WHERE kind = 2 AND version IN (1, 2)"),
+    ("messages", "SELECT COUNT(*) FROM log WHERE kind = 2 AND version BETWEEN 1 AND 3"),
     ("rooms", "SELECT COUNT(*) FROM rooms"),
     ("members", "SELECT COUNT(*) FROM members WHERE state = 'active'"),
 ];

@@ -6,7 +6,7 @@ use crate::extra::RoomExtra;
 use crate::store::rooms::Details;
 use crate::store::state::{self, ReactionCount};
 use crate::store::{log, search};
-use contract::message::LISTED_REACTORS;
+use contract::message::{LISTED_REACTORS, LISTED_REPLIERS};
 use contract::{RoomId, UserId};
 use db::{Error, Tx, values};
 
@@ -16,6 +16,8 @@ const PAGE: i64 = 500;
 pub(super) async fn check(tx: &mut Tx, report: &mut Report) -> Result<(), Error> {
     let broken = counted_reactions(tx).await?;
     report.note("reactions are counted, and the first are named", broken);
+    let broken = repliers(tx).await?;
+    report.note("the first who wrote in a thread are named", broken);
     let broken = rooms(tx).await?;
     report.note("a room is called and about what its last change says", broken);
     let broken = indexed(tx).await?;
@@ -65,6 +67,28 @@ async fn are_first(tx: &mut Tx, room: RoomId, seq: i64, noted: &[ReactionCount])
         }
     }
     Ok(true)
+}
+
+async fn repliers(tx: &mut Tx) -> Result<Vec<String>, Error> {
+    let page = "SELECT room, seq, thread_first FROM message_state WHERE (room, seq) > ($1, $2) AND thread_total IS NOT NULL
+        ORDER BY room, seq LIMIT $3";
+    let each = "SELECT actor, MIN(seq) FROM log WHERE room = $1 AND thread = $2 GROUP BY actor ORDER BY MIN(seq) LIMIT $3";
+    let most = i64::try_from(LISTED_REPLIERS).unwrap_or(i64::MAX);
+    let (mut last, mut broken) = (([0; 16], 0_i64), Vec::new());
+    loop {
+        let read = |row: &db::Row<'_>| Ok((row.id(0)?, row.int(1)?, row.maybe_text(2)?));
+        let threads = tx.rows(page, &values![last.0, last.1, PAGE], read).await?;
+        let Some((room, seq, _)) = threads.last() else { return Ok(broken) };
+        last = (*room, *seq);
+        let keys: Vec<_> = threads.iter().map(|(room, seq, _)| values![*room, *seq, most].to_vec()).collect();
+        let first = tx.rows_each(each, &keys, |row| Ok(UserId::from_bytes(row.id(0)?))).await?;
+        for ((room, seq, json), first) in threads.into_iter().zip(first) {
+            let noted: Option<Vec<UserId>> = json.and_then(|json| serde_json::from_str(&json).ok());
+            if noted.as_ref() != Some(&first) {
+                broken.push(format!("room {}, thread {seq}", RoomId::from_bytes(room)));
+            }
+        }
+    }
 }
 
 async fn rooms(tx: &mut Tx) -> Result<Vec<String>, Error> {

@@ -52,12 +52,14 @@ pub(super) const RULES: [Rule; 17] = [
     Rule {
         says: "every row carries its room's count of messages and newest message",
         finds: concat!(
-            "SELECT room, position, messages, newest FROM (SELECT room, position, seq, kind, version, messages, newest,
+            "SELECT room, position, messages, newest FROM (SELECT room, position, seq, kind, version, thread, messages, newest,
                 COALESCE(LAG(messages) OVER earlier, 0) AS counted, COALESCE(LAG(newest) OVER earlier, 0) AS last
             FROM log WINDOW earlier AS (PARTITION BY room ORDER BY position)) AS l
             WHERE ",
             is_known!(),
-            " AND (messages <> counted + CASE WHEN kind = 2 THEN 1 ELSE 0 END OR newest <> CASE WHEN kind = 2 THEN seq ELSE last END)"
+            // A message in a thread may stand there alone. Then it does not count among the room's messages.
+            " AND (messages <> counted + CASE WHEN kind = 2 AND (thread IS NULL OR newest = seq) THEN 1 ELSE 0 END
+                OR newest <> CASE WHEN kind = 2 AND (thread IS NULL OR newest = seq) THEN seq ELSE last END)"
         ),
         columns: &[Id("room"), Number("position"), Number("messages"), Number("newest")],
     },
@@ -108,7 +110,7 @@ pub(super) const RULES: [Rule; 17] = [
     },
     Rule {
         says: "whoever sent a message was a member then",
-        finds: "SELECT l.room, l.actor, l.seq FROM log l WHERE l.kind = 2 AND l.version IN (1, 2) AND NOT EXISTS (SELECT 1 FROM stays s WHERE s.member = l.actor
+        finds: "SELECT l.room, l.actor, l.seq FROM log l WHERE l.kind = 2 AND l.version BETWEEN 1 AND 3 AND NOT EXISTS (SELECT 1 FROM stays s WHERE s.member = l.actor
             AND s.room = l.room AND s.from_position < l.position AND (s.to_position IS NULL OR s.to_position > l.position))",
         columns: &[Id("room"), Id("sender"), Number("seq")],
     },

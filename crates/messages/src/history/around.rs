@@ -1,8 +1,9 @@
-//! Messages of a room around a seq.
+//! Messages of a room or of a thread around a seq.
 
-use crate::access;
+use super::pages::Pages;
+use crate::membership::must_be_member;
 use crate::service::Messages;
-use crate::store::{log, members, present, rooms};
+use crate::store::present;
 use contract::calls::messages::{Around, HistoryPage};
 use contract::{Answer, Caller, Patch, Refusal};
 
@@ -12,26 +13,27 @@ impl Answer<Around> for Messages {
         if call.seq < 0 {
             return Err(Refusal::invalid("around", "around is a seq: a whole number, 0 or more"));
         }
-        let Around { room, seq, limit } = call;
+        let Around { room, seq, thread, limit } = call;
         let (rows, has_earlier, newest) = self
             .db
             .read(move |tx| {
                 Box::pin(async move {
-                    let Some(row) = rooms::find(tx, room).await? else { return Ok(Err(Refusal::no_room())) };
-                    let is_member = members::find(tx, room, reader).await?.is_some_and(|member| member.active);
-                    if let Err(refusal) = access::member_only(row.kind, is_member) {
+                    if let Err(refusal) = must_be_member(tx, room, reader).await? {
                         return Ok(Err(refusal));
                     }
-                    let newest = log::head(tx, room).await?.map_or(0, |head| head.newest);
+                    let pages = match Pages::of(tx, room, thread).await? {
+                        Ok(pages) => pages,
+                        Err(refusal) => return Ok(Err(refusal)),
+                    };
                     let half = i64::from(limit) / 2;
-                    let mut rows = log::messages_before(tx, room, seq, half + 1).await?;
+                    let mut rows = pages.before(tx, seq, half + 1).await?;
                     let has_earlier = rows.len() as i64 > half;
                     rows.truncate(usize::try_from(half).unwrap_or(0));
                     rows.reverse();
                     let rest = i64::from(limit) - rows.len() as i64;
-                    rows.extend(log::messages_after(tx, room, seq - 1, rest).await?);
+                    rows.extend(pages.after(tx, seq - 1, rest).await?);
                     present::attach_for(tx, &mut rows, reader).await?;
-                    Ok(Ok((rows, has_earlier, newest)))
+                    Ok(Ok((rows, has_earlier, pages.last())))
                 })
             })
             .await??;

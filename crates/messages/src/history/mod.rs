@@ -5,4 +5,5 @@ mod around;
 mod of_room;
 mod of_rooms;
 mod one;
+mod pages;
 mod recent;

@@ -1,8 +1,9 @@
-//! A page of a room's messages, by seq, ascending.
+//! A page of the messages of a room or of a thread, by seq, ascending.
 
-use crate::access;
+use super::pages::Pages;
+use crate::membership::must_be_member;
 use crate::service::Messages;
-use crate::store::{log, members, present, rooms};
+use crate::store::present;
 use contract::calls::messages::History;
 use contract::{Answer, Caller, Message, Page, Refusal};
 
@@ -17,34 +18,33 @@ impl Answer<History> for Messages {
                 return Err(Refusal::invalid(field, format!("{field} is a seq: a whole number, 0 or more")));
             }
         }
-        let History { room, before, after, limit } = call;
-        let found = self
+        let History { room, before, after, thread, limit } = call;
+        let (rows, last) = self
             .db
             .read(move |tx| {
                 Box::pin(async move {
-                    let Some(row) = rooms::find(tx, room).await? else { return Ok(None) };
-                    let is_member = members::find(tx, room, reader).await?.is_some_and(|member| member.active);
-                    if !is_member {
-                        return Ok(Some((row.kind, false, Vec::new(), 0)));
+                    if let Err(refusal) = must_be_member(tx, room, reader).await? {
+                        return Ok(Err(refusal));
                     }
-                    let newest = log::head(tx, room).await?.map_or(0, |head| head.newest);
+                    let pages = match Pages::of(tx, room, thread).await? {
+                        Ok(pages) => pages,
+                        Err(refusal) => return Ok(Err(refusal)),
+                    };
                     let mut rows = match after {
-                        Some(after) => log::messages_after(tx, room, after, i64::from(limit)).await?,
+                        Some(after) => pages.after(tx, after, i64::from(limit)).await?,
                         None => {
-                            let mut rows = log::messages_before(tx, room, before.unwrap_or(i64::MAX), i64::from(limit)).await?;
+                            let mut rows = pages.before(tx, before.unwrap_or(i64::MAX), i64::from(limit)).await?;
                             rows.reverse();
                             rows
                         }
                     };
                     present::attach_for(tx, &mut rows, reader).await?;
-                    Ok(Some((row.kind, true, rows, newest)))
+                    Ok(Ok((rows, pages.last())))
                 })
             })
-            .await?;
-        let (kind, is_member, rows, newest) = found.ok_or_else(Refusal::no_room)?;
-        access::member_only(kind, is_member)?;
+            .await??;
         // Whichever way the page was asked for, `after=next` brings what follows it.
-        let next = rows.last().and_then(|row| row.seq).filter(|last| *last < newest).map(|last| last.to_string());
+        let next = rows.last().and_then(|row| row.seq).filter(|seq| *seq < last).map(|last| last.to_string());
         Ok(Page { items: self.resolver.messages(rows, reader).await?, next })
     }
 }

@@ -1,6 +1,6 @@
 //! One message, and what is done to it.
 
-use super::{Paging, Reply, Shared, limit};
+use super::{Paging, Reply, Shared, limit, message_seq};
 use axum::Json as Answered;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -31,14 +31,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message.")),
     security(("token" = [])), responses((status = 200, body = Message, description = "The message."), Refuses<400, 404>))]
 async fn get_message(State(s): State<Shared>, Reads(who): Reads, Path((id, seq)): Path<(String, String)>) -> Reply<Message> {
-    let call = calls::GetMessage { room: room_id(&id)?, seq: message_seq(&seq)? };
+    let call = calls::GetMessage { room: room_id(&id)?, seq: message_seq("seq", &seq)? };
     Ok(Answered(s.messages.answer(&who, call).await?))
-}
-
-/// The seq in a path.
-fn message_seq(text: &str) -> Result<i64, Problem> {
-    let wrong = || Refusal::invalid("seq", "a message is named by its seq: a whole number, 1 or more");
-    Ok(text.parse().ok().filter(|seq| *seq > 0).ok_or_else(wrong)?)
 }
 
 claiming! {
@@ -80,7 +74,7 @@ async fn edit_message(
 ) -> Reply<Message> {
     who.user()?.check_claim(&body)?;
     let MessageChange { body, format, metadata, if_rev, .. } = body;
-    let (room, seq, body) = (room_id(&id)?, message_seq(&seq)?, body.value("body")?);
+    let (room, seq, body) = (room_id(&id)?, message_seq("seq", &seq)?, body.value("body")?);
     let call = calls::EditMessage { room, seq, body, format, metadata, if_rev };
     Ok(Answered(s.messages.answer(&who, call).await?))
 }
@@ -107,7 +101,7 @@ async fn delete_message(
     Path((id, seq)): Path<(String, String)>,
     Query(params): Query<DeleteParams>,
 ) -> Result<StatusCode, Problem> {
-    let call = calls::DeleteMessage { room: room_id(&id)?, seq: message_seq(&seq)?, reason: params.reason };
+    let call = calls::DeleteMessage { room: room_id(&id)?, seq: message_seq("seq", &seq)?, reason: params.reason };
     s.messages.answer(&who, call).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -162,7 +156,7 @@ struct VersionList {
     params(("id" = RoomId, Path, description = "The room."), ("seq" = i64, Path, minimum = 1, example = 1, description = "The message.")),
     security(("token" = [])), responses((status = 200, body = VersionList, description = "The versions."), Refuses<400, 404>))]
 async fn versions(State(s): State<Shared>, Reads(who): Reads, Path((id, seq)): Path<(String, String)>) -> Reply<VersionList> {
-    let call = calls::Versions { room: room_id(&id)?, seq: message_seq(&seq)? };
+    let call = calls::Versions { room: room_id(&id)?, seq: message_seq("seq", &seq)? };
     Ok(Answered(VersionList { items: s.messages.answer(&who, call).await? }))
 }
 
@@ -175,7 +169,7 @@ struct Reactions {
 
 async fn set_reaction(s: Shared, who: Caller, (id, seq, emoji): (String, String, String), on: bool) -> Reply<Reactions> {
     let emoji = emoji.try_into().map_err(|why: String| Refusal::invalid("emoji", why))?;
-    let call = calls::React { room: room_id(&id)?, seq: message_seq(&seq)?, emoji, on };
+    let call = calls::React { room: room_id(&id)?, seq: message_seq("seq", &seq)?, emoji, on };
     Ok(Answered(Reactions { reactions: s.messages.answer(&who, call).await? }))
 }
 
@@ -218,7 +212,7 @@ async fn reactors(
     Query(page): Query<Paging>,
 ) -> Reply<Page<calls::Reactor>> {
     let emoji = emoji.try_into().map_err(|why: String| Refusal::invalid("emoji", why))?;
-    let (room, seq) = (room_id(&id)?, message_seq(&seq)?);
+    let (room, seq) = (room_id(&id)?, message_seq("seq", &seq)?);
     Ok(Answered(s.messages.answer(&who, calls::Reactors { room, seq, emoji, after: page.after, limit: limit(page.limit)? }).await?))
 }
 
@@ -234,7 +228,7 @@ async fn pins(State(s): State<Shared>, Reads(who): Reads, Path(id): Path<String>
 }
 
 async fn set_pin(s: Shared, who: Caller, (id, seq): (String, String), on: bool) -> Result<StatusCode, Problem> {
-    s.messages.answer(&who, calls::Pin { room: room_id(&id)?, seq: message_seq(&seq)?, on }).await?;
+    s.messages.answer(&who, calls::Pin { room: room_id(&id)?, seq: message_seq("seq", &seq)?, on }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -29,6 +29,10 @@ struct HistoryParams {
     /// Messages around this seq: up to half of `limit` before it, the rest from it on.
     #[param(minimum = 0)]
     around: Option<i64>,
+    /// The messages of the thread that begins with this seq, without that message; else the room's messages, without those that stand in threads
+    /// alone.
+    #[param(minimum = 1)]
+    thread: Option<i64>,
     /// How many items.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<i64>,
@@ -47,15 +51,15 @@ async fn history(
     Path(id): Path<String>,
     Query(params): Query<HistoryParams>,
 ) -> Reply<calls::HistoryPage> {
-    let HistoryParams { before, after, around, limit: items } = params;
+    let HistoryParams { before, after, around, thread, limit: items } = params;
     let (room, limit) = (room_id(&id)?, limit(items)?);
     if let Some(seq) = around {
         if before.is_some() || after.is_some() {
             return Err(Refusal::invalid("around", "give around, before or after, only one of them").into());
         }
-        return Ok(Answered(s.messages.answer(&who, calls::Around { room, seq, limit }).await?));
+        return Ok(Answered(s.messages.answer(&who, calls::Around { room, seq, thread, limit }).await?));
     }
-    let Page { items, next } = s.messages.answer(&who, calls::History { room, before, after, limit }).await?;
+    let Page { items, next } = s.messages.answer(&who, calls::History { room, before, after, thread, limit }).await?;
     Ok(Answered(calls::HistoryPage { items, before: Patch::Keep, next }))
 }
 
@@ -78,6 +82,13 @@ claiming! {
         #[serde(default, deserialize_with = "contract::whole::maybe")]
         #[schema(minimum = 1)]
         reply_to: Option<i64>,
+        /// The seq of the message of the room in whose thread it is written.
+        #[serde(default, deserialize_with = "contract::whole::maybe")]
+        #[schema(minimum = 1)]
+        thread: Option<i64>,
+        /// Whether a message in a thread stands among the room's messages too.
+        #[serde(default)]
+        also_in_room: bool,
     }
 }
 
@@ -97,8 +108,8 @@ async fn send(
     Json(body): Json<NewMessage>,
 ) -> Result<(StatusCode, Answered<Message>), Problem> {
     who.user()?.check_claim(&body)?;
-    let NewMessage { body, nonce, message_type, format, metadata, reply_to, .. } = body;
-    let rich = calls::Rich { message_type, format, metadata, reply_to };
+    let NewMessage { body, nonce, message_type, format, metadata, reply_to, thread, also_in_room, .. } = body;
+    let rich = calls::Rich { message_type, format, metadata, reply_to, thread, also_in_room };
     let sent = s.messages.answer(&who, calls::Send { room: room_id(&id)?, body, nonce, rich }).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
     if sent.created {

@@ -1,17 +1,18 @@
 //! The REST calls about rooms and messages. A handler reads the request, asks the service, and answers what it gets; it decides nothing.
 //! `rooms` has those about rooms and members, `messages` those that send and read, `amendments` those about one message, `room_events` the events of a
-//! room.
+//! room, `threads` those about threads.
 
 mod amendments;
 mod messages;
 mod room_events;
 mod rooms;
+mod threads;
 
 use crate::service::Messages;
 use axum::Json as Answered;
 use axum::extract::FromRef;
 use bus::Bus;
-use contract::Limit;
+use contract::{Limit, Refusal};
 use edge::{Admission, Problem};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub fn routes(messages: Arc<Messages>, bus: Bus, admission: Arc<Admission>) -> O
         .merge(messages::routes())
         .merge(amendments::routes())
         .merge(room_events::routes())
+        .merge(threads::routes())
         .with_state(Shared { messages, bus, admission })
 }
 
@@ -59,6 +61,12 @@ struct Paging {
     /// How many items.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<i64>,
+}
+
+/// The seq in a path, which names a message; `field` is what an error calls it.
+fn message_seq(field: &str, text: &str) -> Result<i64, Problem> {
+    let wrong = || Refusal::invalid(field, "a message is named by its seq: a whole number, 1 or more");
+    Ok(text.parse().ok().filter(|seq| *seq > 0).ok_or_else(wrong)?)
 }
 
 fn limit(limit: Option<i64>) -> Result<Limit, Problem> {

@@ -8,5 +8,8 @@ mod list_members;
 mod mark_read;
 mod members_of;
 pub(crate) mod memberships;
+mod must_be_member;
 mod room_of;
 mod rooms_of;
+
+pub(crate) use must_be_member::must_be_member;

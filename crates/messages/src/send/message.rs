@@ -6,11 +6,13 @@ use crate::resolve;
 use crate::send::rate_limit_token::RateLimitToken;
 use crate::service::{Limits, Messages};
 use crate::store::log::{Kind, LogRow, With};
+use crate::threads::{self, Opened};
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::{Send, Sent};
+use contract::hint::ThreadReadMoved;
 use contract::metadata::MESSAGE_BYTES;
 use contract::names::BLANK_BODY;
-use contract::{Answer, Body, Caller, Code, MessageId, Refusal, RoomId, UserId};
+use contract::{Answer, Body, Caller, Code, MessageId, Refusal, RoomId, RoomKind, UserId};
 use std::sync::Arc;
 
 impl Answer<Send> for Messages {
@@ -20,6 +22,10 @@ impl Answer<Send> for Messages {
         let Send { room, body, nonce, mut rich } = call;
         rich.metadata =
             rich.metadata.map(|metadata| metadata.fit(MESSAGE_BYTES)).transpose().map_err(|why| Refusal::invalid("metadata", why))?;
+        let (thread, also_in_room) = (rich.thread, rich.also_in_room);
+        if also_in_room && thread.is_none() {
+            return Err(Refusal::invalid("also_in_room", "also_in_room is for a message in a thread; give thread too, or leave it out"));
+        }
         let extra = Extra::from(rich);
         if body.as_str().is_empty() && !extra.speaks() {
             return Err(blank_body());
@@ -32,14 +38,21 @@ impl Answer<Send> for Messages {
             nonce: nonce.map(String::from),
             reply_to: extra.reply_to,
             extra: extra.column(),
+            thread,
+            also_in_room,
             limits: Arc::clone(&self.limits),
             token: RateLimitToken::default(),
         };
         self.names.learn(who.id, &who.username);
         let (row, created) = self.writer()?.write(operation).await?;
+        if let Some(place) = row.thread.filter(|_| created) {
+            // Who writes in a thread has read it.
+            let read = row.seq.unwrap_or(0);
+            self.bus.publish(ThreadReadMoved { room: row.room, thread: place.root, user: who.id, read, unread: 0 });
+        }
         let message = match row.with {
             None => resolve::plain(row, who.username.clone(), who.id)?,
-            Some(_) => self.resolver.message(row, who.id).await?.for_events(),
+            Some(_) => self.resolver.told(row, who.id).await?,
         };
         Ok(Sent { message, created })
     }
@@ -65,6 +78,9 @@ struct SendMessage {
     /// The seq of the message that it answers.
     reply_to: Option<i64>,
     extra: Option<String>,
+    /// The seq of the message in whose thread it is written.
+    thread: Option<i64>,
+    also_in_room: bool,
     limits: Arc<Limits>,
     token: RateLimitToken,
 }
@@ -79,7 +95,7 @@ impl Operation for SendMessage {
 
     fn needs(&self) -> Needs {
         let nonce = self.nonce.clone().map(|nonce| (self.sender, nonce));
-        Needs { nonce, messages: self.reply_to.into_iter().collect(), ..Needs::of([self.sender]) }
+        Needs { nonce, messages: self.reply_to.into_iter().chain(self.thread).collect(), ..Needs::of([self.sender]) }
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
@@ -94,28 +110,26 @@ impl Operation for SendMessage {
             metrics::counter!("guild_rate_limited_total", "what" => "send").increment(1);
             return Err(Refusal::rate_limited("you send too fast; slow down", wait).into());
         }
-        let with = match self.reply_to {
-            None => None,
-            Some(seq) => {
-                let Some(replied) = batch.message(self.room, seq).await? else {
-                    self.token.give_back(&self.limits.sends, self.sender);
-                    return Err(Refusal::invalid("reply_to", "reply_to is the seq of an earlier message of this room").into());
-                };
-                Some(Box::new(With { replied: Some(replied), ..With::default() }))
-            }
-        };
+        let about = self.about(batch, kind).await.inspect_err(|_| self.token.give_back(&self.limits.sends, self.sender))?;
+        let (with, opened) = about;
         let new = NewRow {
             id: Some(self.id),
             nonce: self.nonce.clone(),
             payload: Some(self.body.clone()),
             extra: self.extra.clone(),
+            thread: opened.as_ref().map(|opened| opened.new),
             with,
             ..NewRow::new(Kind::Message, self.sender)
         };
         match batch.append(self.room, new).await? {
             Some(row) => {
-                // A sender has read everything up to the own message.
-                batch.mark_read(self.room, self.sender, head + 1);
+                if let Some(opened) = opened {
+                    threads::wrote(batch, opened, &row);
+                }
+                if !row.is_aside() {
+                    // A sender has read everything up to the own message.
+                    batch.mark_read(self.room, self.sender, head + 1);
+                }
                 Ok((row, true))
             }
             None => {
@@ -128,6 +142,24 @@ impl Operation for SendMessage {
 }
 
 impl SendMessage {
+    /// The messages that it is about: the one that it answers, and the one in whose thread it is.
+    async fn about(&self, batch: &mut Batch<'_>, kind: RoomKind) -> Result<(Option<Box<With>>, Option<Opened>), Denied> {
+        if self.reply_to.is_none() && self.thread.is_none() {
+            return Ok((None, None));
+        }
+        let mut with = With::default();
+        if let Some(seq) = self.reply_to {
+            let no_reply = || Refusal::invalid("reply_to", "reply_to is the seq of an earlier message of this room");
+            with.replied = Some(batch.message(self.room, seq).await?.ok_or_else(no_reply)?);
+        }
+        let opened = match self.thread {
+            Some(thread) => Some(threads::open(batch, (self.room, kind), self.sender, thread, self.also_in_room).await?),
+            None => None,
+        };
+        with.thread = opened.as_ref().map(|opened| Arc::clone(&opened.thread));
+        Ok((Some(Box::new(with)), opened))
+    }
+
     /// The message that an earlier send with this nonce wrote, as it is now; refused if that said something else at first. Of a deleted message
     /// nobody knows what it said.
     async fn earlier(&self, batch: &mut Batch<'_>) -> Result<Option<LogRow>, Denied> {

@@ -1,7 +1,7 @@
 //! The table `log`: appends rows, and finds rows by position, by seq and by nonce.
 
 use super::members::SeqRange;
-use super::state::{MessageKey, MessageState, size_of_state};
+use super::state::{MessageKey, MessageState, ThreadState, size_of_state};
 use crate::partitions::{self, Partitions};
 use contract::{MessageId, RoomId, Time, UserId};
 use db::{Error, Row, Tx, values};
@@ -34,7 +34,7 @@ impl Kind {
     fn of(number: i64, version: i64) -> Self {
         match (number, version) {
             (1, 1) => Self::RoomCreated,
-            (2, 1 | 2) => Self::Message,
+            (2, 1..=3) => Self::Message,
             (3, 1) => Self::MemberJoined,
             (4, 1) => Self::MemberLeft,
             (5, 1 | 2) => Self::RoomUpdated,
@@ -48,9 +48,10 @@ impl Kind {
     }
 
     /// The log version since which programs know it ([`crate::log_version`]).
-    pub(crate) fn since(self, has_extra: bool) -> i64 {
+    pub(crate) fn since(self, form: Form) -> i64 {
         match self {
-            Self::Message | Self::RoomUpdated if has_extra => 2,
+            Self::Message if form.in_thread => 3,
+            Self::Message | Self::RoomUpdated if form.has_extra => 2,
             Self::RoomCreated | Self::Message | Self::MemberJoined | Self::MemberLeft | Self::RoomUpdated => 1,
             Self::MessageEdited | Self::MessageDeleted | Self::ReactionsChanged | Self::MessagePinned | Self::MessageUnpinned => 2,
             Self::Unknown { .. } => i64::MAX,
@@ -58,14 +59,15 @@ impl Kind {
     }
 
     /// The number, and the version that this program writes. A message or a room's change with an extra is of version 2, so that a program that
-    /// knows no extras does not tell half of it. So is a message whose text was erased.
-    pub(crate) fn number(self, has_extra: bool) -> (i64, i64) {
+    /// knows no extras does not tell half of it. So is a message whose text was erased. A message in a thread is of version 3, so that a program
+    /// that knows no threads does not tell it among the room's messages.
+    pub(crate) fn number(self, form: Form) -> (i64, i64) {
         match self {
             Self::RoomCreated => (1, 1),
-            Self::Message => (2, 1 + i64::from(has_extra)),
+            Self::Message => (2, if form.in_thread { 3 } else { 1 + i64::from(form.has_extra) }),
             Self::MemberJoined => (3, 1),
             Self::MemberLeft => (4, 1),
-            Self::RoomUpdated => (5, 1 + i64::from(has_extra)),
+            Self::RoomUpdated => (5, 1 + i64::from(form.has_extra)),
             Self::MessageEdited => (6, 1),
             Self::MessageDeleted => (7, 1),
             Self::ReactionsChanged => (8, 1),
@@ -81,10 +83,17 @@ impl Kind {
     }
 }
 
+/// What decides of which version a row is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Form {
+    pub has_extra: bool,
+    pub in_thread: bool,
+}
+
 /// The rows that this program knows, as a condition of SQL over the columns `kind` and `version`.
 macro_rules! is_known {
     () => {
-        "(kind BETWEEN 1 AND 10 AND version = 1 OR kind IN (2, 5) AND version = 2)"
+        "(kind BETWEEN 1 AND 10 AND version = 1 OR kind IN (2, 5) AND version = 2 OR kind = 2 AND version = 3)"
     };
 }
 pub(crate) use is_known;
@@ -120,10 +129,22 @@ pub(crate) struct LogRow {
     pub ref_seq: Option<i64>,
     /// What there is besides the payload, as JSON ([`crate::extra`]).
     pub extra: Option<String>,
-    /// Of an amendment: the time of the room's newest row that is none. Of all other rows that is `created_at`.
+    /// Of an amendment, and of a message that stands in a thread alone: the time of the room's newest row that is neither. Of all other rows that
+    /// is `created_at`.
     pub active_at: Option<Time>,
+    /// The thread that a message is in.
+    pub thread: Option<ThreadPlace>,
     /// What is told with the row ([`super::present`]); none for a plain message that nobody has changed.
     pub with: Option<Box<With>>,
+}
+
+/// Where a message stands in a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ThreadPlace {
+    /// The seq of the message with which the thread begins.
+    pub root: i64,
+    /// How many messages came in the thread up to and including this one, with those that were deleted.
+    pub count: i64,
 }
 
 /// What is told with a row besides what it holds.
@@ -137,12 +158,24 @@ pub(crate) struct With {
     pub replied: Option<Arc<LogRow>>,
     /// The emojis with which the reader has reacted.
     pub mine: Vec<String>,
+    /// The thread that the message is in, or that the message is in which an amendment is about.
+    pub thread: Option<Arc<ThreadState>>,
 }
 
 impl LogRow {
     /// Whether it is a message that this program can show.
     pub(crate) fn is_message(&self) -> bool {
         self.kind == Kind::Message
+    }
+
+    /// Whether it is a message that stands in a thread alone, and not among the room's messages.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.thread.is_some() && self.seq != Some(self.newest)
+    }
+
+    /// What decides of which version it is.
+    pub(crate) fn form(&self) -> Form {
+        Form { has_extra: self.extra.is_some(), in_thread: self.thread.is_some() }
     }
 
     /// The message that an amendment is about.
@@ -189,8 +222,10 @@ impl LogRow {
             ids.extend(state.deleted.map(|(_, by)| by));
             ids.extend(state.pinned.map(|(_, _, by)| by));
             ids.extend(state.reactions.iter().flat_map(|reaction| &reaction.first));
+            ids.extend(state.thread.iter().flat_map(|thread| &thread.first));
         }
         ids.extend(with.replied.as_ref().map(|replied| replied.actor));
+        ids.extend(with.thread.iter().flat_map(|thread| &thread.first));
         if let Some(message) = &with.message {
             message.people(ids);
         }
@@ -203,14 +238,16 @@ impl LogRow {
 }
 
 macro_rules! columns {
-    ($rest:literal) => {
+    ($rest:expr) => {
         concat!(
             "SELECT position, room, seq, kind, actor, subject, messages, newest, member_count, id, nonce, payload, created_at, part, version,
-                ref_seq, extra, active_at FROM log ",
+                ref_seq, extra, active_at, thread, thread_count FROM log ",
             $rest
         )
     };
 }
+
+pub(super) use columns;
 
 /// The same columns, for [`log_row`], of a `log` that has another name in its statement.
 macro_rules! columns_of {
@@ -251,14 +288,18 @@ macro_rules! columns_of {
             $log,
             ".extra, ",
             $log,
-            ".active_at"
+            ".active_at, ",
+            $log,
+            ".thread, ",
+            $log,
+            ".thread_count"
         )
     };
 }
 pub(super) use columns_of;
 
 /// How many columns that is; a statement may select more after them.
-pub(super) const COLUMNS: usize = 18;
+pub(super) const COLUMNS: usize = 20;
 
 pub(super) fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
     Ok(LogRow {
@@ -279,6 +320,7 @@ pub(super) fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
         ref_seq: row.maybe_int(15)?,
         extra: row.maybe_text(16)?,
         active_at: row.maybe_int(17)?.map(Time),
+        thread: row.maybe_int(18)?.zip(row.maybe_int(19)?).map(|(root, count)| ThreadPlace { root, count }),
         with: None,
     })
 }
@@ -286,11 +328,11 @@ pub(super) fn log_row(row: &Row<'_>) -> Result<LogRow, Error> {
 /// Appends the rows, in order. Answers false for each row that was not written, because its (room, actor, nonce) exists already.
 pub(crate) async fn append(tx: &mut Tx, rows: &[LogRow]) -> Result<Vec<bool>, Error> {
     let sql = "INSERT INTO log (position, part, room, seq, kind, version, actor, subject, messages, newest, member_count, id, nonce, payload, created_at,
-            ref_seq, extra, active_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+            ref_seq, extra, active_at, thread, thread_count)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
         ON CONFLICT (room, actor, nonce) WHERE nonce IS NOT NULL DO NOTHING";
     let values = |row: &LogRow| {
-        let (kind, version) = row.kind.number(row.extra.is_some());
+        let (kind, version) = row.kind.number(row.form());
         values![
             row.position,
             i64::from(row.part),
@@ -309,7 +351,9 @@ pub(crate) async fn append(tx: &mut Tx, rows: &[LogRow]) -> Result<Vec<bool>, Er
             row.created_at.0,
             row.ref_seq,
             row.extra.clone(),
-            row.active_at.map(|at| at.0)
+            row.active_at.map(|at| at.0),
+            row.thread.map(|thread| thread.root),
+            row.thread.map(|thread| thread.count)
         ]
     };
     match rows {
@@ -445,7 +489,8 @@ pub(crate) async fn amendments_each(tx: &mut Tx, ranges: &[SeqRange]) -> Result<
 
 /// Erases the texts of messages, and with them what their edits and reactions say. Rows, seqs and nonces stay.
 pub(crate) async fn erase_each(tx: &mut Tx, messages: &[MessageKey]) -> Result<(), Error> {
-    let message = "UPDATE log SET payload = NULL, extra = NULL, version = 2 WHERE room = $1 AND seq = $2 AND kind = 2";
+    let message = "UPDATE log SET payload = NULL, extra = NULL, version = CASE WHEN thread IS NULL THEN 2 ELSE 3 END
+        WHERE room = $1 AND seq = $2 AND kind = 2";
     let amendments = "UPDATE log SET payload = NULL, extra = NULL WHERE room = $1 AND ref_seq = $2 AND kind IN (6, 8)";
     let each: Vec<_> = messages.iter().map(|(room, seq)| values![room.bytes(), *seq]).collect();
     tx.execute_each(message, &each).await?;
@@ -473,18 +518,6 @@ pub(crate) async fn by_nonce_each(tx: &mut Tx, nonces: &[(RoomId, UserId, String
 }
 
 const BY_NONCE: &str = columns!("WHERE room = $1 AND actor = $2 AND nonce = $3");
-
-/// Messages with a smaller seq, the newest first.
-pub(crate) async fn messages_before(tx: &mut Tx, room: RoomId, seq: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
-    let sql = columns!("WHERE room = $1 AND seq > 0 AND seq < $2 AND kind = 2 ORDER BY seq DESC LIMIT $3");
-    tx.rows(sql, &values![room.bytes(), seq, limit], log_row).await
-}
-
-/// Messages with a larger seq, the oldest first.
-pub(crate) async fn messages_after(tx: &mut Tx, room: RoomId, seq: i64, limit: i64) -> Result<Vec<LogRow>, Error> {
-    let sql = columns!("WHERE room = $1 AND seq > $2 AND kind = 2 ORDER BY seq LIMIT $3");
-    tx.rows(sql, &values![room.bytes(), seq, limit], log_row).await
-}
 
 /// Whose messages.
 #[derive(Clone, Copy, Debug)]

@@ -18,6 +18,7 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration { number: 5, name: "nonces of direct rooms beside those of others", sqlite: NONCES, postgres: NONCES },
         Migration { number: 6, name: "what messages and rooms become", sqlite: SQLITE_RICH, postgres: POSTGRES_RICH },
         Migration { number: 8, name: "reactions that are told together", sqlite: SQLITE_TOGETHER, postgres: POSTGRES_TOGETHER },
+        Migration { number: 9, name: "threads", sqlite: SQLITE_THREADS, postgres: POSTGRES_THREADS },
     ],
 };
 
@@ -184,6 +185,63 @@ CREATE TABLE reactions (
 );
 CREATE INDEX reactions_by_age ON reactions (room, seq, emoji, at_seq);
 CREATE INDEX reactions_of_member ON reactions (member, room, seq);
+";
+
+/// Threads: which one a message is in, how many came in it up to the message, what a thread's first message tells of it, and who follows. A message outside
+/// threads has nothing in any of it.
+const SQLITE_THREADS: &str = "
+ALTER TABLE log ADD COLUMN thread BIGINT;
+ALTER TABLE log ADD COLUMN thread_count BIGINT;
+CREATE INDEX log_thread ON log (room, thread, seq) WHERE thread IS NOT NULL;
+ALTER TABLE message_state ADD COLUMN thread BIGINT;
+ALTER TABLE message_state ADD COLUMN aside BIGINT;
+ALTER TABLE message_state ADD COLUMN thread_total BIGINT;
+ALTER TABLE message_state ADD COLUMN thread_deleted BIGINT;
+ALTER TABLE message_state ADD COLUMN thread_last_seq BIGINT;
+ALTER TABLE message_state ADD COLUMN thread_last_at BIGINT;
+ALTER TABLE message_state ADD COLUMN thread_first TEXT;
+CREATE INDEX message_state_threads ON message_state (room, thread_last_seq) WHERE thread_last_seq IS NOT NULL;
+CREATE INDEX message_state_thread_deleted ON message_state (room, thread, seq) WHERE thread IS NOT NULL AND deleted_at IS NOT NULL;
+
+CREATE TABLE thread_members (
+    member BLOB NOT NULL,
+    room BLOB NOT NULL REFERENCES rooms (id),
+    thread BIGINT NOT NULL,
+    following BIGINT NOT NULL,
+    read BIGINT NOT NULL,
+    unread BIGINT NOT NULL,
+    PRIMARY KEY (member, room, thread)
+) WITHOUT ROWID;
+CREATE INDEX thread_members_unread ON thread_members (member, room) WHERE unread = 1;
+CREATE INDEX thread_members_following ON thread_members (room, thread, unread, read) WHERE following = 1;
+";
+
+/// The same.
+const POSTGRES_THREADS: &str = "
+ALTER TABLE log ADD COLUMN thread BIGINT;
+ALTER TABLE log ADD COLUMN thread_count BIGINT;
+CREATE INDEX log_thread ON log (room, thread, seq) WHERE thread IS NOT NULL;
+ALTER TABLE message_state ADD COLUMN thread BIGINT;
+ALTER TABLE message_state ADD COLUMN aside BIGINT;
+ALTER TABLE message_state ADD COLUMN thread_total BIGINT;
+ALTER TABLE message_state ADD COLUMN thread_deleted BIGINT;
+ALTER TABLE message_state ADD COLUMN thread_last_seq BIGINT;
+ALTER TABLE message_state ADD COLUMN thread_last_at BIGINT;
+ALTER TABLE message_state ADD COLUMN thread_first TEXT;
+CREATE INDEX message_state_threads ON message_state (room, thread_last_seq) WHERE thread_last_seq IS NOT NULL;
+CREATE INDEX message_state_thread_deleted ON message_state (room, thread, seq) WHERE thread IS NOT NULL AND deleted_at IS NOT NULL;
+
+CREATE TABLE thread_members (
+    member BYTEA NOT NULL,
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    thread BIGINT NOT NULL,
+    following BIGINT NOT NULL,
+    read BIGINT NOT NULL,
+    unread BIGINT NOT NULL,
+    PRIMARY KEY (member, room, thread)
+);
+CREATE INDEX thread_members_unread ON thread_members (member, room) WHERE unread = 1;
+CREATE INDEX thread_members_following ON thread_members (room, thread, unread, read) WHERE following = 1;
 ";
 
 const SQLITE: &str = "

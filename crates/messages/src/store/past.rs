@@ -23,6 +23,12 @@ type AsOf = (MessageKey, i64);
 pub(crate) async fn attach(tx: &mut Tx, rows: &mut [LogRow], until: impl Fn(&LogRow) -> Option<i64>) -> Result<(), Error> {
     let seqs: Vec<Option<i64>> = rows.iter().map(until).collect();
     present::attach(tx, rows).await?;
+    for (row, until) in rows.iter_mut().zip(&seqs) {
+        // What came in a thread later is not told; what was there then is not counted again.
+        if let (Some(until), Some(with)) = (until, row.with.as_deref_mut()) {
+            with.thread = with.thread.take().filter(|thread| thread.last.is_some_and(|(seq, _)| seq <= *until));
+        }
+    }
     let mut wanted = Wanted::default();
     for (row, until) in rows.iter().zip(&seqs) {
         if let Some(until) = until {

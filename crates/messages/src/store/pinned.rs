@@ -53,11 +53,11 @@ pub(crate) async fn of_each(
     const SQL: &str = pairs!(
         " SELECT ",
         columns_of!("l"),
-        ", CAST(p.n AS BIGINT) FROM pairs p
-            JOIN message_state s ON s.room = p.room AND s.pin_seq IS NOT NULL
+        ", CAST(p.n AS BIGINT) FROM pairs p CROSS JOIN message_state s CROSS JOIN log l
+            WHERE s.room = p.room AND s.pin_seq IS NOT NULL
                 AND s.pin_seq >= CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
                 AND s.pin_seq <= CAST(substr(CAST($4 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
-            JOIN log l ON l.room = s.room AND l.seq = s.seq AND l.kind = 2
+                AND l.room = s.room AND l.seq = s.seq AND l.kind = 2
             ORDER BY p.n, s.pin_seq DESC"
     );
     // One more than the limit shows that there are more.
@@ -91,8 +91,8 @@ async fn sizes(tx: &mut Tx, pairs: &[RoomAndReader], before: i64, limit: usize) 
         SELECT s.pin_seq, CAST(COALESCE(octet_length(l.payload), 0) + COALESCE(octet_length(l.extra), 0) + ",
         size_of_state!(),
         " AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
-            JOIN message_state s ON s.room = t.room AND s.pin_seq IS NOT NULL AND s.pin_seq < $3 AND s.pin_seq >= COALESCE(t.pin_seq, 0)
-            JOIN log l ON l.room = s.room AND l.seq = s.seq AND l.kind = 2
+            CROSS JOIN message_state s CROSS JOIN log l WHERE s.room = t.room AND s.pin_seq IS NOT NULL AND s.pin_seq < $3 AND s.pin_seq >= COALESCE(t.pin_seq, 0)
+                AND l.room = s.room AND l.seq = s.seq AND l.kind = 2
             ORDER BY t.n, s.pin_seq"
     );
     let [rooms, readers] = lists(pairs);

@@ -1,8 +1,9 @@
-//! Puts beside rows of the log what is told with them: what a message is now, which message an amendment is about, and which one a reply
-//! answers. So history, replays, search and GraphQL all tell the present.
+//! Puts beside rows of the log what is told with them: what a message is now, which message an amendment is about, which one a reply
+//! answers, and what came in a thread. So history, replays, search and GraphQL all tell the present.
 
-use super::log::{self, LogRow, With};
-use super::state::{self, MessageKey, MessageState};
+use super::log::{self, Kind, LogRow, With};
+use super::state::{self, MessageKey, MessageState, ThreadState};
+use super::threads;
 use crate::extra::Extra;
 use contract::{RoomId, UserId};
 use db::{Error, Tx};
@@ -25,10 +26,32 @@ pub(crate) async fn attach(tx: &mut Tx, rows: &mut [LogRow]) -> Result<(), Error
     };
     messages.values_mut().for_each(answer);
     let messages: HashMap<MessageKey, Arc<LogRow>> = messages.into_iter().map(|(key, row)| (key, Arc::new(row))).collect();
-    for row in rows {
+    for row in rows.iter_mut() {
         answer(row);
         if let Some(about) = row.about() {
             row.with().message = messages.get(&about).cloned();
+        }
+    }
+    attach_threads(tx, rows).await
+}
+
+/// Attaches what came in the threads that messages are in, and that those messages are in which were deleted.
+async fn attach_threads(tx: &mut Tx, rows: &mut [LogRow]) -> Result<(), Error> {
+    let thread = |row: &LogRow| {
+        let about = row.with.as_ref().filter(|_| row.kind == Kind::MessageDeleted).and_then(|with| with.message.as_deref());
+        threads::thread_of(row).or_else(|| threads::thread_of(about?))
+    };
+    let roots: BTreeSet<MessageKey> = rows.iter().filter_map(thread).collect();
+    if roots.is_empty() {
+        return Ok(());
+    }
+    let roots: Vec<MessageKey> = roots.into_iter().collect();
+    let states = state::find_each(tx, &roots).await?;
+    let threads: HashMap<MessageKey, Arc<ThreadState>> =
+        roots.into_iter().zip(states).filter_map(|(root, state)| Some((root, state?.thread?))).collect();
+    for row in rows {
+        if let Some(root) = thread(row) {
+            row.with().thread = threads.get(&root).cloned();
         }
     }
     Ok(())

@@ -37,7 +37,7 @@ pub(crate) struct ToIndex {
 pub(crate) async fn to_index(tx: &mut Tx, part: u16, after: i64, to: i64) -> Result<Vec<ToIndex>, Error> {
     let sql = "SELECT l.position, l.room, l.actor, CASE WHEN s.edits > 0 THEN s.body ELSE l.payload END FROM log l
         LEFT JOIN message_state s ON s.room = l.room AND s.seq = l.seq
-        WHERE l.part = $1 AND l.position > $2 AND l.position <= $3 AND l.kind = 2 AND l.version IN (1, 2) AND l.payload IS NOT NULL
+        WHERE l.part = $1 AND l.position > $2 AND l.position <= $3 AND l.kind = 2 AND l.version BETWEEN 1 AND 3 AND l.payload IS NOT NULL
         ORDER BY l.position";
     tx.rows(sql, &values![i64::from(part), after, to], |row| {
         Ok(ToIndex {

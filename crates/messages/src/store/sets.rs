@@ -16,13 +16,16 @@ pub(crate) struct RoomForReader {
     pub read: Option<(i64, i64)>,
     /// How many messages past the mark were deleted.
     pub deleted: i64,
+    /// How many of the threads that the reader follows have something unread.
+    pub unread_threads: i64,
 }
 
 /// Each room with its reader's membership; none where there is no such room.
 pub(crate) async fn rooms_for_readers(tx: &mut Tx, pairs: &[RoomAndReader]) -> Result<Vec<Option<RoomForReader>>, Error> {
     const SQL: &str = pairs!(
         " SELECT r.id, r.kind, r.name, r.owner, r.created_at, r.member_count, r.topic, r.metadata, r.rev, m.read, l.messages,
-                (SELECT COUNT(*) FROM message_state d WHERE d.room = p.room AND d.seq > m.read AND d.deleted_at IS NOT NULL),
+                (SELECT COUNT(*) FROM message_state d WHERE d.room = p.room AND d.seq > m.read AND d.deleted_at IS NOT NULL AND d.aside IS NULL),
+                (SELECT COUNT(*) FROM thread_members t WHERE t.member = p.reader AND t.room = p.room AND t.unread = 1),
                 CAST(p.n AS BIGINT) FROM pairs p CROSS JOIN rooms r
             LEFT JOIN members m ON m.room = p.room AND m.member = p.reader AND m.state = 'active'
             LEFT JOIN log l ON l.room = p.room AND l.seq = m.read
@@ -30,7 +33,7 @@ pub(crate) async fn rooms_for_readers(tx: &mut Tx, pairs: &[RoomAndReader]) -> R
     );
     let room = |row: &Row<'_>| {
         let read = row.maybe_int(9)?.map(|read| Ok::<_, Error>((read, row.maybe_int(10)?.unwrap_or(0)))).transpose()?;
-        Ok((index(row, 12)?, RoomForReader { row: room_row(row)?, read, deleted: row.int(11)? }))
+        Ok((index(row, 13)?, RoomForReader { row: room_row(row)?, read, deleted: row.int(11)?, unread_threads: row.int(12)? }))
     };
     Ok(placed(pairs.len(), tx.rows(SQL, &lists(pairs), room).await?))
 }
@@ -122,7 +125,7 @@ pub(crate) async fn messages(tx: &mut Tx, pairs: &[RoomAndReader], span: Span, b
         " SELECT ",
         columns_of!("l"),
         ", CAST(p.n AS BIGINT) FROM pairs p
-            CROSS JOIN log l WHERE l.room = p.room AND l.kind = 2
+            CROSS JOIN log l WHERE l.room = p.room AND l.kind = 2 AND l.newest = l.seq
                 AND l.seq >= CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
                 AND l.seq <= CAST(substr(CAST($4 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
             ORDER BY p.n, l.seq"
@@ -169,24 +172,24 @@ pub(super) fn within(sizes: &[Vec<Size>], newest: bool, bytes: usize) -> Vec<Opt
 async fn sizes(tx: &mut Tx, pairs: &[RoomAndReader], span: Span) -> Result<Vec<Vec<Size>>, Error> {
     const OLDEST: &str = pairs!(
         ", edges AS MATERIALIZED (
-            SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2
+            SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2 AND e.newest = e.seq
                 ORDER BY e.seq LIMIT 1 OFFSET $5) AS seq FROM pairs p)
         SELECT l.seq, CAST(COALESCE(octet_length(l.payload), 0) + COALESCE(octet_length(l.extra), 0) + COALESCE((SELECT ",
         size_of_state!(),
         "
                 FROM message_state s WHERE s.room = l.room AND s.seq = l.seq), 0) AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
-            CROSS JOIN log l WHERE l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq <= COALESCE(t.seq, 9223372036854775807) AND l.kind = 2
+            CROSS JOIN log l WHERE l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq <= COALESCE(t.seq, 9223372036854775807) AND l.kind = 2 AND l.newest = l.seq
             ORDER BY t.n, l.seq"
     );
     const NEWEST: &str = pairs!(
         ", edges AS MATERIALIZED (
-            SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2
+            SELECT n, room, (SELECT e.seq FROM log e WHERE e.room = p.room AND e.seq > $3 AND e.seq < $4 AND e.kind = 2 AND e.newest = e.seq
                 ORDER BY e.seq DESC LIMIT 1 OFFSET $5) AS seq FROM pairs p)
         SELECT l.seq, CAST(COALESCE(octet_length(l.payload), 0) + COALESCE(octet_length(l.extra), 0) + COALESCE((SELECT ",
         size_of_state!(),
         "
                 FROM message_state s WHERE s.room = l.room AND s.seq = l.seq), 0) AS BIGINT), CAST(t.n AS BIGINT) FROM edges t
-            CROSS JOIN log l WHERE l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq >= COALESCE(t.seq, 0) AND l.kind = 2
+            CROSS JOIN log l WHERE l.room = t.room AND l.seq > $3 AND l.seq < $4 AND l.seq >= COALESCE(t.seq, 0) AND l.kind = 2 AND l.newest = l.seq
             ORDER BY t.n, l.seq"
     );
     let sql = if span.newest { NEWEST } else { OLDEST };

@@ -7,6 +7,7 @@ use super::lists::{self, lists, pairs};
 use contract::{RoomId, Time, UserId};
 use db::{Error, Row, Tx, Value, values};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a message is now, as far as its row in the log does not say it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,23 @@ pub(crate) struct MessageState {
     pub reactions: Vec<ReactionCount>,
     /// The seq of the pin, when, and by whom.
     pub pinned: Option<(i64, Time, UserId)>,
+    /// What came in the thread that begins with the message.
+    pub thread: Option<Arc<ThreadState>>,
+    /// The thread that the message is in, and whether it stands there alone.
+    pub place: Option<(i64, bool)>,
+}
+
+/// What came in a thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ThreadState {
+    /// How many messages, with those that were deleted.
+    pub total: i64,
+    /// How many of them were deleted.
+    pub deleted: i64,
+    /// The seq and the time of the newest that was not deleted.
+    pub last: Option<(i64, Time)>,
+    /// The first [`contract::message::LISTED_REPLIERS`] who wrote in it.
+    pub first: Vec<UserId>,
 }
 
 /// How often an emoji was used, and by whom first.
@@ -47,7 +65,7 @@ macro_rules! size_of_state {
 }
 pub(super) use size_of_state;
 
-const COLUMNS: usize = 12;
+const COLUMNS: usize = 19;
 
 macro_rules! columns {
     ($table:literal) => {
@@ -75,7 +93,21 @@ macro_rules! columns {
             $table,
             ".pinned_at, ",
             $table,
-            ".pinned_by"
+            ".pinned_by, ",
+            $table,
+            ".thread, ",
+            $table,
+            ".aside, ",
+            $table,
+            ".thread_total, ",
+            $table,
+            ".thread_deleted, ",
+            $table,
+            ".thread_last_seq, ",
+            $table,
+            ".thread_last_at, ",
+            $table,
+            ".thread_first"
         )
     };
 }
@@ -95,7 +127,17 @@ fn state(row: &Row<'_>) -> Result<MessageState, Error> {
         deleted: row.maybe_int(6)?.map(Time).zip(user(7)?),
         reactions,
         pinned: row.maybe_int(9)?.zip(row.maybe_int(10)?.map(Time)).zip(user(11)?).map(|((seq, at), by)| (seq, at, by)),
+        thread: thread(row)?.map(Arc::new),
+        place: row.maybe_int(12)?.map(|root| Ok::<_, Error>((root, row.maybe_int(13)? == Some(1)))).transpose()?,
     })
+}
+
+fn thread(row: &Row<'_>) -> Result<Option<ThreadState>, Error> {
+    let Some(total) = row.maybe_int(14)? else { return Ok(None) };
+    let first = row.maybe_text(18)?.unwrap_or_default();
+    let first = serde_json::from_str(&first).map_err(|why| Error::Failed(format!("thread_first in message_state: {why}")))?;
+    let last = row.maybe_int(16)?.zip(row.maybe_int(17)?.map(Time));
+    Ok(Some(ThreadState { total, deleted: row.maybe_int(15)?.unwrap_or(0), last, first }))
 }
 
 /// A message: its room and its seq.
@@ -137,15 +179,17 @@ pub(crate) async fn find_between(tx: &mut Tx, room: RoomId, from: i64, to: i64) 
 /// Writes the states of messages.
 pub(crate) async fn save_each(tx: &mut Tx, states: impl Iterator<Item = (MessageKey, MessageState)>) -> Result<(), Error> {
     let sql = "INSERT INTO message_state (room, seq, rev, edits, body, extra, edited_seq, edited_at, deleted_at, deleted_by, reactions,
-            pin_seq, pinned_at, pinned_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+            pin_seq, pinned_at, pinned_by, thread, aside, thread_total, thread_deleted, thread_last_seq, thread_last_at, thread_first)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
         ON CONFLICT (room, seq) DO UPDATE SET rev = $3, edits = $4, body = $5, extra = $6, edited_seq = $7, edited_at = $8, deleted_at = $9,
-            deleted_by = $10, reactions = $11, pin_seq = $12, pinned_at = $13, pinned_by = $14";
+            deleted_by = $10, reactions = $11, pin_seq = $12, pinned_at = $13, pinned_by = $14,
+            thread = $15, aside = $16, thread_total = $17, thread_deleted = $18, thread_last_seq = $19, thread_last_at = $20, thread_first = $21";
     let each: Result<Vec<Vec<Value>>, Error> = states.map(|((room, seq), state)| values_of(room, seq, state)).collect();
     tx.execute_each(sql, &each?).await.map(|_| ())
 }
 
 fn values_of(room: RoomId, seq: i64, state: MessageState) -> Result<Vec<Value>, Error> {
-    let MessageState { rev, edits, body, extra, edited, deleted, reactions, pinned } = state;
+    let MessageState { rev, edits, body, extra, edited, deleted, reactions, pinned, thread, place } = state;
     let reactions = match reactions.as_slice() {
         [] => None,
         some => Some(serde_json::to_string(some).map_err(|why| Error::Failed(why.to_string()))?),
@@ -153,6 +197,10 @@ fn values_of(room: RoomId, seq: i64, state: MessageState) -> Result<Vec<Value>, 
     let (edited_seq, edited_at) = edited.map(|(seq, at)| (seq, at.0)).unzip();
     let (deleted_at, deleted_by) = deleted.map(|(at, by)| (at.0, by.bytes())).unzip();
     let pin_seq = pinned.map(|(seq, _, _)| seq);
+    let first = thread.as_ref().map(|thread| serde_json::to_string(&thread.first)).transpose();
+    let first = first.map_err(|why| Error::Failed(why.to_string()))?;
+    let (last_seq, last_at) = thread.as_ref().and_then(|thread| thread.last).map(|(seq, at)| (seq, at.0)).unzip();
+    let (root, aside) = place.map(|(root, aside)| (root, aside.then_some(1_i64))).unzip();
     let (pinned_at, pinned_by) = pinned.map(|(_, at, by)| (at.0, by.bytes())).unzip();
     Ok(values![
         room.bytes(),
@@ -168,7 +216,14 @@ fn values_of(room: RoomId, seq: i64, state: MessageState) -> Result<Vec<Value>, 
         reactions,
         pin_seq,
         pinned_at,
-        pinned_by
+        pinned_by,
+        root,
+        aside.flatten(),
+        thread.as_ref().map(|thread| thread.total),
+        thread.as_ref().map(|thread| thread.deleted),
+        last_seq,
+        last_at,
+        first
     ])
 }
 
@@ -179,9 +234,9 @@ pub(crate) async fn pins_each(tx: &mut Tx, rooms: &[RoomId]) -> Result<Vec<i64>,
     Ok(tx.row_each(sql, &each, |row| row.int(0)).await?.into_iter().map(Option::unwrap_or_default).collect())
 }
 
-/// How many of a room's messages past one seq and up to another were deleted.
+/// How many of a room's messages past one seq and up to another were deleted, without those that stood in threads alone.
 pub(crate) async fn deleted_between(tx: &mut Tx, room: RoomId, after: i64, to: i64) -> Result<i64, Error> {
-    let sql = "SELECT COUNT(*) FROM message_state WHERE room = $1 AND seq > $2 AND seq <= $3 AND deleted_at IS NOT NULL";
+    let sql = "SELECT COUNT(*) FROM message_state WHERE room = $1 AND seq > $2 AND seq <= $3 AND deleted_at IS NOT NULL AND aside IS NULL";
     Ok(tx.row(sql, &values![room.bytes(), after, to], |row| row.int(0)).await?.unwrap_or(0))
 }
 

@@ -136,6 +136,17 @@ impl House {
         self.try_send(by, room, body, None).await.unwrap().message
     }
 
+    /// Writes in a thread.
+    pub async fn reply(&self, by: u64, room: RoomId, thread: i64, body: &str) -> Result<Message, Refusal> {
+        self.write_in_thread(by, room, thread, body, false).await
+    }
+
+    pub async fn write_in_thread(&self, by: u64, room: RoomId, thread: i64, body: &str, also_in_room: bool) -> Result<Message, Refusal> {
+        let rich = calls::Rich { thread: Some(thread), also_in_room, ..calls::Rich::default() };
+        let call = calls::Send { room, body: body.try_into().unwrap(), nonce: None, rich };
+        Ok(self.ask(&caller(by), call).await?.message)
+    }
+
     pub async fn edit(&self, by: u64, room: RoomId, seq: i64, body: &str) -> Result<Message, Refusal> {
         let call = calls::EditMessage {
             room,
@@ -186,6 +197,21 @@ impl House {
     /// The partition that a room stands in.
     pub fn part(&self, room: RoomId) -> u16 {
         Partitions::of(&self.db).of_room(room)
+    }
+
+    /// What `guild check` finds after this statement, which is undone.
+    pub async fn problems_after(&self, sql: &'static str) -> String {
+        let breaking = self.db.write::<(), _>(move |tx| {
+            Box::pin(async move {
+                tx.execute(sql, &[]).await?;
+                let report = crate::check::inside(tx, false).await?;
+                Err(db::Error::Conflict(report.problems.join("\n")))
+            })
+        });
+        match breaking.await {
+            Err(db::Error::Conflict(problems)) => problems,
+            outcome => panic!("{sql}: {outcome:?}"),
+        }
     }
 
     /// Every promise about the log holds.

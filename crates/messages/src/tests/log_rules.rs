@@ -96,7 +96,7 @@ pub async fn history_pages_both_ways(house: House) {
         house.send(1, room, &n.to_string()).await;
     }
     let page = async |number, before, after, limit| {
-        let call = calls::History { room, before, after, limit: Limit::try_from(limit).unwrap() };
+        let call = calls::History { room, before, after, thread: None, limit: Limit::try_from(limit).unwrap() };
         house.ask(&caller(number), call).await.map(|page| (page.items.iter().map(|m| m.seq).collect::<Vec<_>>(), page.next))
     };
     assert_eq!(page(2, None, None, 3).await.unwrap(), (vec![7, 8, 9], None));

@@ -14,6 +14,7 @@ mod search;
 mod search_filters;
 mod sends;
 mod several;
+mod threads;
 mod together;
 mod trips;
 mod unknown;
@@ -82,6 +83,15 @@ scenarios![
     amend::a_send_and_its_change_in_one_batch,
     amend::random_changes_are_sound,
     amend::the_check_finds_what_is_broken,
+    threads::a_thread_stands_beside_the_room,
+    threads::a_thread_is_of_a_message_in_no_thread,
+    threads::who_is_in_a_thread_follows_it,
+    threads::threads_are_listed_by_their_newest_message,
+    threads::deletions_leave_a_thread_in_order,
+    threads::members_are_told_of_threads,
+    threads::random_threads_are_sound,
+    threads::a_page_walks_past_a_long_thread,
+    threads::the_check_finds_broken_threads,
     together::many_reactions_at_once_are_told_in_one_row,
     together::the_last_change_is_always_told,
     together::a_crash_between_two_tellings_loses_none,

@@ -17,7 +17,10 @@ pub async fn seqs_count_from_one_in_every_room(house: House) {
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=100).flat_map(|seq| [seq, seq]).collect::<Vec<_>>());
     // What was queued in one order is in the log in that order.
-    let page = house.ask(&caller(1), calls::History { room: rooms[0], before: None, after: Some(0), limit: Limit::MOST }).await.unwrap();
+    let page = house
+        .ask(&caller(1), calls::History { room: rooms[0], before: None, after: Some(0), thread: None, limit: Limit::MOST })
+        .await
+        .unwrap();
     let bodies: Vec<usize> = page.items.iter().map(|message| message.body.as_str().parse().unwrap()).collect();
     assert_eq!(bodies, (0..200).step_by(2).collect::<Vec<_>>());
     house.must_be_sound().await;

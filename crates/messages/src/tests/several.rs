@@ -82,7 +82,7 @@ pub async fn stretches_are_what_history_tells(house: House) {
         assert_eq!(several.len(), ids.len());
         for (id, OfRoom { room, answer }) in ids.iter().zip(several) {
             assert_eq!(*id, room);
-            let call = History { room, before, after: (!newest).then_some(after), limit: limit(most) };
+            let call = History { room, before, after: (!newest).then_some(after), thread: None, limit: limit(most) };
             let single = house.ask(&caller(1), call).await;
             match (answer, single) {
                 (Ok(stretch), Ok(page)) => {

@@ -115,7 +115,7 @@ pub async fn rows_of_a_newer_program_pass_on_every_path(house: House) {
     assert_eq!(log.iter().map(|entry| entry.position).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
 
     // Pages show the messages that this program can show, and lead past the others.
-    let history = |after, before, limit| calls::History { room, before, after, limit: Limit::try_from(limit).unwrap() };
+    let history = |after, before, limit| calls::History { room, before, after, thread: None, limit: Limit::try_from(limit).unwrap() };
     let seqs = |page: contract::Page<contract::Message>| (page.items.iter().map(|m| m.seq).collect::<Vec<_>>(), page.next);
     assert_eq!(seqs(house.ask(&caller(2), history(None, None, 50)).await.unwrap()), (vec![1, 2, 6], None));
     assert_eq!(seqs(house.ask(&caller(2), history(Some(0), None, 3)).await.unwrap()), (vec![1, 2], Some("5".into())));

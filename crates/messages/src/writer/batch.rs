@@ -7,12 +7,14 @@ use super::changes::Changes;
 use super::denied::Denied;
 use super::needs::Needs;
 use super::prefetch::Prefetched;
+use super::thread_changes::ThreadChanges;
 use crate::partitions;
 use crate::search::index;
-use crate::store::log::{Kind, LogRow, With};
+use crate::store::log::{Form, Kind, LogRow, ThreadPlace, With};
 use crate::store::rooms::{Details, Earlier};
 use crate::store::search::Reindexed;
-use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ReactionPlace};
+use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ReactionPlace, ThreadState};
+use crate::store::threads::{self, ThreadMember, ThreadMemberKey};
 use crate::store::untold::{self, Untold};
 use crate::store::{log, members, present, rooms};
 use contract::{Clock, MessageId, Refusal, RoomId, Time, UserId};
@@ -84,14 +86,24 @@ pub(crate) struct NewRow {
     pub payload: Option<String>,
     pub ref_seq: Option<i64>,
     pub extra: Option<String>,
+    /// The thread that a message is in.
+    pub thread: Option<NewInThread>,
     /// What is told with the row.
     pub with: Option<Box<With>>,
+}
+
+/// A message that comes in a thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewInThread {
+    pub place: ThreadPlace,
+    /// Whether it stands in the thread alone, and not among the room's messages.
+    pub aside: bool,
 }
 
 impl NewRow {
     /// A row of this kind by this user, with nothing else.
     pub(crate) fn new(kind: Kind, actor: UserId) -> Self {
-        Self { kind, actor, subject: None, id: None, nonce: None, payload: None, ref_seq: None, extra: None, with: None }
+        Self { kind, actor, subject: None, id: None, nonce: None, payload: None, ref_seq: None, extra: None, thread: None, with: None }
     }
 }
 
@@ -197,11 +209,11 @@ impl<'t> Batch<'t> {
                     (row.payload, row.extra) = (None, None);
                 }
                 if let Some(left) = self.amended.get(&key) {
-                    row.with = if row.is_message() {
-                        left.with.clone()
-                    } else {
-                        Some(Box::new(With { message: Some(Arc::clone(left)), ..With::default() }))
-                    };
+                    let thread = row.with.as_ref().and_then(|with| with.thread.clone());
+                    let mut with = if row.is_message() { left.with.as_deref().cloned().unwrap_or_default() } else { With::default() };
+                    with.message = (!row.is_message()).then(|| Arc::clone(left));
+                    with.thread = thread;
+                    row.with = Some(Box::new(with));
                 }
             }
             // A quote is replaced only where it was deleted: a row is published as of itself, because some may have left before the next one.
@@ -252,8 +264,10 @@ impl<'t> Batch<'t> {
         let key = (message.room, message.seq.unwrap_or(0));
         state.rev = self.next_seq(key.0).await?;
         let is_erased = state.deleted.is_some();
+        state.place = message.thread.map(|place| (place.root, message.is_aside()));
         let after = in_state(message, &state);
-        let with = With { message: Some(Arc::clone(&after)), ..With::default() };
+        let thread = new.with.as_ref().and_then(|with| with.thread.clone());
+        let with = With { message: Some(Arc::clone(&after)), thread, ..With::default() };
         self.append(key.0, NewRow { ref_seq: Some(key.1), with: Some(Box::new(with)), ..new }).await?.ok_or_else(|| gone(key.0))?;
         if let Some(pins) = self.pins.get_mut(&key.0) {
             let was = message.state().is_some_and(|state| state.pinned.is_some());
@@ -273,6 +287,35 @@ impl<'t> Batch<'t> {
         Ok(after)
     }
 
+    /// Gives the first message of a thread this state, which differs in what came in the thread alone. No row tells of that.
+    pub(crate) fn set_thread(&mut self, root: &LogRow, thread: ThreadState) {
+        let key = (root.room, root.seq.unwrap_or(0));
+        let mut state = root.state().cloned().unwrap_or_else(|| MessageState { rev: key.1, ..MessageState::default() });
+        state.thread = Some(Arc::new(thread));
+        let after = in_state(root, &state);
+        self.changes.amendments.states.insert(key, state);
+        self.amended.insert(key, after);
+    }
+
+    /// How somebody stands in a thread; none for who was never in it.
+    pub(crate) async fn thread_member(&mut self, key: ThreadMemberKey) -> Result<Option<ThreadMember>, Error> {
+        let is_changed = self.changes.amendments.threads.contains(&key);
+        match self.prefetched.as_ref().and_then(|prefetched| prefetched.thread_members.get(&key)) {
+            Some(known) if !is_changed => Ok(*known),
+            _ => Ok(threads::find_each(self.settle().await?, &[key]).await?.into_iter().flatten().next()),
+        }
+    }
+
+    /// The newest message of a thread below a seq that was not deleted, as operations before this one have left it.
+    pub(crate) async fn last_left(&mut self, thread: MessageKey, below: i64) -> Result<Option<(i64, Time)>, Error> {
+        threads::last_left(self.settle().await?, thread, below).await
+    }
+
+    /// What has changed in threads.
+    pub(crate) fn thread_changes(&mut self) -> &mut ThreadChanges {
+        &mut self.changes.amendments.threads
+    }
+
     /// Gives a message a state with other reactions, and leaves it to a later row to tell them. `rev` stays, because no row has changed the message.
     /// Answers the message as it is then, and the place of this change.
     pub(crate) async fn hold_back(
@@ -281,7 +324,7 @@ impl<'t> Batch<'t> {
         mut state: MessageState,
         member: UserId,
     ) -> Result<(Arc<LogRow>, ReactionPlace), Denied> {
-        self.may_append(Kind::ReactionsChanged, false)?;
+        self.may_append(Kind::ReactionsChanged, Form::default())?;
         let key = (message.room, message.seq.unwrap_or(0));
         let head = self.next_seq(key.0).await? - 1;
         let before = self.untold(key).await?;
@@ -289,6 +332,7 @@ impl<'t> Batch<'t> {
         if message.state().is_none() {
             state.rev = key.1;
         }
+        state.place = message.thread.map(|place| (place.root, message.is_aside()));
         let after = in_state(message, &state);
         self.changes.amendments.states.insert(key, state);
         self.amended.insert(key, Arc::clone(&after));
@@ -414,7 +458,7 @@ impl<'t> Batch<'t> {
 
     /// Whether the log's minimal version allows rows of this kind.
     pub(crate) fn writes(&self, kind: Kind) -> bool {
-        kind.since(false) <= self.min_version
+        kind.since(Form::default()) <= self.min_version
     }
 
     /// The time that this batch's rows carry.
@@ -494,6 +538,7 @@ impl<'t> Batch<'t> {
         let new = NewRow { subject: Some(member), ..NewRow::new(Kind::MemberLeft, actor) };
         let row = self.append(room, new).await?.ok_or_else(|| gone(room))?;
         self.changes.leave(room, member, row.position, row.seq.unwrap_or(0));
+        self.changes.amendments.threads.forget(room, member);
         if let Some(prefetched) = &mut self.prefetched {
             prefetched.left(room, member);
         }
@@ -516,8 +561,8 @@ impl<'t> Batch<'t> {
     }
 
     /// Refuses a kind that is newer than the log's minimal version.
-    fn may_append(&self, kind: Kind, has_extra: bool) -> Result<(), Refusal> {
-        if kind.since(has_extra) > self.min_version {
+    fn may_append(&self, kind: Kind, form: Form) -> Result<(), Refusal> {
+        if kind.since(form) > self.min_version {
             return Err(Refusal::busy(
                 "this server was upgraded and may not write this yet: its operator finishes with guild upgrade finish",
             ));
@@ -528,11 +573,14 @@ impl<'t> Batch<'t> {
     /// Appends to the room's log. `None` if the sender has used this nonce in this room before; then nothing is appended. A kind that is
     /// newer than the log's minimal version is refused, so an operation appends such a row before it writes anything else.
     pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Denied> {
-        self.may_append(new.kind, new.extra.is_some())?;
+        self.may_append(new.kind, Form { has_extra: new.extra.is_some(), in_thread: new.thread.is_some() })?;
         let position = self.cache.position + 1;
         let (part, created_at) = (self.part, self.cache.time);
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         let is_message = new.kind == Kind::Message;
+        // Only what stands among the room's messages counts there.
+        let is_aside = new.thread.is_some_and(|thread| thread.aside);
+        let is_of_room = is_message && !is_aside;
         let seq = (new.kind != Kind::RoomCreated).then_some(state.head + 1);
         let row = LogRow {
             part,
@@ -542,8 +590,8 @@ impl<'t> Batch<'t> {
             kind: new.kind,
             actor: new.actor,
             subject: new.subject,
-            messages: state.messages + i64::from(is_message),
-            newest: seq.filter(|_| is_message).unwrap_or(state.newest),
+            messages: state.messages + i64::from(is_of_room),
+            newest: seq.filter(|_| is_of_room).unwrap_or(state.newest),
             member_count: state.member_count,
             id: new.id,
             nonce: new.nonce,
@@ -551,7 +599,8 @@ impl<'t> Batch<'t> {
             created_at,
             ref_seq: new.ref_seq,
             extra: new.extra,
-            active_at: new.kind.is_amendment().then_some(state.active_at),
+            active_at: (new.kind.is_amendment() || is_aside).then_some(state.active_at),
+            thread: new.thread.map(|thread| thread.place),
             with: new.with,
         };
         if let Some(prefetched) = &mut self.prefetched

@@ -2,11 +2,13 @@
 //! because everybody in the batch waits for each round trip.
 
 use super::cache::WriterCache;
+use super::thread_changes::ThreadChanges;
 use crate::store::log::{self, LogRow};
 use crate::store::members::{self, Entered, MembershipInterval};
 use crate::store::rooms::{self, Details, NewRoom};
 use crate::store::search::Reindexed;
 use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ReactionPlace};
+use crate::store::threads;
 use crate::store::untold::{self, Untold};
 use contract::{RoomId, Time, UserId};
 use db::{Error, Tx};
@@ -46,6 +48,7 @@ pub(super) struct Amendments {
     /// Messages whose text is another one now.
     pub reindexed: HashMap<MessageKey, Reindexed>,
     pub details: HashMap<RoomId, Details>,
+    pub threads: ThreadChanges,
 }
 
 impl Amendments {
@@ -54,11 +57,12 @@ impl Amendments {
         if self.is_empty() {
             return Ok(Vec::new());
         }
-        let Self { states, reactions, untold, erased, reindexed, details } = std::mem::take(self);
+        let Self { states, reactions, untold, erased, reindexed, details, threads } = std::mem::take(self);
         rooms::set_details(tx, details.into_iter()).await?;
         state::save_each(tx, states.into_iter()).await?;
         state::save_reactions(tx, reactions.into_iter()).await?;
         untold::save_each(tx, untold.into_iter()).await?;
+        threads.write(tx).await?;
         if !erased.is_empty() {
             let erased: Vec<MessageKey> = erased.into_iter().collect();
             log::erase_each(tx, &erased).await?;
@@ -68,8 +72,9 @@ impl Amendments {
     }
 
     fn is_empty(&self) -> bool {
-        let Self { states, reactions, untold, erased, reindexed, details } = self;
-        states.is_empty() && reactions.is_empty() && untold.is_empty() && erased.is_empty() && reindexed.is_empty() && details.is_empty()
+        let Self { states, reactions, untold, erased, reindexed, details, threads } = self;
+        let is_plain = states.is_empty() && reactions.is_empty() && untold.is_empty() && erased.is_empty();
+        is_plain && reindexed.is_empty() && details.is_empty() && threads.is_empty()
     }
 }
 
@@ -124,7 +129,9 @@ impl Changes {
         members::end_intervals(tx, &ended).await?;
         members::begin_intervals(tx, &begun).await?;
         members::enter_each(tx, entered.into_iter()).await?;
-        members::leave_each(tx, left.into_iter()).await?;
+        let left: Vec<(RoomId, UserId)> = left.into_iter().collect();
+        members::leave_each(tx, left.iter().copied()).await?;
+        threads::forget_each(tx, &left).await?;
         let changed = changed.into_iter().filter_map(|id| {
             let room = cache.rooms.peek(&id)?;
             Some((id, room.name.clone(), room.owner, room.member_count))

@@ -17,8 +17,9 @@ mod denied;
 mod needs;
 mod operation;
 mod prefetch;
+mod thread_changes;
 
-pub(crate) use batch::{Batch, NewRow};
+pub(crate) use batch::{Batch, NewInThread, NewRow};
 pub(crate) use denied::Denied;
 pub(crate) use needs::Needs;
 pub(crate) use operation::Operation;

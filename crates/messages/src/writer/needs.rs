@@ -24,6 +24,8 @@ pub(crate) struct Needs {
     pub messages: Vec<i64>,
     /// Whether this user has reacted to this message with this emoji.
     pub reaction: Option<(i64, String, UserId)>,
+    /// How this user stands in the thread of this message.
+    pub thread_member: Option<(i64, UserId)>,
     /// Whether reactions to this message wait to be told. Read only in a room that tells them together.
     pub untold: Option<i64>,
     /// How many messages are pinned.

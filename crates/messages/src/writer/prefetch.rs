@@ -8,6 +8,7 @@ use crate::store::lists::{AT_ONCE, RoomAndReader};
 use crate::store::log::LogRow;
 use crate::store::rooms::{Details, Earlier};
 use crate::store::state::{self, MessageKey, ReactionKey};
+use crate::store::threads::{self, ThreadMember, ThreadMemberKey};
 use crate::store::untold::{self, Untold};
 use crate::store::{log, members, present, rooms, sets};
 use contract::{RoomId, UserId};
@@ -50,6 +51,8 @@ pub(super) struct Prefetched {
     pub pins: HashMap<RoomId, i64>,
     /// What each room is about.
     pub details: HashMap<RoomId, Details>,
+    /// How somebody stands in a thread.
+    pub thread_members: HashMap<ThreadMemberKey, Option<ThreadMember>>,
 }
 
 /// Members of a room, the longest-standing first.
@@ -97,7 +100,7 @@ impl Prefetched {
         let (mut in_rooms, mut of_members, mut of_heirs) = (HashSet::new(), HashSet::new(), HashSet::new());
         let (mut nonces, mut room_nonces, mut pairs) = (HashSet::new(), HashSet::new(), HashSet::new());
         let (mut messages, mut reactions, mut of_untold) = (HashSet::new(), HashSet::new(), HashSet::new());
-        let (mut of_pins, mut of_details) = (HashSet::new(), HashSet::new());
+        let (mut of_pins, mut of_details, mut of_threads) = (HashSet::new(), HashSet::new(), HashSet::new());
         for (room, needs) in wanted {
             // A room that the operation creates does not exist yet.
             if needs.exists && !cache.rooms.contains(&room) {
@@ -109,6 +112,7 @@ impl Prefetched {
             room_nonces.extend(needs.room_nonce);
             pairs.extend(needs.pair);
             messages.extend(needs.messages.into_iter().map(|seq| (room, seq)));
+            of_threads.extend(needs.thread_member.map(|(thread, member)| (room, thread, member)));
             reactions.extend(needs.reaction.map(|(seq, emoji, member)| (room, seq, emoji, member)));
             of_untold.extend(needs.untold.map(|seq| (room, seq)));
             for (wanted, of) in [(needs.heir, &mut of_heirs), (needs.pins, &mut of_pins), (needs.details, &mut of_details)] {
@@ -146,11 +150,20 @@ impl Prefetched {
         let of_details: Vec<RoomId> = of_details.into_iter().collect();
         let found = rooms::details_each(tx, &of_details).await?;
         prefetched.details = of_details.into_iter().zip(found).filter_map(|(room, details)| Some((room, details?))).collect();
+        let of_threads: Vec<ThreadMemberKey> = of_threads.into_iter().collect();
+        let found = threads::find_each(tx, &of_threads).await?;
+        prefetched.thread_members = of_threads.into_iter().zip(found).collect();
         Ok(prefetched)
     }
 
-    async fn read_messages(&mut self, tx: &mut Tx, keys: Vec<MessageKey>) -> Result<(), Error> {
+    async fn read_messages(&mut self, tx: &mut Tx, mut keys: Vec<MessageKey>) -> Result<(), Error> {
         let mut rows = log::by_seq_each(tx, &keys).await?;
+        // What happens to a message in a thread changes what the thread's first message tells of it.
+        let mut roots: Vec<MessageKey> = rows.iter().flatten().filter_map(threads::thread_of).filter(|root| !keys.contains(root)).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        rows.extend(log::by_seq_each(tx, &roots).await?);
+        keys.extend(roots);
         let mut found: Vec<LogRow> = rows.iter_mut().filter_map(Option::take).filter(LogRow::is_message).collect();
         present::attach(tx, &mut found).await?;
         self.messages = keys.into_iter().map(|key| (key, None)).collect();

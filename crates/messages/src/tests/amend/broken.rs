@@ -5,7 +5,6 @@ use crate::tests::house::{House, caller};
 use contract::Patch;
 use contract::RoomKind::Group;
 use contract::calls::messages as calls;
-use db::values;
 use serde_json::json;
 
 pub async fn the_check_finds_what_is_broken(house: House) {
@@ -81,18 +80,7 @@ pub async fn the_check_finds_what_is_broken(house: House) {
         (reindex, "in no search index"),
     ];
     for (sql, rule) in breakages {
-        let outcome = house
-            .db
-            .write::<(), _>(move |tx| {
-                Box::pin(async move {
-                    tx.execute(sql, &values![]).await?;
-                    let report = crate::check::inside(tx, false).await?;
-                    // Undone: the next breakage starts from a sound database.
-                    Err(db::Error::Conflict(report.problems.join("\n")))
-                })
-            })
-            .await;
-        let Err(db::Error::Conflict(problems)) = outcome else { panic!("{sql}: {outcome:?}") };
+        let problems = house.problems_after(sql).await;
         if rule == "none" {
             assert_eq!(problems, "", "{sql}");
         } else {

@@ -21,7 +21,7 @@ pub async fn a_reply_shows_what_it_answers(house: House) {
     }
     house.edit(1, room, 1, "short").await.unwrap();
     assert_eq!(house.message(1, room, 2).await.unwrap().reply_to.unwrap().body, "short");
-    let page = house.ask(&caller(1), calls::History { room, before: None, after: None, limit: Limit::MOST }).await.unwrap();
+    let page = house.ask(&caller(1), calls::History { room, before: None, after: None, thread: None, limit: Limit::MOST }).await.unwrap();
     assert_eq!(page.items[1].reply_to.as_ref().unwrap().body, "short");
     house.delete(1, room, 1).await.unwrap();
     let shown = house.message(1, room, 2).await.unwrap().reply_to.unwrap();
@@ -39,7 +39,7 @@ pub async fn what_a_message_carries_is_kept(house: House) {
         message_type: Some("poll".try_into().unwrap()),
         format: Some(Format::Markdown),
         metadata: metadata(json!({"options": ["tea", "coffee"], "n": 1.5, "deep": {"null": null}})),
-        reply_to: None,
+        ..calls::Rich::default()
     };
     let sent = house.send_rich(1, room, "**what?**", rich.clone()).await.unwrap();
     assert_eq!(

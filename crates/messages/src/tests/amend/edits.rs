@@ -21,7 +21,7 @@ pub async fn an_edit_is_told_and_kept(house: House) {
     house.edit(1, room, 1, "the first").await.unwrap();
     // History, one message, a replay and the log tell the present.
     assert_eq!(house.message(2, room, 1).await.unwrap().body.as_str(), "the first");
-    let page = calls::History { room, before: None, after: None, limit: Limit::MOST };
+    let page = calls::History { room, before: None, after: None, thread: None, limit: Limit::MOST };
     let page = house.ask(&caller(2), page).await.unwrap();
     assert_eq!(page.items.iter().map(|m| (m.seq, m.rev, m.body.as_str())).collect::<Vec<_>>(), [(1, 4, "the first"), (2, 2, "second")]);
     let told = ["1 the first", "2 second", "3 edits 1 to the first", "4 edits 1 to the first"];

@@ -60,7 +60,7 @@ pub async fn a_page_around_a_message(house: House) {
         house.send(1, room, &n.to_string()).await;
     }
     let around = async |seq, limit| {
-        let page = house.ask(&caller(2), calls::Around { room, seq, limit: Limit::try_from(limit).unwrap() }).await.unwrap();
+        let page = house.ask(&caller(2), calls::Around { room, seq, thread: None, limit: Limit::try_from(limit).unwrap() }).await.unwrap();
         (page.items.first().map(|m| m.seq), page.items.last().map(|m| m.seq), page.before, page.next)
     };
     assert_eq!(around(10, 6).await, (Some(7), Some(12), Patch::Set(7), Some("12".into())));

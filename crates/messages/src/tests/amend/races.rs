@@ -107,7 +107,8 @@ pub async fn random_changes_are_sound(house: House) {
     house.must_be_sound().await;
     // Pages, single messages and events tell the same.
     for room in rooms {
-        let page = house.ask(&caller(1), calls::History { room, before: None, after: Some(0), limit: Limit::MOST }).await.unwrap();
+        let page =
+            house.ask(&caller(1), calls::History { room, before: None, after: Some(0), thread: None, limit: Limit::MOST }).await.unwrap();
         assert!(!page.items.is_empty());
         for message in &page.items {
             assert_eq!(house.message(1, room, message.seq).await.unwrap(), *message);
