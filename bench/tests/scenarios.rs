@@ -103,6 +103,15 @@ fn a_database_is_filled_and_its_history_read() {
 }
 
 #[test]
+fn changes_are_set_beside_sends_and_each_changes_something() {
+    let tables = bench(&["changes", "--rooms", "4", "--members", "3", "--window", "3", "--each", "20", "--turns", "2"]);
+    assert_eq!(rows(&tables[0]).len(), 4, "{}", tables[0]);
+    for row in rows(&tables[0]) {
+        assert_eq!((count(row, "acked"), count(row, "missing"), count(row, "misplaced")), (160, 0, 0), "{row}");
+    }
+}
+
+#[test]
 fn few_rooms_are_set_beside_many() {
     // A rate at which no client has more unanswered events than it may, even if the machine halts for a second.
     let small = ["--small", "40", "--large", "400", "--times", "1", "--seconds", "1", "--connects", "10", "--rate", "300"];

@@ -1,5 +1,6 @@
 //! The command line: a file for each command, which makes a scenario of its arguments.
 
+mod changes;
 mod chat;
 mod common;
 mod compare;
@@ -39,6 +40,8 @@ pub struct Cli {
 pub enum Command {
     /// Rooms in which one member sends and everybody receives: throughput, CPU, latencies.
     Chat(chat::Args),
+    /// Edits, reactions and deletions beside plain sends, in turns over the same sockets.
+    Changes(changes::Args),
     /// Authenticated connections that do nothing: memory of each, connects a second.
     Idle(idle::Args),
     /// A database of 1,000 rooms beside one of 1,000,000: latency, memory, time to connect.
@@ -69,6 +72,7 @@ impl Command {
     pub fn scenario(&self) -> Result<Box<dyn Scenario>> {
         Ok(match self {
             Self::Chat(args) => Box::new(args.scenario()),
+            Self::Changes(args) => Box::new(args.scenario()?),
             Self::Idle(args) => Box::new(args.scenario()),
             Self::Rooms(args) => Box::new(args.scenario()?),
             Self::Resume(args) => Box::new(args.scenario()),
