@@ -112,6 +112,15 @@ fn changes_are_set_beside_sends_and_each_changes_something() {
 }
 
 #[test]
+fn amended_pages_hold_what_was_changed() {
+    let small = ["--messages", "120", "--members", "3", "--emojis", "2", "--connections", "2", "--pages", "40", "--turns", "1"];
+    let tables = bench(&[["amended"].as_slice(), &small].concat());
+    let [plain, amended] = &rows(&tables[0])[..] else { panic!("two rows: {}", tables[0]) };
+    assert_eq!((count(plain, "pages"), count(amended, "pages")), (40, 40));
+    assert!(count(amended, "bytes_per_page") > count(plain, "bytes_per_page"), "{amended}");
+}
+
+#[test]
 fn few_rooms_are_set_beside_many() {
     // A rate at which no client has more unanswered events than it may, even if the machine halts for a second.
     let small = ["--small", "40", "--large", "400", "--times", "1", "--seconds", "1", "--connects", "10", "--rate", "300"];

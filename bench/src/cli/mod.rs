@@ -1,5 +1,6 @@
 //! The command line: a file for each command, which makes a scenario of its arguments.
 
+mod amended;
 mod changes;
 mod chat;
 mod common;
@@ -50,6 +51,8 @@ pub enum Command {
     Resume(resume::Args),
     /// Pages of 50 messages over REST, from a database of five million.
     History(history::Args),
+    /// Pages of messages that were edited and have reactions, beside pages of plain ones.
+    Amended(amended::Args),
     /// What is looked for among a million messages, by kinds of questions.
     Search(search::Args),
     /// Makes a database with many rooms and messages, as `rooms` and `history` do for themselves.
@@ -77,6 +80,7 @@ impl Command {
             Self::Rooms(args) => Box::new(args.scenario()?),
             Self::Resume(args) => Box::new(args.scenario()),
             Self::History(args) => Box::new(args.scenario()?),
+            Self::Amended(args) => Box::new(args.scenario()?),
             Self::Search(args) => Box::new(args.scenario()?),
             Self::Fill(args) => Box::new(args.scenario()?),
             Self::Compare(args) => Box::new(args.scenario()),

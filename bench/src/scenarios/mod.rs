@@ -1,5 +1,6 @@
 //! What can be measured, a scenario each.
 
+pub mod amended;
 mod assembly;
 mod audience;
 pub mod changes;
@@ -8,6 +9,7 @@ pub mod history;
 pub mod idle;
 pub mod jitter;
 mod meter;
+mod pages;
 pub mod resume;
 pub mod rooms;
 pub mod search;
