@@ -121,6 +121,14 @@ fn amended_pages_hold_what_was_changed() {
 }
 
 #[test]
+fn a_rooms_events_are_the_same_by_page_and_by_replay() {
+    let tables = bench(&["events", "--messages", "120", "--members", "3", "--page", "50", "--turns", "1"]);
+    let read: Vec<_> = rows(&tables[0]).iter().map(|row| count(row, "events")).collect();
+    // 24 edits, 120 reactions and 12 deletions in the second room; three members read all of it.
+    assert_eq!(read, [360, 360, 828, 828]);
+}
+
+#[test]
 fn few_rooms_are_set_beside_many() {
     // A rate at which no client has more unanswered events than it may, even if the machine halts for a second.
     let small = ["--small", "40", "--large", "400", "--times", "1", "--seconds", "1", "--connects", "10", "--rate", "300"];

@@ -5,6 +5,7 @@ mod changes;
 mod chat;
 mod common;
 mod compare;
+mod events;
 mod fill;
 mod history;
 mod idle;
@@ -53,6 +54,8 @@ pub enum Command {
     History(history::Args),
     /// Pages of messages that were edited and have reactions, beside pages of plain ones.
     Amended(amended::Args),
+    /// A room's events by REST, beside a replay of the same.
+    Events(events::Args),
     /// What is looked for among a million messages, by kinds of questions.
     Search(search::Args),
     /// Makes a database with many rooms and messages, as `rooms` and `history` do for themselves.
@@ -81,6 +84,7 @@ impl Command {
             Self::Resume(args) => Box::new(args.scenario()),
             Self::History(args) => Box::new(args.scenario()?),
             Self::Amended(args) => Box::new(args.scenario()?),
+            Self::Events(args) => Box::new(args.scenario()?),
             Self::Search(args) => Box::new(args.scenario()?),
             Self::Fill(args) => Box::new(args.scenario()?),
             Self::Compare(args) => Box::new(args.scenario()),

@@ -5,6 +5,7 @@ mod assembly;
 mod audience;
 pub mod changes;
 pub mod chat;
+pub mod events;
 pub mod history;
 pub mod idle;
 pub mod jitter;

@@ -186,6 +186,39 @@ impl Assembly {
         Ok(work)
     }
 
+    /// Lets a room's members in again, who were cut and show the cursors that they have now. What they are told until all are in is held against the
+    /// room's beginning.
+    ///
+    /// # Errors
+    /// Somebody is refused or cut, or nothing comes any more.
+    pub fn return_all(&mut self, net: &mut Net, room: usize) -> Result<Work> {
+        self.work = Work::default();
+        for client in self.members(room) {
+            self.virtual_users.want(client);
+            self.newest.iter_mut().skip(client).take(1).for_each(|newest| *newest = 0);
+        }
+        let (everybody, mut heard) = (self.virtual_users.users.len(), (0, Instant::now()));
+        let mut working = hears::Working { assembly: self, next: &|_, _| None };
+        loop {
+            working.assembly.virtual_users.open(net)?;
+            let all = net.turn_until(&mut working, Instant::now() + Duration::from_millis(50), |working| {
+                working.assembly.problem.is_some() || working.assembly.virtual_users.ready() == everybody
+            })?;
+            if let Some(problem) = working.assembly.problem.take() {
+                bail!("not everybody came back: {problem}");
+            }
+            if all {
+                return Ok(std::mem::take(&mut self.work));
+            }
+            let delivered = working.assembly.work.delivered;
+            if delivered > heard.0 {
+                heard = (delivered, Instant::now());
+            } else if heard.1.elapsed() > PATIENCE {
+                bail!("only {} of {everybody} were in when nothing came any more for {} s", self.virtual_users.ready(), PATIENCE.as_secs());
+            }
+        }
+    }
+
     fn is_done(&self) -> bool {
         let work = &self.work;
         self.problem.is_some() || work.acked == work.asked && work.delivered >= work.acked * self.members as u64
