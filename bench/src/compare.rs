@@ -11,6 +11,7 @@ use crate::scenarios::chat::{self, Case};
 use crate::scenarios::idle::{self, Idle};
 use crate::scenarios::traffic::{Outcome, Pace};
 use crate::setup::Setup;
+use crate::spread::spread;
 use crate::target::prepare;
 
 /// Our server beside others.
@@ -107,28 +108,6 @@ fn case(compare: &Compare, place: usize, server: &str) -> Option<Case> {
     let most = if server == "flask" && matches!(pace, Pace::Window(_)) { FLASK_ROOMS } else { usize::MAX };
     let rooms = (compare.users / members).min(most);
     (rooms > 0).then_some(Case { rooms, members, pace, seconds: compare.seconds, body: 100 })
-}
-
-/// Smallest, middle and greatest of some values.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Spread {
-    least: f64,
-    middle: f64,
-    most: f64,
-}
-
-fn spread(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
-    let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
-    values.sort_by(f64::total_cmp);
-    Some(Spread { least: *values.first()?, middle: *values.get(values.len() / 2)?, most: *values.last()? })
-}
-
-impl Spread {
-    /// `2.1 (1.9–2.4)`.
-    fn words(self) -> String {
-        let shown = |value: f64| Cell::number(value).shown();
-        format!("{} ({}–{})", shown(self.middle), shown(self.least), shown(self.most))
-    }
 }
 
 type Chats = BTreeMap<(usize, String), Series>;
@@ -254,16 +233,4 @@ fn ratios(servers: &[String], chats: &Chats, idles: &BTreeMap<String, Vec<idle::
         compare.times
     ));
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_spread_has_its_middle_between_its_ends() {
-        assert_eq!(spread([3.0, 1.0, 2.0]), Some(Spread { least: 1.0, middle: 2.0, most: 3.0 }));
-        assert_eq!(spread([f64::NAN]), None);
-        assert_eq!(spread([18.0, 19.5, 21.0]).unwrap().words(), "19.5 (18.0–21.0)");
-    }
 }

@@ -35,6 +35,12 @@ impl Latency {
         let _ = self.0.record(micros.max(1));
     }
 
+    /// All of another's.
+    pub fn add_all(&mut self, other: &Self) {
+        // It grows with its values, as above.
+        let _ = self.0.add(&other.0);
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.0.len()
@@ -62,6 +68,9 @@ mod tests {
         assert_eq!(latency.percentile(50.0), None);
         (1..=1_000).for_each(|millis| latency.add_micros(millis * 1_000));
         let near = |percentile, expected: f64| (latency.percentile(percentile).unwrap() / expected - 1.0).abs() < 0.002;
+        let mut twice = Latency::default();
+        [&latency, &latency].into_iter().for_each(|one| twice.add_all(one));
+        assert_eq!((twice.count(), twice.percentile(90.0)), (2_000, latency.percentile(90.0)));
         assert!(near(50.0, 500.0) && near(99.0, 990.0) && near(100.0, 1_000.0), "{latency:?}");
     }
 }

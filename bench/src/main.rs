@@ -21,6 +21,7 @@ mod scenario;
 mod scenarios;
 mod seed;
 mod setup;
+mod spread;
 mod target;
 mod virtual_users;
 

@@ -103,6 +103,32 @@ fn a_database_is_filled_and_its_history_read() {
 }
 
 #[test]
+fn changes_are_set_beside_sends_and_each_changes_something() {
+    let tables = bench(&["changes", "--rooms", "4", "--members", "3", "--window", "3", "--each", "20", "--turns", "2"]);
+    assert_eq!(rows(&tables[0]).len(), 4, "{}", tables[0]);
+    for row in rows(&tables[0]) {
+        assert_eq!((count(row, "acked"), count(row, "missing"), count(row, "misplaced")), (160, 0, 0), "{row}");
+    }
+}
+
+#[test]
+fn amended_pages_hold_what_was_changed() {
+    let small = ["--messages", "120", "--members", "3", "--emojis", "2", "--connections", "2", "--pages", "40", "--turns", "1"];
+    let tables = bench(&[["amended"].as_slice(), &small].concat());
+    let [plain, amended] = &rows(&tables[0])[..] else { panic!("two rows: {}", tables[0]) };
+    assert_eq!((count(plain, "pages"), count(amended, "pages")), (40, 40));
+    assert!(count(amended, "bytes_per_page") > count(plain, "bytes_per_page"), "{amended}");
+}
+
+#[test]
+fn a_rooms_events_are_the_same_by_page_and_by_replay() {
+    let tables = bench(&["events", "--messages", "120", "--members", "3", "--page", "50", "--turns", "1"]);
+    let read: Vec<_> = rows(&tables[0]).iter().map(|row| count(row, "events")).collect();
+    // 24 edits, 120 reactions and 12 deletions in the second room; three members read all of it.
+    assert_eq!(read, [360, 360, 828, 828]);
+}
+
+#[test]
 fn few_rooms_are_set_beside_many() {
     // A rate at which no client has more unanswered events than it may, even if the machine halts for a second.
     let small = ["--small", "40", "--large", "400", "--times", "1", "--seconds", "1", "--connects", "10", "--rate", "300"];

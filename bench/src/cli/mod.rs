@@ -1,8 +1,11 @@
 //! The command line: a file for each command, which makes a scenario of its arguments.
 
+mod amended;
+mod changes;
 mod chat;
 mod common;
 mod compare;
+mod events;
 mod fill;
 mod history;
 mod idle;
@@ -39,6 +42,8 @@ pub struct Cli {
 pub enum Command {
     /// Rooms in which one member sends and everybody receives: throughput, CPU, latencies.
     Chat(chat::Args),
+    /// Edits, reactions and deletions beside plain sends, in turns over the same sockets.
+    Changes(changes::Args),
     /// Authenticated connections that do nothing: memory of each, connects a second.
     Idle(idle::Args),
     /// A database of 1,000 rooms beside one of 1,000,000: latency, memory, time to connect.
@@ -47,6 +52,10 @@ pub enum Command {
     Resume(resume::Args),
     /// Pages of 50 messages over REST, from a database of five million.
     History(history::Args),
+    /// Pages of messages that were edited and have reactions, beside pages of plain ones.
+    Amended(amended::Args),
+    /// A room's events by REST, beside a replay of the same.
+    Events(events::Args),
     /// What is looked for among a million messages, by kinds of questions.
     Search(search::Args),
     /// Makes a database with many rooms and messages, as `rooms` and `history` do for themselves.
@@ -69,10 +78,13 @@ impl Command {
     pub fn scenario(&self) -> Result<Box<dyn Scenario>> {
         Ok(match self {
             Self::Chat(args) => Box::new(args.scenario()),
+            Self::Changes(args) => Box::new(args.scenario()?),
             Self::Idle(args) => Box::new(args.scenario()),
             Self::Rooms(args) => Box::new(args.scenario()?),
             Self::Resume(args) => Box::new(args.scenario()),
             Self::History(args) => Box::new(args.scenario()?),
+            Self::Amended(args) => Box::new(args.scenario()?),
+            Self::Events(args) => Box::new(args.scenario()?),
             Self::Search(args) => Box::new(args.scenario()?),
             Self::Fill(args) => Box::new(args.scenario()?),
             Self::Compare(args) => Box::new(args.scenario()),
