@@ -77,7 +77,7 @@ impl Answer<Send> for Services {
         self.answers.acquire().await.unwrap().forget();
         let (sender, id) = (who.user()?.username.clone(), MessageId::new());
         let message = Message { nonce: call.nonce, ..Message::plain(id, call.room, 1, sender, call.body, Time(0)) };
-        Ok(Sent { message, created: true })
+        Ok(Sent { message, created: true, warnings: Vec::new() })
     }
 }
 

@@ -309,6 +309,7 @@ mod tests {
             head: 1,
             read: 1,
             unread: 0,
+            mentions: 0,
             unread_threads: 0,
             last_message: None,
         }

@@ -8,6 +8,7 @@
 use crate::calls::messages::{Rich, RoomHead};
 use crate::claiming;
 use crate::log::Event;
+use crate::message::Mentions;
 use crate::{
     Body, Claimed, Claims, Code, Emoji, Format, Message, MessageType, Metadata, NewRoomName, Nonce, Patch, Reaction, Reason, Refusal, Room,
     RoomId, RoomKind, RoomName, Topic, User, Username, Warning,
@@ -128,6 +129,9 @@ claiming! {
         /// Whether a message in a thread stands among the room's messages too.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         pub also_in_room: bool,
+        /// Whom it mentions: up to 50 members by name, and with `room` everybody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub mentions: Option<Mentions>,
     }
 }
 
@@ -136,7 +140,7 @@ impl SendMessage {
     pub fn rich(&self) -> Rich {
         let (message_type, format) = (self.message_type.clone(), self.format);
         let (reply_to, thread, also_in_room) = (self.reply_to, self.thread, self.also_in_room);
-        Rich { message_type, format, metadata: self.metadata.clone(), reply_to, thread, also_in_room }
+        Rich { message_type, format, metadata: self.metadata.clone(), reply_to, thread, also_in_room, mentions: self.mentions.clone() }
     }
 }
 
@@ -162,6 +166,10 @@ claiming! {
         #[serde(default, skip_serializing_if = "Patch::is_keep")]
         #[schema(value_type = Option<Object>)]
         pub metadata: Patch<Map<String, Value>>,
+        /// Whom it mentions, instead of those before; null for nobody.
+        #[serde(default, skip_serializing_if = "Patch::is_keep")]
+        #[schema(value_type = Option<Mentions>)]
+        pub mentions: Patch<Mentions>,
         /// Only if nobody has edited the message since it had this `rev`.
         #[serde(default, deserialize_with = "crate::whole::maybe", skip_serializing_if = "Option::is_none")]
         #[schema(minimum = 1)]

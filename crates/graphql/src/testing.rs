@@ -133,6 +133,7 @@ impl Inner {
             head: 0,
             read: 0,
             unread: 0,
+            mentions: 0,
             unread_threads: 0,
             last_message: None,
         }

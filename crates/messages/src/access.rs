@@ -3,6 +3,7 @@
 //! A room does not exist for a non-member (`not_found`). A channel can be looked at by everybody, but only its members read, page or write it
 //! (`forbidden` for others).
 
+use contract::room::LIVELY_MEMBERS;
 use contract::{Refusal, RoomKind};
 
 /// Reading and writing a room: its members.
@@ -68,6 +69,11 @@ pub(crate) fn pin(kind: RoomKind, is_owner: bool) -> Result<(), Refusal> {
     } else {
         Err(Refusal::forbidden("only a channel's owner can pin and unpin messages").about("room"))
     }
+}
+
+/// Mentioning everybody: in a room of more than 100 members its owner alone.
+pub(crate) fn mention_everybody(member_count: i64, is_owner: bool) -> bool {
+    member_count <= LIVELY_MEMBERS || is_owner
 }
 
 /// Writing in a thread, and following one: not in a direct room.

@@ -84,6 +84,25 @@ static UNTOLD: Table = Table {
     count: "SELECT COUNT(*) FROM untold_reactions",
 };
 
+static MENTIONS: Table = Table {
+    name: "mentions",
+    read: "SELECT member, room, seq, thread, aside, seen, created_at FROM mentions WHERE (member, room, seq) > ($1, $2, $3)
+        ORDER BY member, room, seq LIMIT $4",
+    write: "INSERT INTO mentions (member, room, seq, thread, aside, seen, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    columns: &[Bytes, Bytes, Int, Int, Int, Int, Int],
+    key: &[(0, Key::Bytes(16)), (1, Key::Bytes(16)), (2, Key::Int)],
+    count: "SELECT COUNT(*) FROM mentions",
+};
+
+static ROOM_MENTIONS: Table = Table {
+    name: "room_mentions",
+    read: "SELECT room, seq, thread, aside, sender, created_at FROM room_mentions WHERE (room, seq) > ($1, $2) ORDER BY room, seq LIMIT $3",
+    write: "INSERT INTO room_mentions (room, seq, thread, aside, sender, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    columns: &[Bytes, Int, Int, Int, Bytes, Int],
+    key: &[(0, Key::Bytes(16)), (1, Key::Int)],
+    count: "SELECT COUNT(*) FROM room_mentions",
+};
+
 /// The name of the search index.
 const WORDS: &str = "words";
 const STAYS: &str = "SELECT COUNT(*) FROM stays";
@@ -119,6 +138,8 @@ pub async fn counts(db: &Db) -> Result<Vec<(&'static str, u64)>, Error> {
         (STATES.name, STATES.count),
         (REACTIONS.name, REACTIONS.count),
         (THREAD_MEMBERS.name, THREAD_MEMBERS.count),
+        (MENTIONS.name, MENTIONS.count),
+        (ROOM_MENTIONS.name, ROOM_MENTIONS.count),
         (UNTOLD.name, UNTOLD.count),
         (WORDS, LOG),
     ] {
@@ -140,10 +161,10 @@ pub fn keeps_positions(from: &Db, to: &Db) -> bool {
 pub async fn copy(copy: &mut Copy<'_>) -> Result<(), CopyError> {
     copy.table(&ROOMS).await?;
     log(copy).await?;
-    for table in [&MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS] {
+    for table in [&MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS, &MENTIONS, &ROOM_MENTIONS] {
         copy.table(table).await?;
     }
-    let tables = [&ROOMS, &MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS];
+    let tables = [&ROOMS, &MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS, &MENTIONS, &ROOM_MENTIONS];
     for table in tables {
         copy.compare(table).await?;
     }

@@ -18,6 +18,7 @@ mod history;
 pub mod http;
 mod log_version;
 mod membership;
+mod mentions;
 mod names;
 mod partitions;
 mod replay;

@@ -12,7 +12,7 @@ use crate::send::publish::Publisher;
 use crate::settings::Settings;
 use crate::writer::Writer;
 use bus::Bus;
-use contract::calls::{messages as calls, threads};
+use contract::calls::{mentions, messages as calls, threads};
 use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
 use db::{Db, Error, Tx};
 use edge::Buckets;
@@ -136,6 +136,7 @@ impl Messages {
             .serve::<calls::Recent, _>(this)
             .serve::<calls::Search, _>(this)
             .serve::<calls::MarkRead, _>(this)
+            .serve::<mentions::MyMentions, _>(this)
             .serve::<threads::FollowThread, _>(this)
             .serve::<threads::MarkThreadRead, _>(this)
             .serve::<threads::RoomThreads, _>(this)

@@ -60,6 +60,7 @@ pub(super) fn send_message() -> Made<SendMessage> {
         reply_to: None,
         thread: None,
         also_in_room: false,
+        mentions: None,
         sender: None,
         username: None,
     })
@@ -72,6 +73,7 @@ pub(super) fn edit_message() -> Made<EditMessage> {
         body: Patch::Set("hello, Bob".try_into()?),
         format: Patch::Keep,
         metadata: Patch::Keep,
+        mentions: Patch::Keep,
         if_rev: Some(1),
         sender: None,
         username: None,
@@ -252,6 +254,7 @@ fn room(last_message: Option<Message>) -> Made<Room> {
         head,
         read: head,
         unread: 0,
+        mentions: 0,
         unread_threads: 0,
         last_message,
     })

@@ -100,6 +100,7 @@ impl Here {
             head: 0,
             read: 0,
             unread: 0,
+            mentions: 0,
             unread_threads: 0,
             last_message: None,
         };

@@ -158,6 +158,7 @@ impl World {
             head: room.seq,
             read: room.seq,
             unread: 0,
+            mentions: 0,
             unread_threads: 0,
             last_message: None,
         })

@@ -2,10 +2,10 @@
 
 use super::call;
 use crate::log::{Entry, Event};
-use crate::message::Version;
+use crate::message::{Mentions, Version};
 use crate::{
     Body, Cursor, Emoji, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Placed, Reaction, Reason, Refusal, Room,
-    RoomId, RoomKind, RoomName, Time, Topic, User, UserId, UserRef, Username,
+    RoomId, RoomKind, RoomName, Time, Topic, User, UserId, UserRef, Username, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -221,6 +221,9 @@ pub struct Rich {
     /// Whether a message in a thread stands among the room's messages too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub also_in_room: bool,
+    /// Whom it mentions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<Mentions>,
 }
 
 /// The message, and whether this call wrote it.
@@ -230,6 +233,9 @@ pub struct Sent {
     pub message: Message,
     /// False where the nonce had been seen before.
     pub created: bool,
+    /// What of it was not done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// One message, as it is now.
@@ -257,10 +263,24 @@ pub struct EditMessage {
     /// A merge patch (RFC 7396) of the metadata; at most 4 KiB come of it.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub metadata: Patch<Map<String, Value>>,
+    /// Whom it mentions, instead of those before; null for nobody.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub mentions: Patch<Mentions>,
     /// Only if nobody has edited the message since it had this `rev`; else `conflict`.
     pub if_rev: Option<i64>,
 }
-ordered_call!(EditMessage => Message, "messages.edit_message");
+ordered_call!(EditMessage => Edited, "messages.edit_message");
+
+/// A message after a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edited {
+    /// As it is now.
+    #[serde(flatten)]
+    pub message: Message,
+    /// What of it was not done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
 
 /// Deletes a message: its sender's right, and in groups and channels that of the room's owner. Answers what is left of it. One that is deleted
 /// already is fine and told to nobody.

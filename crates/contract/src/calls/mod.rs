@@ -1,5 +1,6 @@
 //! The calls that each service answers. A call that says "services only" is refused to users.
 
+pub mod mentions;
 pub mod messages;
 pub mod threads;
 pub mod users;

@@ -5,6 +5,7 @@
 //! does to its room's counts is not known here, so the counts of each row are compared with those of the row before it.
 
 mod amendments;
+mod mentions;
 mod projections;
 mod rules;
 mod threads;
@@ -54,6 +55,8 @@ pub(crate) async fn inside(tx: &mut Tx, sqlite: bool) -> Result<Report, Error> {
         report.note(rule.says, broken);
     }
     projections::check(tx, &mut report).await?;
+    let broken = mentions::check(tx).await?;
+    report.note("the mentions of messages are noted", broken);
     Ok(report)
 }
 

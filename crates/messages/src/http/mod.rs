@@ -3,6 +3,7 @@
 //! room, `threads` those about threads.
 
 mod amendments;
+mod mentions;
 mod messages;
 mod room_events;
 mod rooms;
@@ -47,6 +48,7 @@ pub fn routes(messages: Arc<Messages>, bus: Bus, admission: Arc<Admission>) -> O
         .merge(amendments::routes())
         .merge(room_events::routes())
         .merge(threads::routes())
+        .merge(mentions::routes())
         .with_state(Shared { messages, bus, admission })
 }
 

@@ -11,5 +11,6 @@ pub(crate) mod memberships;
 mod must_be_member;
 mod room_of;
 mod rooms_of;
+mod users_named;
 
 pub(crate) use must_be_member::must_be_member;

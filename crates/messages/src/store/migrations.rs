@@ -18,7 +18,7 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration { number: 5, name: "nonces of direct rooms beside those of others", sqlite: NONCES, postgres: NONCES },
         Migration { number: 6, name: "what messages and rooms become", sqlite: SQLITE_RICH, postgres: POSTGRES_RICH },
         Migration { number: 8, name: "reactions that are told together", sqlite: SQLITE_TOGETHER, postgres: POSTGRES_TOGETHER },
-        Migration { number: 9, name: "threads", sqlite: SQLITE_THREADS, postgres: POSTGRES_THREADS },
+        Migration { number: 9, name: "threads and mentions", sqlite: SQLITE_THREADS, postgres: POSTGRES_THREADS },
     ],
 };
 
@@ -214,6 +214,30 @@ CREATE TABLE thread_members (
 ) WITHOUT ROWID;
 CREATE INDEX thread_members_unread ON thread_members (member, room) WHERE unread = 1;
 CREATE INDEX thread_members_following ON thread_members (room, thread, unread, read) WHERE following = 1;
+
+CREATE TABLE mentions (
+    member BLOB NOT NULL,
+    room BLOB NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    thread BIGINT,
+    aside BIGINT NOT NULL,
+    seen BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (member, room, seq)
+) WITHOUT ROWID;
+CREATE INDEX mentions_unseen ON mentions (member, room, seq) WHERE aside = 1 AND seen = 0;
+CREATE INDEX mentions_by_age ON mentions (member, created_at, room, seq);
+CREATE INDEX mentions_of_message ON mentions (room, seq);
+
+CREATE TABLE room_mentions (
+    room BLOB NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    thread BIGINT,
+    aside BIGINT NOT NULL,
+    sender BLOB NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (room, seq)
+) WITHOUT ROWID;
 ";
 
 /// The same.
@@ -242,6 +266,30 @@ CREATE TABLE thread_members (
 );
 CREATE INDEX thread_members_unread ON thread_members (member, room) WHERE unread = 1;
 CREATE INDEX thread_members_following ON thread_members (room, thread, unread, read) WHERE following = 1;
+
+CREATE TABLE mentions (
+    member BYTEA NOT NULL,
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    thread BIGINT,
+    aside BIGINT NOT NULL,
+    seen BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (member, room, seq)
+);
+CREATE INDEX mentions_unseen ON mentions (member, room, seq) WHERE aside = 1 AND seen = 0;
+CREATE INDEX mentions_by_age ON mentions (member, created_at, room, seq);
+CREATE INDEX mentions_of_message ON mentions (room, seq);
+
+CREATE TABLE room_mentions (
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    thread BIGINT,
+    aside BIGINT NOT NULL,
+    sender BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (room, seq)
+);
 ";
 
 const SQLITE: &str = "

@@ -4,6 +4,7 @@
 pub(crate) mod lists;
 pub(crate) mod log;
 pub(crate) mod members;
+pub(crate) mod mentions;
 pub(crate) mod migrations;
 pub(crate) mod pages;
 pub(crate) mod past;

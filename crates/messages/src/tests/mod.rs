@@ -6,6 +6,7 @@ mod house;
 mod http;
 mod log_rules;
 mod many_members;
+mod mentions;
 mod missed;
 mod recent;
 mod rooms;
@@ -92,6 +93,13 @@ scenarios![
     threads::random_threads_are_sound,
     threads::a_page_walks_past_a_long_thread,
     threads::the_check_finds_broken_threads,
+    mentions::a_mention_counts_until_it_is_read,
+    mentions::who_is_mentioned_is_a_member,
+    mentions::edits_and_deletions_move_mentions,
+    mentions::a_mention_in_a_thread_counts_until_the_thread_is_read,
+    mentions::only_an_owner_mentions_everybody_in_a_large_room,
+    mentions::mentions_of_everybody_are_found_in_all_rooms,
+    mentions::the_check_finds_broken_mentions,
     together::many_reactions_at_once_are_told_in_one_row,
     together::the_last_change_is_always_told,
     together::a_crash_between_two_tellings_loses_none,

@@ -8,9 +8,11 @@ use super::denied::Denied;
 use super::needs::Needs;
 use super::prefetch::Prefetched;
 use super::thread_changes::ThreadChanges;
+use crate::extra::{Extra, MentionIds};
 use crate::partitions;
 use crate::search::index;
 use crate::store::log::{Form, Kind, LogRow, ThreadPlace, With};
+use crate::store::mentions::MessageMentions;
 use crate::store::rooms::{Details, Earlier};
 use crate::store::search::Reindexed;
 use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ReactionPlace, ThreadState};
@@ -86,6 +88,8 @@ pub(crate) struct NewRow {
     pub payload: Option<String>,
     pub ref_seq: Option<i64>,
     pub extra: Option<String>,
+    /// Whom the message mentions, which stands in `extra` too.
+    pub mentions: MentionIds,
     /// The thread that a message is in.
     pub thread: Option<NewInThread>,
     /// What is told with the row.
@@ -103,7 +107,19 @@ pub(crate) struct NewInThread {
 impl NewRow {
     /// A row of this kind by this user, with nothing else.
     pub(crate) fn new(kind: Kind, actor: UserId) -> Self {
-        Self { kind, actor, subject: None, id: None, nonce: None, payload: None, ref_seq: None, extra: None, thread: None, with: None }
+        Self {
+            kind,
+            actor,
+            subject: None,
+            id: None,
+            nonce: None,
+            payload: None,
+            ref_seq: None,
+            extra: None,
+            mentions: MentionIds::default(),
+            thread: None,
+            with: None,
+        }
     }
 }
 
@@ -282,9 +298,21 @@ impl<'t> Batch<'t> {
             self.changes.amendments.erased.insert(key);
             self.set_untold(key, None);
         }
+        self.note_mentions(message, &after);
         self.changes.amendments.states.insert(key, state);
         self.amended.insert(key, Arc::clone(&after));
         Ok(after)
+    }
+
+    /// Notes whom a message mentions after a change, where that is not whom it mentioned before.
+    fn note_mentions(&mut self, before: &LogRow, after: &LogRow) {
+        let ids = if after.is_deleted() { MentionIds::default() } else { Extra::mentions(after.extra_now()) };
+        if ids == Extra::mentions(before.extra_now()) {
+            return;
+        }
+        let place = after.thread.map(|place| (place.root, after.is_aside()));
+        let mentions = MessageMentions { ids, sender: after.actor, created_at: after.created_at, place, is_new: false };
+        self.changes.amendments.mentions.insert((after.room, after.seq.unwrap_or(0)), mentions);
     }
 
     /// Gives the first message of a thread this state, which differs in what came in the thread alone. No row tells of that.
@@ -573,11 +601,15 @@ impl<'t> Batch<'t> {
     /// Appends to the room's log. `None` if the sender has used this nonce in this room before; then nothing is appended. A kind that is
     /// newer than the log's minimal version is refused, so an operation appends such a row before it writes anything else.
     pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Denied> {
-        self.may_append(new.kind, Form { has_extra: new.extra.is_some(), in_thread: new.thread.is_some() })?;
+        self.may_append(
+            new.kind,
+            Form { has_extra: new.extra.is_some(), in_thread: new.thread.is_some(), has_mentions: !new.mentions.is_empty() },
+        )?;
         let position = self.cache.position + 1;
         let (part, created_at) = (self.part, self.cache.time);
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         let is_message = new.kind == Kind::Message;
+        let new_mentions = new.mentions;
         // Only what stands among the room's messages counts there.
         let is_aside = new.thread.is_some_and(|thread| thread.aside);
         let is_of_room = is_message && !is_aside;
@@ -637,6 +669,11 @@ impl<'t> Batch<'t> {
             if seq.is_some() {
                 state.active_at = row.active_at();
             }
+        }
+        if is_message && !new_mentions.is_empty() {
+            let place = row.thread.map(|thread| (thread.root, is_aside));
+            let mentions = MessageMentions { ids: new_mentions, sender: row.actor, created_at, place, is_new: true };
+            self.changes.amendments.mentions.insert((room, seq.unwrap_or(0)), mentions);
         }
         self.cache.position = position;
         self.messages += u64::from(is_message);
