@@ -158,12 +158,21 @@ text!(
     nonce
 );
 text!(
+    /// What a user keeps something under, in the own state: 1-200 of `a-z A-Z 0-9 . _ : -`.
+    #[schema(value_type = String, min_length = 1, max_length = 200, pattern = "^[a-zA-Z0-9._:-]+$",
+        example = "draft:01890a5d-ac96-774b-bcce-b302099a8057")]
+    StateKey,
+    state_key
+);
+text!(
     /// 8-128 characters. It is never shown, not even in debug output.
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, pattern = "^[^\\u0000]*$", example = "correct horse battery")]
     Password,
     password
 );
-shown!(Username, DisplayName, NewDisplayName, RoomName, NewRoomName, Status, NewStatus, Body, MessageType, Emoji, Topic, Reason, Nonce);
+shown!(
+    Username, DisplayName, NewDisplayName, RoomName, NewRoomName, Status, NewStatus, Body, MessageType, Emoji, Topic, Reason, Nonce, StateKey
+);
 
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -315,6 +324,15 @@ fn nonce(text: String) -> Result<String, String> {
         return Err("a nonce is 1-64 characters".into());
     }
     Ok(text)
+}
+
+fn state_key(text: String) -> Result<String, String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
+    if (1..=200).contains(&text.len()) && text.bytes().all(allowed) {
+        Ok(text)
+    } else {
+        Err("a key is 1-200 characters of a-z A-Z 0-9 . _ : -".into())
+    }
 }
 
 fn password(text: String) -> Result<String, String> {

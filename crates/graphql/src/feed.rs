@@ -277,7 +277,7 @@ mod tests {
                     positions[0] += 1;
                     positions[0]
                 };
-                bus.publish(Batch { epoch: 1, partition: 0, first: position, last: position, entries: Vec::new() });
+                bus.publish(Batch { epoch: 1, partition: 0, first: position, last: position, entries: Vec::new(), state: None });
                 tokio::time::sleep(SILENCE / 4 + Duration::from_millis(7)).await;
             }
         };
@@ -300,7 +300,7 @@ mod tests {
         let mut say = async |positions: &[i64]| {
             log.0.lock().unwrap()[1] = 1_000;
             for position in positions {
-                bus.publish(Batch { epoch: 1, partition: 1, first: *position, last: *position, entries: Vec::new() });
+                bus.publish(Batch { epoch: 1, partition: 1, first: *position, last: *position, entries: Vec::new(), state: None });
                 tokio::time::sleep(REORDER_WAIT / 4).await;
             }
             tokio::time::sleep(REORDER_WAIT).await;

@@ -19,7 +19,7 @@ pub(crate) struct Extra {
 }
 
 impl From<Rich> for Extra {
-    fn from(Rich { message_type, format, metadata, reply_to }: Rich) -> Self {
+    fn from(Rich { message_type, format, metadata, reply_to, clears: _ }: Rich) -> Self {
         Self { message_type, format, metadata: metadata.filter(|metadata| !metadata.is_empty()), reply_to }
     }
 }

@@ -12,7 +12,7 @@ use crate::send::publish::Publisher;
 use crate::settings::Settings;
 use crate::writer::Writer;
 use bus::Bus;
-use contract::calls::messages as calls;
+use contract::calls::{messages as calls, state};
 use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
 use db::{Db, Error, Tx};
 use edge::Buckets;
@@ -116,6 +116,15 @@ impl Messages {
             .serve::<calls::Recent, _>(this)
             .serve::<calls::Search, _>(this)
             .serve::<calls::MarkRead, _>(this)
+            .serve::<calls::ListReads, _>(this)
+            .serve::<state::ListState, _>(this)
+            .serve::<state::GetState, _>(this)
+            .serve::<state::PutState, _>(this)
+            .serve::<state::RemoveState, _>(this)
+            .serve::<state::StateSince, _>(this)
+            .serve::<state::StateEnds, _>(this)
+            .serve::<state::StateKeysAfter, _>(this)
+            .serve::<state::StatesNow, _>(this)
             .serve::<calls::RoomsOf, _>(this)
             .serve::<calls::RoomOf, _>(this)
             .serve::<calls::Head, _>(this)

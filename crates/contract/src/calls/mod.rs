@@ -1,6 +1,7 @@
 //! The calls that each service answers. A call that says "services only" is refused to users.
 
 pub mod messages;
+pub mod state;
 pub mod users;
 
 macro_rules! call {

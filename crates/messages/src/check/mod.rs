@@ -5,6 +5,7 @@
 //! does to its room's counts is not known here, so the counts of each row are compared with those of the row before it.
 
 mod amendments;
+mod own_state;
 mod projections;
 mod rules;
 
@@ -48,11 +49,12 @@ pub(crate) async fn inside(tx: &mut Tx, sqlite: bool) -> Result<Report, Error> {
     if unknown > 0 {
         report.counts.insert(1, (UNKNOWN.0, unknown));
     }
-    for rule in rules::RULES.into_iter().chain(amendments::RULES) {
+    for rule in rules::RULES.into_iter().chain(amendments::RULES).chain(own_state::RULES) {
         let broken = tx.rows(rule.finds, &values![], |row| describe(row, rule.columns)).await?;
         report.note(rule.says, broken);
     }
     projections::check(tx, &mut report).await?;
+    own_state::check(tx, &mut report).await?;
     Ok(report)
 }
 

@@ -5,7 +5,7 @@ use axum::Json as Answered;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contract::calls::messages as calls;
-use contract::{Answer, Body, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Refusal, RoomId, Username, claiming};
+use contract::{Answer, Body, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Refusal, RoomId, StateKey, Username, claiming};
 use edge::{Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, room_id};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -78,6 +78,8 @@ claiming! {
         #[serde(default, deserialize_with = "contract::whole::maybe")]
         #[schema(minimum = 1)]
         reply_to: Option<i64>,
+        /// A key of your own state that is to go with this send: the draft of this message.
+        clears: Option<StateKey>,
     }
 }
 
@@ -97,8 +99,8 @@ async fn send(
     Json(body): Json<NewMessage>,
 ) -> Result<(StatusCode, Answered<Message>), Problem> {
     who.user()?.check_claim(&body)?;
-    let NewMessage { body, nonce, message_type, format, metadata, reply_to, .. } = body;
-    let rich = calls::Rich { message_type, format, metadata, reply_to };
+    let NewMessage { body, nonce, message_type, format, metadata, reply_to, clears, .. } = body;
+    let rich = calls::Rich { message_type, format, metadata, reply_to, clears };
     let sent = s.messages.answer(&who, calls::Send { room: room_id(&id)?, body, nonce, rich }).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
     if sent.created {

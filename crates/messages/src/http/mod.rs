@@ -1,11 +1,12 @@
 //! The REST calls about rooms and messages. A handler reads the request, asks the service, and answers what it gets; it decides nothing.
 //! `rooms` has those about rooms and members, `messages` those that send and read, `amendments` those about one message, `room_events` the events of a
-//! room.
+//! room, `state` those about the caller's own state.
 
 mod amendments;
 mod messages;
 mod room_events;
 mod rooms;
+mod state;
 
 use crate::service::Messages;
 use axum::Json as Answered;
@@ -45,6 +46,7 @@ pub fn routes(messages: Arc<Messages>, bus: Bus, admission: Arc<Admission>) -> O
         .merge(messages::routes())
         .merge(amendments::routes())
         .merge(room_events::routes())
+        .merge(state::routes())
         .with_state(Shared { messages, bus, admission })
 }
 

@@ -4,6 +4,7 @@
 mod join;
 mod leave;
 mod list_members;
+mod list_reads;
 mod mark_read;
 mod members_of;
 pub(crate) mod memberships;

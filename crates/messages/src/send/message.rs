@@ -5,12 +5,14 @@ use crate::extra::Extra;
 use crate::resolve;
 use crate::send::rate_limit_token::RateLimitToken;
 use crate::service::{Limits, Messages};
+use crate::state;
 use crate::store::log::{Kind, LogRow, With};
+use crate::store::user_state::StateRowKey;
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::{Send, Sent};
 use contract::metadata::MESSAGE_BYTES;
 use contract::names::BLANK_BODY;
-use contract::{Answer, Body, Caller, Code, MessageId, Refusal, RoomId, UserId};
+use contract::{Answer, Body, Caller, Code, MessageId, Refusal, RoomId, Stamp, UserId};
 use std::sync::Arc;
 
 impl Answer<Send> for Messages {
@@ -20,6 +22,7 @@ impl Answer<Send> for Messages {
         let Send { room, body, nonce, mut rich } = call;
         rich.metadata =
             rich.metadata.map(|metadata| metadata.fit(MESSAGE_BYTES)).transpose().map_err(|why| Refusal::invalid("metadata", why))?;
+        let clears = rich.clears.take().map(|key| ((who.id, key), Stamp::new()));
         let extra = Extra::from(rich);
         if body.as_str().is_empty() && !extra.speaks() {
             return Err(blank_body());
@@ -32,6 +35,7 @@ impl Answer<Send> for Messages {
             nonce: nonce.map(String::from),
             reply_to: extra.reply_to,
             extra: extra.column(),
+            clears,
             limits: Arc::clone(&self.limits),
             token: RateLimitToken::default(),
         };
@@ -65,6 +69,8 @@ struct SendMessage {
     /// The seq of the message that it answers.
     reply_to: Option<i64>,
     extra: Option<String>,
+    /// What goes from the sender's own state with this send, and the stamp of that change.
+    clears: Option<(StateRowKey, Stamp)>,
     limits: Arc<Limits>,
     token: RateLimitToken,
 }
@@ -79,7 +85,8 @@ impl Operation for SendMessage {
 
     fn needs(&self) -> Needs {
         let nonce = self.nonce.clone().map(|nonce| (self.sender, nonce));
-        Needs { nonce, messages: self.reply_to.into_iter().collect(), ..Needs::of([self.sender]) }
+        let own_state = self.clears.as_ref().map(|(key, _)| key.clone());
+        Needs { nonce, messages: self.reply_to.into_iter().collect(), own_state, ..Needs::of([self.sender]) }
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
@@ -116,6 +123,9 @@ impl Operation for SendMessage {
             Some(row) => {
                 // A sender has read everything up to the own message.
                 batch.mark_read(self.room, self.sender, head + 1);
+                if let Some((key, stamp)) = &self.clears {
+                    state::remove(batch, key, *stamp).await?;
+                }
                 Ok((row, true))
             }
             None => {

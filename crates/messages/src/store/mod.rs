@@ -10,3 +10,4 @@ pub(crate) mod rooms;
 pub(crate) mod search;
 pub(crate) mod sets;
 pub(crate) mod state;
+pub(crate) mod user_state;

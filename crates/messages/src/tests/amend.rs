@@ -231,7 +231,7 @@ pub async fn what_a_message_carries_is_kept(house: House) {
         message_type: Some("poll".try_into().unwrap()),
         format: Some(Format::Markdown),
         metadata: metadata(json!({"options": ["tea", "coffee"], "n": 1.5, "deep": {"null": null}})),
-        reply_to: None,
+        ..calls::Rich::default()
     };
     let sent = house.send_rich(1, room, "**what?**", rich.clone()).await.unwrap();
     assert_eq!(

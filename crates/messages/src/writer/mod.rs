@@ -14,6 +14,7 @@ mod denied;
 mod needs;
 mod operation;
 mod prefetch;
+mod user_states;
 
 pub(crate) use batch::{Batch, NewRow};
 pub(crate) use denied::Denied;
@@ -132,7 +133,7 @@ async fn commit(committer: &Committer, mut cache: WriterCache, pending: Vec<Box<
                 metrics::counter!("guild_messages_total").increment(outcome.messages);
                 tracing::trace!(operations = count, took = ?began.elapsed(), "committed");
                 // Publish first, which only enters a queue; then answer.
-                committer.publisher.committed(outcome.epoch, outcome.rows);
+                committer.publisher.committed(outcome.committed);
                 work.pending.into_iter().for_each(Pending::committed);
             }
             Err(error) => {
