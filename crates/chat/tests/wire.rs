@@ -89,7 +89,7 @@ impl Answer<Head> for Services {
 
 impl Answer<RoomsOf> for Services {
     async fn answer(&self, _: &Caller, _: RoomsOf) -> Result<InRooms, Refusal> {
-        Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![0] })
+        Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![0], changed: vec![-1] })
     }
 }
 

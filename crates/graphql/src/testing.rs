@@ -135,7 +135,7 @@ answers! {
     GetUsers: |inner, _| vec![inner.ann.clone()];
     GetRooms: |inner, _| vec![inner.room()];
     Histories: |inner, _| vec![OfRoom { room: inner.room, answer: Ok(Stretch { messages: Vec::new(), earlier: false, later: false }) }];
-    RoomsOf: |inner, _| InRooms { rooms: vec![InRoom { room: inner.room, kind: RoomKind::Group, member_count: 1 }], epoch: 1, positions: vec![0], changed: vec![0] };
+    RoomsOf: |inner, _| InRooms { rooms: vec![InRoom { room: inner.room, kind: RoomKind::Group, member_count: 1 }], epoch: 1, positions: vec![0], changed: vec![-1] };
     Head: |inner, _| Cursor::new(1, vec![i64::try_from(inner.messages.lock().unwrap().len()).unwrap()]);
     ReadMissed: |inner, ReadMissed { cursor, .. }| {
         let after = Cursor::parse(&cursor).unwrap().positions[0];

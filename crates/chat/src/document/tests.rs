@@ -2,7 +2,7 @@ use super::table::{Direction, events};
 use super::*;
 use contract::wire::{client, server};
 
-const SERVER: [&str; 19] = [
+const SERVER: [&str; 20] = [
     server::READY,
     server::ROOM_CREATED,
     server::NEW_MESSAGE,
@@ -20,6 +20,7 @@ const SERVER: [&str; 19] = [
     server::USER_ONLINE,
     server::USER_OFFLINE,
     server::USER_UPDATED,
+    server::STATE_CHANGED,
     server::RESYNC,
     server::ERROR,
 ];

@@ -178,7 +178,7 @@ impl World {
         for ((partition, log), before) in (0..).zip(&self.log).zip(before) {
             let entries: Vec<_> = log[*before as usize..].iter().map(|(entry, _)| entry.clone()).collect();
             if !entries.is_empty() {
-                batches.push(Batch { epoch: EPOCH, partition, first: before + 1, last: log.len() as i64, entries });
+                batches.push(Batch { epoch: EPOCH, partition, first: before + 1, last: log.len() as i64, entries, state: None });
             }
         }
         batches
@@ -315,7 +315,7 @@ impl Answer<RoomsOf> for Fake {
         self.read(who, |world| {
             let mine = world.rooms.iter().filter(|(_, room)| room.members.contains(&call.user));
             let rooms = mine.map(|(id, room)| InRoom { room: *id, kind: RoomKind::Group, member_count: room.members.len() as i64 });
-            InRooms { rooms: rooms.collect(), epoch: EPOCH, positions: world.ends() }
+            InRooms { rooms: rooms.collect(), epoch: EPOCH, positions: world.ends(), changed: vec![-1; world.log.len()] }
         })
         .await
     }

@@ -553,7 +553,7 @@ pub struct InRooms {
     pub epoch: u64,
     /// Everything up to these positions is counted in, nothing after.
     pub positions: Vec<i64>,
-    /// For each partition: the last position at which the user's own state or read marks have changed, 0 where they never have. Empty from a
+    /// For each partition: the last position at which the user's own state or read marks have changed, -1 where they never have. Empty from a
     /// process that does not know of them.
     #[serde(default)]
     pub changed: Vec<i64>,

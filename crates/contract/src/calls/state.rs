@@ -122,6 +122,8 @@ pub struct ChangedKeys {
     pub keys: Vec<(UserId, StateKey)>,
     /// The number up to which all are told.
     pub end: i64,
+    /// The partition's last position: all of them have changed there or before it.
+    pub position: i64,
     /// Whether there are more.
     pub more: bool,
 }

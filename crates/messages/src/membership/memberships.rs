@@ -32,7 +32,7 @@ async fn read(db: Db, users: Vec<UserId>) -> Result<Vec<InRooms>, Error> {
             for ((rooms, values), marks) in rooms.into_iter().zip(values).zip(marks) {
                 let rooms = rooms.into_iter().map(|(room, kind, member_count)| InRoom { room, kind, member_count }).collect();
                 let marks = marks.into_iter().map(|(room, position)| (partitions.of_room(room), position));
-                let mut changed = vec![0; positions.len()];
+                let mut changed = vec![-1; positions.len()];
                 for (part, position) in values.into_iter().chain(marks) {
                     if let Some(last) = changed.get_mut(usize::from(part)) {
                         *last = position.max(*last);

@@ -1,7 +1,7 @@
 //! Whose values have changed after a number of a partition, for a gateway that has missed hints: see [`StateKeysAfter`].
 
 use crate::service::Messages;
-use crate::store::user_state;
+use crate::store::{log, user_state};
 use contract::calls::state::{ChangedKeys, StateEnds, StateKeysAfter};
 use contract::{Answer, Caller, Refusal};
 
@@ -24,10 +24,10 @@ impl Answer<StateKeysAfter> for Messages {
         let read = self.read_in_epoch(move |tx| {
             Box::pin(async move {
                 let keys = user_state::keys_after(tx, partition, after, limit).await?;
-                Ok((keys, user_state::ends(tx, partitions).await?))
+                Ok((keys, user_state::ends(tx, partitions).await?, log::end(tx, partition).await?.0))
             })
         });
-        let (now, (keys, ends)) = read.await?;
+        let (now, (keys, ends, position)) = read.await?;
         if now != epoch {
             return Err(Refusal::busy("the database is of another epoch by now; ask where its log ends"));
         }
@@ -37,6 +37,6 @@ impl Answer<StateKeysAfter> for Messages {
             Some((number, _)) if more => *number,
             _ => ends.get(usize::from(partition)).copied().unwrap_or(0).max(after),
         };
-        Ok(ChangedKeys { keys: keys.into_iter().map(|(_, key)| key).collect(), end, more })
+        Ok(ChangedKeys { keys: keys.into_iter().map(|(_, key)| key).collect(), end, position, more })
     }
 }
