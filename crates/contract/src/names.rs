@@ -158,7 +158,7 @@ text!(
     nonce
 );
 text!(
-    /// What a user keeps something under, in the own state: 1-200 of `a-z A-Z 0-9 . _ : -`.
+    /// What a user keeps something under, in the own state: 1-200 of `a-z A-Z 0-9 . _ : -`, and not `.` or `..`.
     #[schema(value_type = String, min_length = 1, max_length = 200, pattern = "^[a-zA-Z0-9._:-]+$",
         example = "draft:01890a5d-ac96-774b-bcce-b302099a8057")]
     StateKey,
@@ -328,10 +328,12 @@ fn nonce(text: String) -> Result<String, String> {
 
 fn state_key(text: String) -> Result<String, String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
-    if (1..=200).contains(&text.len()) && text.bytes().all(allowed) {
+    // In a path these two would mean the folder.
+    let is_path = text == "." || text == "..";
+    if (1..=200).contains(&text.len()) && text.bytes().all(allowed) && !is_path {
         Ok(text)
     } else {
-        Err("a key is 1-200 characters of a-z A-Z 0-9 . _ : -".into())
+        Err("a key is 1-200 characters of a-z A-Z 0-9 . _ : -, and not . or ..".into())
     }
 }
 

@@ -136,6 +136,11 @@ impl Sim {
         self.queue.closed.load(Ordering::SeqCst)
     }
 
+    /// The events that came.
+    pub(super) fn events(&self) -> Vec<(String, Value)> {
+        self.queue.state.lock().unwrap().got.iter().map(|text| event(text)).collect()
+    }
+
     /// The names of the events that came.
     pub(super) fn names(&self) -> Vec<String> {
         self.queue.state.lock().unwrap().got.iter().map(|text| event(text).0).collect()

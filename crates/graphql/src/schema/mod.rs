@@ -5,6 +5,7 @@ mod message;
 mod query;
 mod room;
 mod scalars;
+mod state;
 mod subscription;
 mod user;
 
