@@ -171,7 +171,20 @@ text!(
     password
 );
 shown!(
-    Username, DisplayName, NewDisplayName, RoomName, NewRoomName, Status, NewStatus, Body, MessageType, Emoji, Topic, Reason, Nonce, StateKey
+    Username,
+    DisplayName,
+    NewDisplayName,
+    RoomName,
+    NewRoomName,
+    Status,
+    NewStatus,
+    Body,
+    MessageType,
+    Emoji,
+    Topic,
+    Reason,
+    Nonce,
+    StateKey
 );
 
 impl std::fmt::Debug for Password {
@@ -418,6 +431,18 @@ mod tests {
         let long = "a".repeat(65);
         for wrong in ["", " ", "a b", "a/b", "/", ".", "..", "\u{fe0f}", "a\0", "a\n", &long] {
             assert!(kept(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_a_word_of_a_path() {
+        let long = "k".repeat(200);
+        for right in ["a", "draft:0199f3c1-02d5-7b60-8f6e-3c9a7e5d1f20:7", "A.b_C-9", "...", &long] {
+            assert!(StateKey::try_from(right).is_ok(), "{right:?}");
+        }
+        let long = "k".repeat(201);
+        for wrong in ["", ".", "..", "a b", "a/b", "ä", "a%", "a\0", &long] {
+            assert!(StateKey::try_from(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -9,7 +9,8 @@ use contract::wire::{
     StateChanged, TypingNow, UnknownEvent, UserUpdated, client,
 };
 use contract::{
-    Code, Cursor, Message, MessageId, Metadata, Patch, Reaction, Refusal, Room, RoomId, RoomKind, Stamp, StateValue, Time, User, UserId, Username,
+    Code, Cursor, Message, MessageId, Metadata, Patch, Reaction, Refusal, Room, RoomId, RoomKind, Stamp, StateValue, Time, User, UserId,
+    Username,
 };
 use serde_json::{Map, Value};
 
@@ -136,15 +137,7 @@ pub(super) fn nothing_ack() -> NothingAck {
 pub(super) fn ready() -> Made<Ready> {
     let server = ServerInfo { version: env!("CARGO_PKG_VERSION").to_owned(), features: Vec::new() };
     let marks = Some(vec![Mark { room: room_id(), read: 1, unread: 0 }]);
-    Ok(Ready {
-        user: user()?,
-        cursor: cursor(42),
-        resumed: true,
-        server,
-        state: Some(vec![state_changed()?]),
-        marks,
-        state_reset: false,
-    })
+    Ok(Ready { user: user()?, cursor: cursor(42), resumed: true, server, state: Some(vec![state_changed()?]), marks, state_reset: false })
 }
 
 pub(super) fn room_created() -> Made<RoomCreated> {

@@ -62,7 +62,12 @@ impl World {
     pub(super) fn shared(users: usize, partitions: usize, random: &mut Random) -> Shared {
         let username = |n: usize| format!("user{n}").as_str().try_into().unwrap();
         let user = |n: usize| User::plain(UserId::new(), username(n), "x".try_into().unwrap(), Time(0));
-        let mut world = Self { users: (0..users).map(user).collect(), log: vec![Vec::new(); partitions], own: OwnRows::new(partitions), ..Self::default() };
+        let mut world = Self {
+            users: (0..users).map(user).collect(),
+            log: vec![Vec::new(); partitions],
+            own: OwnRows::new(partitions),
+            ..Self::default()
+        };
         // Something is there before the gateway starts.
         world.commit(random.below(4), random);
         Arc::new(Mutex::new(world))

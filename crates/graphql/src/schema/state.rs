@@ -34,12 +34,7 @@ impl State {
 }
 
 /// A page of the asking user's own state.
-pub(super) async fn page(
-    context: &RequestContext,
-    prefix: Option<String>,
-    first: Option<i32>,
-    after: Option<String>,
-) -> Result<States> {
+pub(super) async fn page(context: &RequestContext, prefix: Option<String>, first: Option<i32>, after: Option<String>) -> Result<States> {
     let prefix = prefix.filter(|prefix| !prefix.is_empty()).map(StateKey::try_from).transpose();
     let prefix = prefix.map_err(|why| refuse(Refusal::invalid("prefix", why)))?;
     let (limit, goes_on) = (limit("first", first).map_err(refuse)?, after.is_some());

@@ -5,7 +5,9 @@ use axum::Json as Answered;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contract::calls::messages as calls;
-use contract::{Answer, Body, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Refusal, RoomId, StateKey, Username, claiming};
+use contract::{
+    Answer, Body, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Refusal, RoomId, StateKey, Username, claiming,
+};
 use edge::{Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, room_id};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};

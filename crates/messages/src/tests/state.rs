@@ -207,8 +207,10 @@ pub async fn sends_and_changes_of_the_same_keys_wait_for_each_other(house: House
         house.put(1, "k0", json!("guarded"), Patch::Keep).await.unwrap();
         let stamp = house.kept(1, "k0").await.unwrap().stamp;
         let nonce = format!("guard {round}");
-        let (put, _) =
-            tokio::join!(house.put(1, "k0", json!("again"), Patch::Set(stamp)), house.clearing(1, rooms[round % rooms.len()], "k0", &nonce));
+        let (put, _) = tokio::join!(
+            house.put(1, "k0", json!("again"), Patch::Set(stamp)),
+            house.clearing(1, rooms[round % rooms.len()], "k0", &nonce)
+        );
         if put.is_err() {
             assert_eq!(house.kept(1, "k0").await.unwrap_err().code, Code::NotFound);
         }
