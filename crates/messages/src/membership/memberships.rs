@@ -28,16 +28,15 @@ async fn read(db: Db, users: Vec<UserId>) -> Result<Vec<InRooms>, Error> {
             let mut all = Vec::with_capacity(users.len());
             let rooms = members::rooms_of_each(tx, &users).await?;
             let values = user_state::changed_each(tx, &users).await?;
-            let marks = members::marks_of_each(tx, &users).await?;
-            for ((rooms, values), marks) in rooms.into_iter().zip(values).zip(marks) {
-                let rooms = rooms.into_iter().map(|(room, kind, member_count)| InRoom { room, kind, member_count }).collect();
-                let marks = marks.into_iter().map(|(room, position)| (partitions.of_room(room), position));
+            for (rooms, values) in rooms.into_iter().zip(values) {
+                let marks = rooms.iter().filter_map(|room| Some((partitions.of_room(room.room), room.read_position?)));
                 let mut changed = vec![-1; positions.len()];
                 for (part, position) in values.into_iter().chain(marks) {
                     if let Some(last) = changed.get_mut(usize::from(part)) {
                         *last = position.max(*last);
                     }
                 }
+                let rooms = rooms.iter().map(|own| InRoom { room: own.room, kind: own.kind, member_count: own.member_count }).collect();
                 all.push(InRooms { rooms, epoch, positions: positions.clone(), changed });
             }
             Ok(all)

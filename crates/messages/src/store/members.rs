@@ -119,15 +119,26 @@ pub(crate) async fn mark_read(tx: &mut Tx, marks: impl Iterator<Item = ((RoomId,
     tx.execute_each(sql, &each).await.map(|_| ())
 }
 
-/// The rooms that each of these users is in now, with their kinds and counts of members.
-pub(crate) async fn rooms_of_each(tx: &mut Tx, members: &[UserId]) -> Result<Vec<Vec<(RoomId, RoomKind, i64)>>, Error> {
-    let sql =
-        "SELECT r.id, r.kind, r.member_count FROM stays s JOIN rooms r ON r.id = s.room WHERE s.member = $1 AND s.to_position IS NULL";
+/// A room that a user is in now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnRoom {
+    pub room: RoomId,
+    pub kind: RoomKind,
+    pub member_count: i64,
+    /// The position at which the user's read mark moved last; none where it never has, or a program of before has moved it.
+    pub read_position: Option<i64>,
+}
+
+/// The rooms that each of these users is in now.
+pub(crate) async fn rooms_of_each(tx: &mut Tx, members: &[UserId]) -> Result<Vec<Vec<OwnRoom>>, Error> {
+    let sql = "SELECT r.id, r.kind, r.member_count, m.read_position FROM stays s JOIN rooms r ON r.id = s.room
+        LEFT JOIN members m ON m.room = s.room AND m.member = s.member WHERE s.member = $1 AND s.to_position IS NULL";
     let each: Vec<_> = members.iter().map(|member| values![member.bytes()].to_vec()).collect();
     tx.rows_each(sql, &each, |row| {
         let kind = row.text(1)?;
         let kind = RoomKind::parse(&kind).ok_or_else(|| Error::Failed(format!("a room of the unknown kind {kind:?}")))?;
-        Ok((RoomId::from_bytes(row.id(0)?), kind, row.int(2)?))
+        let room = RoomId::from_bytes(row.id(0)?);
+        Ok(OwnRoom { room, kind, member_count: row.int(2)?, read_position: row.maybe_int(3)? })
     })
     .await
 }
@@ -152,20 +163,9 @@ pub(crate) async fn rooms_by_activity(
 /// The rooms of a user in which the own read mark has moved at this position or later, each with the position. Positions of several partitions
 /// cannot be compared, so the caller looks at the partition of each room.
 pub(crate) async fn marks_since(tx: &mut Tx, member: UserId, position: i64) -> Result<Vec<(RoomId, i64)>, Error> {
-    tx.rows(MARKS_SINCE, &values![member.bytes(), position], mark).await
-}
-
-/// The same from the beginning on, for each of these users.
-pub(crate) async fn marks_of_each(tx: &mut Tx, members: &[UserId]) -> Result<Vec<Vec<(RoomId, i64)>>, Error> {
-    let each: Vec<_> = members.iter().map(|member| values![member.bytes(), 0_i64]).collect();
-    tx.rows_each(MARKS_SINCE, &each, mark).await
-}
-
-const MARKS_SINCE: &str = "SELECT m.room, m.read_position FROM stays s CROSS JOIN members m
-    WHERE s.member = $1 AND s.to_position IS NULL AND m.room = s.room AND m.member = s.member AND m.read_position >= $2";
-
-fn mark(row: &Row<'_>) -> Result<(RoomId, i64), Error> {
-    Ok((RoomId::from_bytes(row.id(0)?), row.int(1)?))
+    let sql = "SELECT m.room, m.read_position FROM stays s CROSS JOIN members m
+        WHERE s.member = $1 AND s.to_position IS NULL AND m.room = s.room AND m.member = s.member AND m.read_position >= $2";
+    tx.rows(sql, &values![member.bytes(), position], |row| Ok((RoomId::from_bytes(row.id(0)?), row.int(1)?))).await
 }
 
 /// Members with their read marks, the longest-standing first, each with the position of the joining; only those after the given one.
