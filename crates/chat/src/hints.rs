@@ -59,7 +59,7 @@ impl Gateway {
     fn tell_read(&self, hint: &ReadMoved) {
         let ReadMoved { room, user, seq, unread, place } = hint;
         if let Some(place) = place {
-            self.registry.note_mark(user.id, *place);
+            self.registry.note_own_change(user.id, *place);
         }
         let told = |unread| frame(server::READ, &ReadNow { room: *room, username: user.username.clone(), seq: *seq, unread });
         self.registry.tell_room(*room, Some(user.id), || told(None));

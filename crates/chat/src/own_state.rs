@@ -5,11 +5,12 @@
 //!
 //! Changes are counted in each partition. Where a number is missing, the keys that have changed since are read from the database, as the log is.
 
-use crate::cut::cut_slow;
+use crate::cut::{FORGOTTEN, cut_slow, tell_why};
 use crate::encode::frame;
 use crate::registry::{Applied, Registry};
 use bus::Bus;
 use contract::calls::state::{ChangedKeys, STATES_AT_ONCE, StateEnds, StateKeysAfter, StatesNow};
+use contract::hint::Revoked;
 use contract::log::Batch;
 use contract::wire::{StateChanged, server};
 use contract::{Caller, Refusal, StateKey, UserId};
@@ -93,8 +94,9 @@ impl OwnState {
         loop {
             let after = self.end(partition);
             let call = StateKeysAfter { epoch, partition, after, limit: PAGE };
-            let ChangedKeys { keys, end, position, more } = self.bus.ask(&self.who, call).await?;
+            let ChangedKeys { keys, forgotten, end, position, more } = self.bus.ask(&self.who, call).await?;
             self.tell((partition, position), &keys).await?;
+            self.send_back((partition, position), &forgotten);
             self.set_end(partition, end);
             if !more || end <= after {
                 return Ok(());
@@ -118,6 +120,19 @@ impl OwnState {
             }
         }
         Ok(())
+    }
+
+    /// Cuts the sockets of users who have missed what cannot be told any more. Their cursors lie before it, so they hear that they have to read
+    /// everything anew.
+    fn send_back(&self, place: (u16, i64), users: &[UserId]) {
+        let refusal = Refusal::busy("what has changed of your own state cannot be told any more; reconnect");
+        for user in users {
+            self.registry.note_own_change(*user, place);
+            for transport in self.registry.take_revoked(&Revoked::User { user: *user, except: None }) {
+                tell_why(&*transport, &refusal);
+                transport.hang_up(FORGOTTEN);
+            }
+        }
     }
 
     fn is_counted(&self) -> bool {

@@ -75,9 +75,9 @@ static OWN_STATE_IN_PLACE: Table = Table {
 
 static OWN_STATE_FLOORS: Table = Table {
     name: "user_state_floors",
-    read: "SELECT member, part, position FROM user_state_floors WHERE (member, part) > ($1, $2) ORDER BY member, part LIMIT $3",
-    write: "INSERT INTO user_state_floors (member, part, position) VALUES ($1, $2, $3)",
-    columns: &[Bytes, Int, Int],
+    read: "SELECT member, part, position, number FROM user_state_floors WHERE (member, part) > ($1, $2) ORDER BY member, part LIMIT $3",
+    write: "INSERT INTO user_state_floors (member, part, position, number) VALUES ($1, $2, $3, $4)",
+    columns: &[Bytes, Int, Int, Int],
     key: &[(0, Key::Bytes(16)), (1, Key::Int)],
     count: "SELECT COUNT(*) FROM user_state_floors",
 };

@@ -23,8 +23,8 @@ impl Registry {
         here
     }
 
-    /// Notes that a read mark of this user has moved at this place.
-    pub(crate) fn note_mark(&self, user: UserId, (partition, position): (u16, i64)) {
+    /// Notes that something of this user's own has changed at this place or before it.
+    pub(crate) fn note_own_change(&self, user: UserId, (partition, position): (u16, i64)) {
         if let Some(entry) = self.lock().users.get_mut(&user) {
             entry.note_own_change(partition, position);
         }

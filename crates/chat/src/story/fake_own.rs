@@ -100,7 +100,7 @@ impl Answer<StateKeysAfter> for Fake {
             found.truncate(2);
             let end = if more { found[1].0 } else { world.own.ends[part] };
             let keys = found.into_iter().map(|(_, key)| key).collect();
-            ChangedKeys { keys, end, position: world.log[part].len() as i64, more }
+            ChangedKeys { keys, forgotten: Vec::new(), end, position: world.log[part].len() as i64, more }
         })
         .await
     }

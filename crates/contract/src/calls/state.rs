@@ -120,6 +120,8 @@ call!(StateKeysAfter => ChangedKeys, "messages.state_keys_after");
 pub struct ChangedKeys {
     /// The keys, by the numbers of their last changes.
     pub keys: Vec<(UserId, StateKey)>,
+    /// Users of whom something was removed since and is not known any more: what they have missed cannot be told.
+    pub forgotten: Vec<UserId>,
     /// The number up to which all are told.
     pub end: i64,
     /// The partition's last position: all of them have changed there or before it.

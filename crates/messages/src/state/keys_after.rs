@@ -24,10 +24,11 @@ impl Answer<StateKeysAfter> for Messages {
         let read = self.read_in_epoch(move |tx| {
             Box::pin(async move {
                 let keys = user_state::keys_after(tx, partition, after, limit).await?;
-                Ok((keys, user_state::ends(tx, partitions).await?, log::end(tx, partition).await?.0))
+                let forgotten = user_state::forgotten_after(tx, partition, after).await?;
+                Ok((keys, forgotten, user_state::ends(tx, partitions).await?, log::end(tx, partition).await?.0))
             })
         });
-        let (now, (keys, ends, position)) = read.await?;
+        let (now, (keys, forgotten, ends, position)) = read.await?;
         if now != epoch {
             return Err(Refusal::busy("the database is of another epoch by now; ask where its log ends"));
         }
@@ -37,6 +38,6 @@ impl Answer<StateKeysAfter> for Messages {
             Some((number, _)) if more => *number,
             _ => ends.get(usize::from(partition)).copied().unwrap_or(0).max(after),
         };
-        Ok(ChangedKeys { keys: keys.into_iter().map(|(_, key)| key).collect(), end, position, more })
+        Ok(ChangedKeys { keys: keys.into_iter().map(|(_, key)| key).collect(), forgotten, end, position, more })
     }
 }

@@ -173,6 +173,7 @@ CREATE TABLE user_state_floors (
     member BLOB NOT NULL,
     part BIGINT NOT NULL,
     position BIGINT NOT NULL,
+    number BIGINT NOT NULL,
     PRIMARY KEY (member, part)
 ) WITHOUT ROWID;
 CREATE TABLE user_state_ends (part BIGINT NOT NULL PRIMARY KEY, number BIGINT NOT NULL) WITHOUT ROWID;
@@ -197,6 +198,7 @@ CREATE TABLE user_state_floors (
     member BYTEA NOT NULL,
     part BIGINT NOT NULL,
     position BIGINT NOT NULL,
+    number BIGINT NOT NULL,
     PRIMARY KEY (member, part)
 );
 CREATE TABLE user_state_ends (part BIGINT NOT NULL PRIMARY KEY, number BIGINT NOT NULL);

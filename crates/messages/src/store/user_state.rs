@@ -153,24 +153,31 @@ pub(crate) async fn since(tx: &mut Tx, member: UserId, positions: &[i64], bytes:
     }
 }
 
-/// Forgets the longest removed of a user's values, at most so many, and notes where they stood. Answers how many.
+/// The users of whom removed values are forgotten whose last change in a partition came after a number.
+pub(crate) async fn forgotten_after(tx: &mut Tx, part: u16, number: i64) -> Result<Vec<UserId>, Error> {
+    let sql = "SELECT member FROM user_state_floors WHERE part = $1 AND number > $2";
+    tx.rows(sql, &values![i64::from(part), number], |row| Ok(UserId::from_bytes(row.id(0)?))).await
+}
+
+/// Forgets the longest removed of a user's values, at most so many, and notes up to where. Answers how many.
 pub(crate) async fn forget_removed(tx: &mut Tx, member: UserId, count: i64) -> Result<usize, Error> {
-    let oldest = "SELECT key, part, position, stamp FROM user_state WHERE member = $1 AND value IS NULL ORDER BY stamp LIMIT $2";
+    let oldest = "SELECT key, stamp, part, position, number FROM user_state WHERE member = $1 AND value IS NULL ORDER BY stamp LIMIT $2";
     let remove = "DELETE FROM user_state WHERE member = $1 AND key = $2 AND stamp = $3";
-    let raise = "INSERT INTO user_state_floors (member, part, position) VALUES ($1, $2, $3)
-        ON CONFLICT (member, part) DO UPDATE SET position = $3 WHERE user_state_floors.position < $3";
-    let read = |row: &Row<'_>| Ok((state_key(row, 0)?, row.int(1)?, row.int(2)?, row.id(3)?));
+    let raise = "INSERT INTO user_state_floors AS f (member, part, position, number) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (member, part) DO UPDATE SET position = CASE WHEN f.position < $3 THEN $3 ELSE f.position END,
+            number = CASE WHEN f.number < $4 THEN $4 ELSE f.number END";
+    let read = |row: &Row<'_>| Ok((state_key(row, 0)?, row.id(1)?, row.int(2)?, (row.int(3)?, row.int(4)?)));
     let mut removed = tx.rows(oldest, &values![member.bytes(), count], read).await?;
     // Writers lock rows in this order, too.
     removed.sort();
-    let rows: Vec<_> = removed.iter().map(|(key, _, _, stamp)| values![member.bytes(), key.as_str(), *stamp]).collect();
+    let rows: Vec<_> = removed.iter().map(|(key, stamp, ..)| values![member.bytes(), key.as_str(), *stamp]).collect();
     let gone = tx.execute_each(remove, &rows).await?;
-    let mut floors: HashMap<i64, i64> = HashMap::new();
-    for (_, part, position, _) in &removed {
+    let mut floors: HashMap<i64, (i64, i64)> = HashMap::new();
+    for (_, _, part, (position, number)) in &removed {
         let floor = floors.entry(*part).or_default();
-        *floor = (*floor).max(*position);
+        *floor = (floor.0.max(*position), floor.1.max(*number));
     }
-    let floors: Vec<_> = floors.into_iter().map(|(part, position)| values![member.bytes(), part, position]).collect();
-    tx.execute_each(raise, &floors).await?;
+    let floors = floors.into_iter().map(|(part, (position, number))| values![member.bytes(), part, position, number]);
+    tx.execute_each(raise, &floors.collect::<Vec<_>>()).await?;
     Ok(gone.into_iter().filter(|gone| *gone > 0).count())
 }

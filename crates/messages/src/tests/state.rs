@@ -336,6 +336,12 @@ pub async fn what_was_removed_long_ago_is_forgotten(house: House) {
     house.put(1, "more", json!(1), Patch::Keep).await.unwrap();
     assert_eq!(house.count("SELECT COUNT(*) FROM user_state").await, 9_000);
     assert_eq!(house.news(1, &beginning).await, StateNews::Reset, "what is gone cannot be told");
+    let gone = async |after| {
+        let call = StateKeysAfter { epoch: house.db.epoch(), partition: 0, after, limit: 1 };
+        house.ask(&service(), call).await.unwrap().forgotten
+    };
+    assert_eq!(gone(-1).await, [user(1).id], "nor to a gateway that has not heard of it");
+    assert_eq!(gone(0).await, []);
     assert!(house.kept(1, "k0000").await.is_ok());
     assert_eq!(house.list(1, None, None, 100).await.0, ["k0000", "kept", "more"]);
     let others = beginning.clone();
