@@ -242,6 +242,37 @@ async fn what_was_for_others_is_not_missed() {
 }
 
 #[tokio::test]
+async fn what_is_ones_own_and_was_not_told_has_to_be_read() {
+    let mut here = Here::new();
+    let (ann, room) = (user("ann"), RoomId::new());
+    let key: contract::StateKey = "k".try_into().unwrap();
+    let (_, first) = here.live(&ann);
+    here.created(room, &ann, 1);
+    let before = here.registry.cursor().unwrap();
+    assert!(here.registry.has_all_own(ann.id, &before) && !here.registry.has_all_own(UserId::new(), &before));
+    here.renamed(room);
+    let keys = [(ann.id, key.clone()), (UserId::new(), key)];
+    assert_eq!(here.registry.note_own_changes((0, 2), &keys), keys[..1], "only of who is here");
+    let since = here.registry.cursor().unwrap();
+    assert!(!here.registry.has_all_own(ann.id, &since), "what changed just there may not have been told");
+    let (key, _, out) = here.enter(&ann);
+    assert_eq!(here.registry.go_live(ann.id, key, Some(&since), Some(&since), ready()), LiveOutcome::Behind);
+    let tell = |here: &Here| here.registry.push_to_user(ann.id, &Frame::raw("state changed", "{}"), &mut Applied::default());
+    tell(&here);
+    assert_eq!(heard(&out), [""; 0], "it comes with ready");
+    here.registry.hold(ann.id, key).unwrap();
+    tell(&here);
+    assert_eq!(here.registry.release(ann.id, key, &Frame::raw("ready", "{}")), LiveOutcome::Live);
+    assert_eq!(heard(&out), ["ready", "state changed"]);
+    here.renamed(room);
+    let later = here.registry.cursor().unwrap();
+    assert!(here.registry.has_all_own(ann.id, &later));
+    here.registry.note_lost_marks();
+    assert!(!here.registry.has_all_own(ann.id, &later), "a mark may have moved");
+    assert_eq!(heard(&first), ["ready", "room created", "room updated", "state changed", "state changed", "room updated"]);
+}
+
+#[tokio::test]
 async fn who_misses_one_event_gets_none_after_it() {
     let mut here = Here::new();
     let (ann, room) = (user("ann"), RoomId::new());
