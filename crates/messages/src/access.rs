@@ -15,6 +15,15 @@ pub(crate) fn member_only(kind: RoomKind, is_member: bool) -> Result<(), Refusal
     }
 }
 
+/// Reading how far the members have read: in rooms in which that is told. The caller is known to be a member.
+pub(crate) fn reads(member_count: i64) -> Result<(), Refusal> {
+    if member_count <= LIVELY_MEMBERS {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden(format!("read marks can be listed in rooms of up to {LIVELY_MEMBERS} members")).about("room"))
+    }
+}
+
 /// Looking at a room: its members, and everybody at a channel.
 pub(crate) fn look(kind: RoomKind, is_member: bool) -> Result<(), Refusal> {
     if is_member || kind == RoomKind::Channel { Ok(()) } else { Err(Refusal::no_room()) }

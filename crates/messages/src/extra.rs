@@ -38,8 +38,8 @@ impl MentionIds {
 }
 
 impl From<Rich> for Extra {
-    /// What the request says by itself. Mentions are names there, so they come later.
-    fn from(Rich { message_type, format, metadata, reply_to, thread: _, also_in_room: _, mentions: _ }: Rich) -> Self {
+    /// What the request says by itself. Mentions are names there, so they come later; `clears` is no part of the message.
+    fn from(Rich { message_type, format, metadata, reply_to, thread: _, also_in_room: _, mentions: _, clears: _ }: Rich) -> Self {
         let metadata = metadata.filter(|metadata| !metadata.is_empty());
         Self { message_type, format, metadata, reply_to, mentions: MentionIds::default() }
     }

@@ -12,7 +12,7 @@ use crate::send::publish::Publisher;
 use crate::settings::Settings;
 use crate::writer::Writer;
 use bus::Bus;
-use contract::calls::{mentions, messages as calls, threads};
+use contract::calls::{mentions, messages as calls, state, threads};
 use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
 use db::{Db, Error, Tx};
 use edge::Buckets;
@@ -141,6 +141,15 @@ impl Messages {
             .serve::<threads::MarkThreadRead, _>(this)
             .serve::<threads::RoomThreads, _>(this)
             .serve::<threads::MyThreads, _>(this)
+            .serve::<calls::ListReads, _>(this)
+            .serve::<state::ListState, _>(this)
+            .serve::<state::GetState, _>(this)
+            .serve::<state::PutState, _>(this)
+            .serve::<state::RemoveState, _>(this)
+            .serve::<state::StateSince, _>(this)
+            .serve::<state::StateEnds, _>(this)
+            .serve::<state::StateKeysAfter, _>(this)
+            .serve::<state::StatesNow, _>(this)
             .serve::<calls::RoomsOf, _>(this)
             .serve::<calls::RoomOf, _>(this)
             .serve::<calls::Head, _>(this)

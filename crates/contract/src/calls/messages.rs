@@ -5,7 +5,7 @@ use crate::log::{Entry, Event};
 use crate::message::{Mentions, Version};
 use crate::{
     Body, Cursor, Emoji, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Placed, Reaction, Reason, Refusal, Room,
-    RoomId, RoomKind, RoomName, Time, Topic, User, UserId, UserRef, Username, Warning,
+    RoomId, RoomKind, RoomName, StateKey, Time, Topic, User, UserId, UserRef, Username, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -200,7 +200,7 @@ pub struct Send {
 }
 ordered_call!(Send => Sent, "messages.send");
 
-/// What a message may have besides its text.
+/// What a message may have besides its text, and what its sending does besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rich {
     /// The application's own word for what it is.
@@ -224,6 +224,9 @@ pub struct Rich {
     /// Whom it mentions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mentions: Option<Mentions>,
+    /// A key of the sender's own state, which goes with this send (the draft of the message). A repeated send removes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clears: Option<StateKey>,
 }
 
 /// The message, and whether this call wrote it.
@@ -562,6 +565,28 @@ pub struct MarkRead {
 }
 call!(MarkRead => ReadMark, "messages.mark_read");
 
+/// The read marks of the members of a room of up to 100; `forbidden` in a larger one. Those who have been in it the longest come first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListReads {
+    /// Where.
+    pub room: RoomId,
+    /// From [`Page::next`].
+    pub after: Option<String>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(ListReads => Page<MemberRead>, "messages.list_reads");
+
+/// How far a member has read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MemberRead {
+    /// Who.
+    pub username: Username,
+    /// Up to which seq.
+    #[schema(minimum = 0)]
+    pub read: i64,
+}
+
 /// Where the caller's read mark stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReadMark {
@@ -590,6 +615,10 @@ pub struct InRooms {
     pub epoch: u64,
     /// Everything up to these positions is counted in, nothing after.
     pub positions: Vec<i64>,
+    /// For each partition: the last position at which the user's own state or read marks have changed, -1 where they never have. Empty from a
+    /// process that does not know of them.
+    #[serde(default)]
+    pub changed: Vec<i64>,
 }
 
 /// One room that a user is in.

@@ -2,6 +2,7 @@
 
 pub mod mentions;
 pub mod messages;
+pub mod state;
 pub mod threads;
 pub mod users;
 

@@ -1,7 +1,9 @@
 //! Users.
 
 use super::scalars::DateTime;
+use super::state::{self, States};
 use crate::batch_loader::UserBatch;
+use crate::paging::times;
 use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, ID, Json, Object, Result};
@@ -54,6 +56,22 @@ impl User {
     /// Whether the user has a live connection, or had one until a moment ago.
     async fn online(&self) -> bool {
         self.0.online.unwrap_or(false)
+    }
+
+    /// Your own state, by key; null of everybody else.
+    #[graphql(complexity = "5 + times(&[first], 50) * child_complexity")]
+    async fn state(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only keys that begin so.")] prefix: Option<String>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor, a key.")] after: Option<String>,
+    ) -> Result<Option<States>> {
+        let context = RequestContext::of(ctx)?;
+        if context.user()?.id != self.0.id {
+            return Ok(None);
+        }
+        Ok(Some(state::page(context, prefix, first, after).await?))
     }
 }
 

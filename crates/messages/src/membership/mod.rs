@@ -5,6 +5,7 @@ mod join;
 mod join_many;
 mod leave;
 mod list_members;
+mod list_reads;
 mod mark_read;
 mod members_of;
 pub(crate) mod memberships;

@@ -6,14 +6,16 @@ use crate::mentions::{GivenMentions, follow_of_mentioned};
 use crate::resolve;
 use crate::send::rate_limit_token::RateLimitToken;
 use crate::service::{Limits, Messages};
+use crate::state;
 use crate::store::log::{Kind, LogRow, With};
+use crate::store::user_state::StateRowKey;
 use crate::threads::{self, Opened};
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::{Send, Sent};
 use contract::hint::ThreadReadMoved;
 use contract::metadata::MESSAGE_BYTES;
 use contract::names::BLANK_BODY;
-use contract::{Answer, Body, Caller, Code, MessageId, Refusal, RoomId, RoomKind, UserId, Warning};
+use contract::{Answer, Body, Caller, Code, MessageId, Refusal, RoomId, RoomKind, Stamp, UserId, Warning};
 use std::sync::Arc;
 
 impl Answer<Send> for Messages {
@@ -31,6 +33,7 @@ impl Answer<Send> for Messages {
             Some(mentions) => self.given_mentions(who, mentions).await?,
             None => GivenMentions::default(),
         };
+        let clears = rich.clears.take().map(|key| ((who.id, key), Stamp::new()));
         let extra = Extra::from(rich);
         if body.as_str().is_empty() && !extra.speaks() {
             return Err(blank_body());
@@ -45,6 +48,7 @@ impl Answer<Send> for Messages {
             mentions,
             thread,
             also_in_room,
+            clears,
             limits: Arc::clone(&self.limits),
             token: RateLimitToken::default(),
         };
@@ -87,6 +91,8 @@ struct SendMessage {
     /// The seq of the message in whose thread it is written.
     thread: Option<i64>,
     also_in_room: bool,
+    /// What goes from the sender's own state with this send, and the stamp of that change.
+    clears: Option<(StateRowKey, Stamp)>,
     limits: Arc<Limits>,
     token: RateLimitToken,
 }
@@ -117,7 +123,9 @@ impl Operation for SendMessage {
     fn needs(&self) -> Needs {
         let nonce = self.nonce.clone().map(|nonce| (self.sender, nonce));
         let members = std::iter::once(self.sender).chain(self.mentions.ids.users.iter().copied());
-        Needs { nonce, messages: self.extra.reply_to.into_iter().chain(self.thread).collect(), ..Needs::of(members) }
+        let messages = self.extra.reply_to.into_iter().chain(self.thread).collect();
+        let own_state = self.clears.as_ref().map(|(key, _)| key.clone());
+        Needs { nonce, messages, own_state, ..Needs::of(members) }
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
@@ -156,6 +164,9 @@ impl Operation for SendMessage {
                 if !row.is_aside() {
                     // A sender has read everything up to the own message.
                     batch.mark_read(self.room, self.sender, head + 1);
+                }
+                if let Some((key, stamp)) = &self.clears {
+                    state::remove(batch, key, *stamp).await?;
                 }
                 Ok(Written { row, created: true, dropped })
             }

@@ -381,6 +381,16 @@ pub(crate) async fn end(tx: &mut Tx, part: u16) -> Result<(i64, Time), Error> {
     Ok(tx.row(END, &values![i64::from(part)], |row| Ok((row.int(0)?, Time(row.int(1)?)))).await?.unwrap_or((0, Time(0))))
 }
 
+/// The same, and the number of the partition's last change of users' own state, in one way to the database.
+pub(crate) async fn end_with_state(tx: &mut Tx, part: u16) -> Result<(i64, Time, i64), Error> {
+    let sql =
+        "SELECT COALESCE(l.position, 0), COALESCE(l.created_at, 0), COALESCE(e.number, 0) FROM (SELECT CAST($1 AS BIGINT) AS part) AS p
+        LEFT JOIN (SELECT position, created_at FROM log WHERE part = $1 ORDER BY position DESC LIMIT 1) AS l ON l.position > 0
+        LEFT JOIN user_state_ends e ON e.part = p.part";
+    let end = tx.row(sql, &values![i64::from(part)], |row| Ok((row.int(0)?, Time(row.int(1)?), row.int(2)?))).await?;
+    Ok(end.unwrap_or((0, Time(0), 0)))
+}
+
 const END: &str = "SELECT position, created_at FROM log WHERE part = $1 ORDER BY position DESC LIMIT 1";
 
 /// The last position of each partition.

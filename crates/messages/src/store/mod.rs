@@ -16,3 +16,4 @@ pub(crate) mod sets;
 pub(crate) mod state;
 pub(crate) mod threads;
 pub(crate) mod untold;
+pub(crate) mod user_state;

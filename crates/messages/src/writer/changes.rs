@@ -144,9 +144,9 @@ impl Changes {
         rooms::update_each(tx, changed).await
     }
 
-    /// Writes the read marks: once, at the batch's end, because every send moves one.
-    pub(super) async fn write_read_marks(&mut self, tx: &mut Tx) -> Result<(), Error> {
-        members::mark_read(tx, std::mem::take(&mut self.read).into_iter()).await
+    /// Writes the read marks, which moved at the partition's last position: once, at the batch's end, because every send moves one.
+    pub(super) async fn write_read_marks(&mut self, tx: &mut Tx, position: i64) -> Result<(), Error> {
+        members::mark_read(tx, std::mem::take(&mut self.read).into_iter(), position).await
     }
 
     /// Whether nothing but read marks and amendments waits.
