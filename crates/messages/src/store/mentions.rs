@@ -23,11 +23,13 @@ pub(crate) struct MessageMentions {
 
 /// Writes what messages mention now.
 pub(crate) async fn replace_each(tx: &mut Tx, mentions: &[(MessageKey, MessageMentions)]) -> Result<(), Error> {
-    let name = "INSERT INTO mentions (member, room, seq, thread, aside, seen, created_at)
-        SELECT $1, $2, $3, $4, $5, CASE WHEN EXISTS (SELECT 1 FROM thread_members t
-            WHERE t.member = $1 AND t.room = $2 AND t.thread = $4 AND t.read >= $3) THEN 1 ELSE 0 END, $6";
+    let name = "INSERT INTO mentions (member, room, seq, thread, aside, seen, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6)";
+    // An edit may mention somebody in a message of a thread that they have read.
+    let seen =
+        "UPDATE mentions SET seen = 1 WHERE member = $1 AND room = $2 AND seq = $3 AND aside = 1 AND EXISTS (SELECT 1 FROM thread_members t
+        WHERE t.member = mentions.member AND t.room = mentions.room AND t.thread = mentions.thread AND t.read >= mentions.seq)";
     let everybody = "INSERT INTO room_mentions (room, seq, thread, aside, sender, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
-    let (mut gone, mut named, mut rooms) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut gone, mut named, mut edited, mut rooms) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for ((room, seq), MessageMentions { ids, sender, created_at, place, is_new }) in mentions {
         let (thread, aside) = (place.map(|(thread, _)| thread), i64::from(place.is_some_and(|(_, aside)| aside)));
         if !is_new {
@@ -35,6 +37,9 @@ pub(crate) async fn replace_each(tx: &mut Tx, mentions: &[(MessageKey, MessageMe
         }
         // Nobody mentions themselves.
         for member in ids.users.iter().filter(|member| *member != sender) {
+            if !is_new {
+                edited.push(values![member.bytes(), room.bytes(), *seq].to_vec());
+            }
             named.push(values![member.bytes(), room.bytes(), *seq, thread, aside, created_at.0].to_vec());
         }
         if ids.room {
@@ -44,6 +49,7 @@ pub(crate) async fn replace_each(tx: &mut Tx, mentions: &[(MessageKey, MessageMe
     tx.execute_each("DELETE FROM mentions WHERE room = $1 AND seq = $2", &gone).await?;
     tx.execute_each("DELETE FROM room_mentions WHERE room = $1 AND seq = $2", &gone).await?;
     tx.execute_each(name, &named).await?;
+    tx.execute_each(seen, &edited).await?;
     tx.execute_each(everybody, &rooms).await.map(|_| ())
 }
 
