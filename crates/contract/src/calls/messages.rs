@@ -521,6 +521,12 @@ pub struct Search {
     /// Only messages that are pinned now.
     #[serde(default)]
     pub pinned: bool,
+    /// Only messages in the thread of this one; needs `room`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<i64>,
+    /// Only messages that mention the caller, by name or with everybody.
+    #[serde(default)]
+    pub mentions_me: bool,
     /// From [`Page::next`] of the same search: only what is older.
     pub before: Option<String>,
     /// How many.

@@ -114,6 +114,21 @@ pub(crate) async fn unread(tx: &mut Tx, room: RoomId, member: UserId, read: i64)
     Ok(tx.row(SQL, &values![room.bytes(), member.bytes(), read], |row| row.int(0)).await?.unwrap_or(0))
 }
 
+/// The positions of messages in these rooms that mention a user, in no order; of each room and table at most `limit`.
+pub(crate) async fn positions(tx: &mut Tx, rooms: &[RoomId], member: UserId, limit: usize) -> Result<Vec<i64>, Error> {
+    let name = "SELECT (SELECT l.position FROM log l WHERE l.room = m.room AND l.seq = m.seq) FROM mentions m
+        WHERE m.member = $1 AND m.room = $2 ORDER BY m.seq DESC LIMIT $3";
+    let everybody = "SELECT (SELECT l.position FROM log l WHERE l.room = m.room AND l.seq = m.seq) FROM room_mentions m
+        WHERE m.sender <> $1 AND m.room = $2 ORDER BY m.seq DESC LIMIT $3";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let each: Vec<_> = rooms.iter().map(|room| values![member.bytes(), room.bytes(), limit].to_vec()).collect();
+    let mut positions: Vec<i64> = tx.rows_each(name, &each, |row| row.maybe_int(0)).await?.into_iter().flatten().flatten().collect();
+    positions.extend(tx.rows_each(everybody, &each, |row| row.maybe_int(0)).await?.into_iter().flatten().flatten());
+    positions.sort_unstable();
+    positions.dedup();
+    Ok(positions)
+}
+
 /// A place in the list of messages that mention a user: when the message came, the room, its seq.
 pub(crate) type MentionPlace = (Time, RoomId, i64);
 

@@ -121,6 +121,14 @@ pub(crate) async fn of_room(tx: &mut Tx, room: RoomId, before: i64, limit: i64) 
     tx.rows(sql, &values![room.bytes(), before, limit], |row| Ok((row.int(0)?, row.int(1)?))).await
 }
 
+/// The positions of a thread's messages in these rooms, which are one; at most `limit` of them, the newest first.
+pub(crate) async fn positions(tx: &mut Tx, rooms: &[RoomId], thread: i64, limit: usize) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT position FROM log WHERE room = $1 AND thread = $2 ORDER BY seq DESC LIMIT $3";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let each: Vec<_> = rooms.iter().map(|room| values![room.bytes(), thread, limit].to_vec()).collect();
+    Ok(tx.rows_each(sql, &each, |row| row.int(0)).await?.concat())
+}
+
 /// A place in the list of a user's threads: when the newest message came, the room, the first message.
 pub(crate) type ThreadListPlace = (Time, RoomId, i64);
 

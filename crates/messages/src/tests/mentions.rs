@@ -182,3 +182,34 @@ pub async fn the_check_finds_broken_mentions(house: House) {
     }
     house.must_be_sound().await;
 }
+
+pub async fn a_search_finds_what_mentions_one_and_what_is_in_a_thread(house: House) {
+    let room = house.room(1, Group, Some("g"), &[2, 3]).await.id;
+    house.send(1, room, "hey").await;
+    house.mention(1, room, None, of(&[2], false)).await.unwrap();
+    house.mention(1, room, Some(1), of(&[], true)).await.unwrap();
+    house.mention(2, room, Some(1), of(&[3], true)).await.unwrap();
+    house.reply(3, room, 1, "other").await.unwrap();
+    house.edit_mentions(1, room, 2, Patch::Set(of(&[3], false))).await.unwrap();
+    let search = async |who: u64, q: &str, thread: Option<i64>, mentions_me: bool| {
+        let call = calls::Search { q: q.into(), room: Some(room), thread, mentions_me, limit: Limit::MOST, ..calls::Search::default() };
+        let found = house.ask(&caller(who), call).await.unwrap().page.items;
+        found.iter().map(|found| found.message.seq).collect::<Vec<_>>()
+    };
+    for indexed in [false, true] {
+        if indexed {
+            crate::search::index::catch_up(&house.db, 1, |_| {}).await.unwrap();
+        }
+        assert_eq!(search(2, "", None, true).await, [3], "not one's own, and what an edit has left");
+        assert_eq!(search(3, "", None, true).await, [4, 3, 2]);
+        assert_eq!(search(3, "hey", None, true).await, [4, 3, 2]);
+        assert_eq!(search(3, "", Some(1), false).await, [5, 4, 3]);
+        assert_eq!(search(3, "hey", Some(1), false).await, [4, 3]);
+        assert_eq!(search(2, "hey", Some(1), true).await, [3]);
+        assert!(search(2, "", Some(2), false).await.is_empty());
+    }
+    let call = calls::Search { thread: Some(1), limit: Limit::MOST, ..calls::Search::default() };
+    let refusal = house.ask(&caller(1), call).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidRequest, Some("thread")));
+    house.must_be_sound().await;
+}

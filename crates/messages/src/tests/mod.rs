@@ -100,6 +100,7 @@ scenarios![
     mentions::a_mention_in_a_thread_counts_until_the_thread_is_read,
     mentions::only_an_owner_mentions_everybody_in_a_large_room,
     mentions::mentions_of_everybody_are_found_in_all_rooms,
+    mentions::a_search_finds_what_mentions_one_and_what_is_in_a_thread,
     mentions::the_check_finds_broken_mentions,
     together::many_reactions_at_once_are_told_in_one_row,
     together::the_last_change_is_always_told,
