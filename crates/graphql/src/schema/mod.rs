@@ -8,6 +8,8 @@ mod room;
 mod room_event;
 mod scalars;
 mod subscription;
+mod thread;
+mod thread_info;
 mod user;
 
 use crate::feed::Feed;

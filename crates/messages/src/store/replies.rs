@@ -28,13 +28,7 @@ macro_rules! threads {
 
 /// Up to `limit` messages of each thread with a larger seq than the given one. The bodies of all threads together have at most so many bytes, but
 /// each thread gets one message at least. The sizes are read first, so that no more than that is in memory.
-pub(crate) async fn of_each(
-    tx: &mut Tx,
-    threads: &[MessageKey],
-    after: i64,
-    limit: usize,
-    bytes: usize,
-) -> Result<Vec<ThreadRows>, Error> {
+pub(crate) async fn of_each(tx: &mut Tx, threads: &[MessageKey], after: i64, limit: usize, bytes: usize) -> Result<Vec<ThreadRows>, Error> {
     const SQL: &str = threads!(
         " SELECT ",
         columns_of!("l"),
