@@ -38,6 +38,10 @@ pub(crate) async fn of_each(tx: &mut Tx, threads: &[MessageKey], after: i64, lim
                 AND l.seq <= CAST(substr(CAST($5 AS TEXT), (t.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
             ORDER BY t.n, l.seq"
     );
+    // An empty text is no seq.
+    if threads.is_empty() {
+        return Ok(Vec::new());
+    }
     // One more than the limit shows that there are more.
     let mut sizes = sizes(tx, threads, after, limit.saturating_add(1)).await?;
     let counts: Vec<usize> = sizes.iter().map(Vec::len).collect();

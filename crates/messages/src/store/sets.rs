@@ -208,6 +208,10 @@ pub(crate) async fn rows(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<Option<
         ", CAST(p.n AS BIGINT) FROM pairs p
             CROSS JOIN log l WHERE l.room = p.room AND l.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)"
     );
+    // An empty text is no seq.
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
     // No reader asks here; the list only wants one.
     let [rooms, readers] = lists(&keys.iter().map(|(room, _)| (*room, UserId::from_bytes([0; 16]))).collect::<Vec<_>>());
     let seqs: String = keys.iter().map(|(_, seq)| digits(*seq)).collect();

@@ -129,6 +129,10 @@ pub(crate) async fn unread_for(tx: &mut Tx, threads: &[MessageKey], reader: User
             WHERE s.room = p.room AND s.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
                 AND s.thread_total IS NOT NULL"
     );
+    // An empty text is no seq.
+    if threads.is_empty() {
+        return Ok(Vec::new());
+    }
     let pairs: Vec<RoomAndReader> = threads.iter().map(|(room, _)| (*room, reader)).collect();
     let [rooms, readers] = lists(&pairs);
     let roots: String = threads.iter().map(|(_, root)| digits(*root)).collect();
