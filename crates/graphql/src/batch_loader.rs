@@ -41,6 +41,9 @@ impl From<Stretch> for SharedStretch {
 /// Something about each room of a batch, and who is named in it, or what was found with it.
 type Each<T, With = MessageBatch> = (Arc<HashMap<RoomId, Result<T, Refusal>>>, Arc<With>);
 
+/// A page of things of each room, by where it begins and how long it may be.
+type Pages<T> = OncePer<(Option<String>, i64), Each<SharedPage<T>>>;
+
 /// A room as it was found. Its last message is kept beside it, and may be shown several times without being copied.
 pub(crate) struct FoundRoom {
     pub room: Room,
@@ -61,8 +64,8 @@ pub(crate) struct RoomBatch {
     last_messages: Arc<MessageBatch>,
     stretches: OncePer<MessageRange, Each<SharedStretch>>,
     members: OncePer<(Option<String>, i64), Each<Placed<User>, UserBatch>>,
-    pins: OncePer<(Option<String>, i64), Each<SharedPage<Arc<Message>>>>,
-    threads: OncePer<(Option<String>, i64), Each<SharedPage<FoundThread>>>,
+    pins: Pages<Arc<Message>>,
+    threads: Pages<FoundThread>,
 }
 
 impl RoomBatch {

@@ -108,10 +108,8 @@ pub(crate) async fn unread_each(tx: &mut Tx, threads: &[(MessageKey, i64, i64)])
     let each: Vec<_> = threads.iter().map(|((room, thread), read, _)| values![room.bytes(), *thread, *read].to_vec()).collect();
     let counted = tx.row_each(counted, &each, |row| row.int(0)).await?;
     let deleted = tx.row_each(deleted, &each, |row| row.int(0)).await?;
-    let unread = |(((_, _, total), counted), deleted): ((&(MessageKey, i64, i64), Option<i64>), Option<i64>)| {
-        total - counted.unwrap_or(0) - deleted.unwrap_or(0)
-    };
-    Ok(threads.iter().zip(counted).zip(deleted).map(unread).collect())
+    let each = threads.iter().zip(counted).zip(deleted);
+    Ok(each.map(|(((_, _, total), counted), deleted)| total - counted.unwrap_or(0) - deleted.unwrap_or(0)).collect())
 }
 
 /// How many messages of each thread lie past its reader's mark, without those that were deleted; 0 for what is no thread. In one statement, for at
