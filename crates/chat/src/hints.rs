@@ -24,7 +24,7 @@ impl Gateway {
                 },
                 heard = read.next() => match heard {
                     Some(Heard::Hint(hint)) => self.tell_read(&hint),
-                    Some(Heard::Missed(_)) => {}
+                    Some(Heard::Missed(_)) => self.registry.note_lost_marks(),
                     None => return,
                 },
             }
@@ -68,8 +68,16 @@ impl Gateway {
     }
 
     fn tell_read(&self, hint: &ReadMoved) {
-        let ReadMoved { room, user, seq } = hint;
-        self.registry.tell_room(*room, None, || frame(server::READ, &ReadNow { room: *room, username: user.username.clone(), seq: *seq }));
+        let ReadMoved { room, user, seq, unread, place } = hint;
+        if let Some(place) = place {
+            self.registry.note_own_change(user.id, *place);
+        }
+        let told = |unread| frame(server::READ, &ReadNow { room: *room, username: user.username.clone(), seq: *seq, unread });
+        self.registry.tell_room(*room, Some(user.id), || told(None));
+        // How much is unread is for the user alone; so it is told in large rooms, too.
+        if let Some(frame) = told(*unread) {
+            self.registry.tell_user(user.id, &frame);
+        }
     }
 
     async fn tell_presence(&self, hint: &PresenceChanged) {

@@ -7,6 +7,7 @@
 
 use crate::limits::Limits;
 use contract::calls::messages::{Found, OfRoom, Recently, Searched, Stretch};
+use contract::calls::state::StateItem;
 use contract::calls::threads::{OfThread, Thread};
 use contract::{Code, Message, Metadata, Page, Placed, Refusal, Room, User};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -164,6 +165,13 @@ impl Weight for Found {
 impl Weight for Stretch {
     fn weight(&self) -> usize {
         self.messages.weight()
+    }
+}
+
+impl Weight for StateItem {
+    fn weight(&self) -> usize {
+        // A small value takes more in memory than as text.
+        size_of::<Self>() + self.key.as_str().len() + 4 * self.value.bytes()
     }
 }
 

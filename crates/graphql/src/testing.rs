@@ -76,7 +76,7 @@ impl House {
             i64::try_from(events.len()).unwrap()
         };
         let entries = self.inner.entries().split_off(usize::try_from(position).unwrap() - 1);
-        self.bus.publish(Batch { epoch: 1, partition: 0, first: position, last: position, entries });
+        self.bus.publish(Batch { epoch: 1, partition: 0, first: position, last: position, entries, state: None });
     }
 
     fn context(&self, admission: &Arc<Admission>, budget: Budget) -> RequestContext {
@@ -135,6 +135,7 @@ impl Inner {
             head: 0,
             read: 0,
             unread: 0,
+            mentions: 0,
             unread_threads: 0,
             last_message: None,
         }
@@ -168,7 +169,7 @@ answers! {
     }).collect();
     GetRooms: |inner, _| vec![inner.room()];
     Histories: |inner, _| vec![OfRoom { room: inner.room, answer: Ok(Stretch { messages: Vec::new(), earlier: false, later: false }) }];
-    RoomsOf: |inner, _| InRooms { rooms: vec![InRoom { room: inner.room, kind: RoomKind::Group, member_count: 1 }], epoch: 1, positions: vec![0] };
+    RoomsOf: |inner, _| InRooms { rooms: vec![InRoom { room: inner.room, kind: RoomKind::Group, member_count: 1 }], epoch: 1, positions: vec![0], changed: vec![-1] };
     Head: |inner, _| Cursor::new(1, vec![i64::try_from(inner.events.lock().unwrap().len()).unwrap()]);
     ReadMissed: |inner, ReadMissed { cursor, .. }| {
         let after = Cursor::parse(&cursor).unwrap().positions[0];

@@ -1,12 +1,12 @@
 //! Turns rows into what readers get: ids become names, rows become entries, messages and rooms.
 
-use crate::extra::{Extra, RoomExtra};
+use crate::extra::{Extra, MentionIds, RoomExtra};
 use crate::names::{Names, ResolvedNames};
 use crate::rooms::view::{self, RawRoom};
 use crate::store::log::{Form, Kind, LogRow};
 use crate::store::state::{ReactionCount, ThreadState};
 use contract::log::{Amended, Entry, Event, Membership, Pinned, ReactionChange, ReactionsChanged, RoomUpdated, Unknown};
-use contract::message::{REPLY_CHARS, ReplyTo, ThreadInfo, nonce_for_reader};
+use contract::message::{Mentions, REPLY_CHARS, ReplyTo, ThreadInfo, nonce_for_reader};
 use contract::{Message, Nonce, Reaction, Refusal, Room, RoomId, UserId};
 use db::Db;
 use std::collections::HashSet;
@@ -189,7 +189,8 @@ fn thread_info(thread: Option<&ThreadState>, names: &ResolvedNames) -> Result<Op
 /// A message row as `reader` sees it.
 pub(crate) fn message(row: LogRow, names: &ResolvedNames, reader: UserId) -> Result<Message, Refusal> {
     let sender = names.name(row.actor)?;
-    match row.with.clone() {
+    let mentions = mentions(&row, names)?.map(Box::new);
+    let message = match row.with.clone() {
         None => plain(row, sender, reader),
         Some(with) => {
             let now = Message { body: row.body_now().try_into().map_err(|_| broken(&row))?, ..plain(row.clone(), sender, reader)? };
@@ -209,7 +210,15 @@ pub(crate) fn message(row: LogRow, names: &ResolvedNames, reader: UserId) -> Res
                 ..now
             })
         }
-    }
+    };
+    Ok(Message { mentions, ..message? })
+}
+
+fn mentions(row: &LogRow, names: &ResolvedNames) -> Result<Option<Mentions>, Refusal> {
+    let MentionIds { users, room } = Extra::mentions(row.extra_now());
+    let users = users.iter().map(|id| names.name(*id)).collect::<Result<_, _>>()?;
+    let mentions = Mentions { users, room };
+    Ok(Some(mentions).filter(|mentions| !mentions.is_empty()))
 }
 
 /// A message row to which nothing is attached, where the sender's name is known.
@@ -249,6 +258,7 @@ fn room(raw: RawRoom, names: &ResolvedNames) -> Result<Room, Refusal> {
         read: raw.read,
         unread: raw.unread,
         unread_threads: raw.unread_threads,
+        mentions: raw.mentions,
         last_message: raw.last.filter(LogRow::is_message).map(|row| message(row, names, raw.reader)).transpose()?,
     })
 }

@@ -7,6 +7,7 @@ mod reaction;
 mod room;
 mod room_event;
 mod scalars;
+mod state;
 mod subscription;
 mod thread;
 mod thread_info;

@@ -122,6 +122,7 @@ async fn it_ends_with_ones_own_leave_and_hears_no_other_room() {
         head: 0,
         read: 0,
         unread: 0,
+        mentions: 0,
         unread_threads: 0,
         last_message: None,
     };

@@ -1,6 +1,7 @@
 //! Users.
 
 use super::scalars::DateTime;
+use super::state::{self, States};
 use super::thread::{self, Threads};
 use crate::batch_loader::MessageRooms;
 use crate::message_batch::MessageBatch;
@@ -94,6 +95,22 @@ impl User {
         let roots = || page.items.iter().map(|(_, thread)| &thread.root);
         let (batch, whereabouts) = (MessageBatch::new(roots()), MessageRooms::of(roots()));
         Ok(Some(thread::placed(SharedPage::from(page), goes_on, &batch, &whereabouts)))
+    }
+
+    /// Your own state, by key; null of everybody else.
+    #[graphql(complexity = "5 + times(&[first], 50) * child_complexity")]
+    async fn state(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only keys that begin so.")] prefix: Option<String>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor, a key.")] after: Option<String>,
+    ) -> Result<Option<States>> {
+        let context = RequestContext::of(ctx)?;
+        if context.user()?.id != self.user.id {
+            return Ok(None);
+        }
+        Ok(Some(state::page(context, prefix, first, after).await?))
     }
 }
 

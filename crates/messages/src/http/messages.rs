@@ -5,8 +5,11 @@ use axum::Json as Answered;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contract::calls::messages as calls;
-use contract::{Answer, Body, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Refusal, RoomId, Username, claiming};
-use edge::{Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, room_id};
+use contract::message::Mentions;
+use contract::{
+    Answer, Body, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Refusal, RoomId, StateKey, Username, claiming,
+};
+use edge::{Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, Warnings, room_id};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -89,6 +92,10 @@ claiming! {
         /// Whether a message in a thread stands among the room's messages too.
         #[serde(default)]
         also_in_room: bool,
+        /// Whom it mentions: up to 50 members by name, and with `room` everybody.
+        mentions: Option<Mentions>,
+        /// A key of your own state that is to go with this send: the draft of this message.
+        clears: Option<StateKey>,
     }
 }
 
@@ -104,13 +111,15 @@ claiming! {
 async fn send(
     State(s): State<Shared>,
     Sends(who, paid): Sends,
+    warnings: Warnings,
     Path(id): Path<String>,
     Json(body): Json<NewMessage>,
 ) -> Result<(StatusCode, Answered<Message>), Problem> {
     who.user()?.check_claim(&body)?;
-    let NewMessage { body, nonce, message_type, format, metadata, reply_to, thread, also_in_room, .. } = body;
-    let rich = calls::Rich { message_type, format, metadata, reply_to, thread, also_in_room };
+    let NewMessage { body, nonce, message_type, format, metadata, reply_to, thread, also_in_room, mentions, clears, .. } = body;
+    let rich = calls::Rich { message_type, format, metadata, reply_to, thread, also_in_room, mentions, clears };
     let sent = s.messages.answer(&who, calls::Send { room: room_id(&id)?, body, nonce, rich }).await?;
+    warnings.add(sent.warnings);
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
     if sent.created {
         paid.counted();

@@ -8,6 +8,8 @@ use contract::calls::messages::{MarkRead, ReadMark};
 use contract::hint::ReadMoved;
 use contract::{Answer, Caller, Refusal, RoomId, UserId, UserRef};
 use db::{Error, Tx};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 impl Answer<MarkRead> for Messages {
     async fn answer(&self, who: &Caller, call: MarkRead) -> Result<ReadMark, Refusal> {
@@ -18,16 +20,17 @@ impl Answer<MarkRead> for Messages {
         let room = call.room;
         let marked = self.writer()?.write(Mark { room, reader: who.id, seq: call.seq }).await?;
         let Marked { read, head, messages, moved } = marked;
-        if moved {
-            let user = UserRef { id: who.id, username: who.username.clone() };
-            self.bus.publish(ReadMoved { room, user, seq: read });
-        }
-        // Only the answer needs it, so it is read after the commit; and mostly everything is read.
+        // Only what is told needs it, so it is read after the commit; and mostly everything is read.
         let unread = match read == head {
-            true => 0,
-            false => messages - self.db.read(move |tx| Box::pin(not_unread(tx, room, read, head))).await?,
+            true => Ok(0),
+            false => self.db.read(move |tx| Box::pin(not_unread(tx, room, read, head))).await.map(|read| messages - read),
         };
-        Ok(ReadMark { read, unread })
+        if let Some(end) = moved {
+            let user = UserRef { id: who.id, username: who.username.clone() };
+            let place = Some((self.partitions.of_room(room), end.load(Ordering::Relaxed)));
+            self.bus.publish(ReadMoved { room, user, seq: read, unread: unread.as_ref().ok().copied(), place });
+        }
+        Ok(ReadMark { read, unread: unread? })
     }
 }
 
@@ -50,8 +53,8 @@ struct Marked {
     /// The room's newest seq, and how many messages the room holds.
     head: i64,
     messages: i64,
-    /// Whether this call moved it.
-    moved: bool,
+    /// If this call moved it: the partition's last position after the commit.
+    moved: Option<Arc<AtomicI64>>,
 }
 
 impl Operation for Mark {
@@ -75,6 +78,7 @@ impl Operation for Mark {
         if read > before {
             batch.mark_read(self.room, self.reader, read);
         }
-        Ok(Marked { read, head, messages, moved: read > before })
+        let moved = (read > before).then(|| batch.end());
+        Ok(Marked { read, head, messages, moved })
     }
 }

@@ -47,7 +47,7 @@ fn key_values((room, thread, member): &ThreadMemberKey) -> Vec<Value> {
 /// Writes how members stand.
 pub(crate) async fn save_each(tx: &mut Tx, changes: &[(ThreadMemberKey, ThreadMemberChange)]) -> Result<(), Error> {
     let save = "INSERT INTO thread_members (member, room, thread, following, read, unread) VALUES ($1, $2, $3, $4, $5, 0)
-        ON CONFLICT (member, room, thread) DO UPDATE SET following = CASE WHEN $6 = 1 THEN $4 ELSE thread_members.following END,
+        ON CONFLICT (member, room, thread) DO UPDATE SET following = CASE WHEN CAST($6 AS BIGINT) = 1 THEN $4 ELSE thread_members.following END,
             read = CASE WHEN thread_members.read < $5 THEN $5 ELSE thread_members.read END";
     let judge = "UPDATE thread_members SET unread = CASE WHEN following = 1 AND read < $4 THEN 1 ELSE 0 END
         WHERE member = $1 AND room = $2 AND thread = $3";

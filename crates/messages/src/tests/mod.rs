@@ -6,6 +6,7 @@ mod house;
 mod http;
 mod log_rules;
 mod many_members;
+mod mentions;
 mod missed;
 mod recent;
 mod rooms;
@@ -14,6 +15,7 @@ mod search;
 mod search_filters;
 mod sends;
 mod several;
+mod state;
 mod threads;
 mod together;
 mod trips;
@@ -94,6 +96,13 @@ scenarios![
     threads::random_threads_are_sound,
     threads::a_page_walks_past_a_long_thread,
     threads::the_check_finds_broken_threads,
+    mentions::a_mention_counts_until_it_is_read,
+    mentions::who_is_mentioned_is_a_member,
+    mentions::edits_and_deletions_move_mentions,
+    mentions::a_mention_in_a_thread_counts_until_the_thread_is_read,
+    mentions::only_an_owner_mentions_everybody_in_a_large_room,
+    mentions::mentions_of_everybody_are_found_in_all_rooms,
+    mentions::the_check_finds_broken_mentions,
     together::many_reactions_at_once_are_told_in_one_row,
     together::the_last_change_is_always_told,
     together::a_crash_between_two_tellings_loses_none,
@@ -112,6 +121,19 @@ scenarios![
     deleted::a_message_without_a_text_leaves_the_index,
     deleted::a_quote_of_what_is_deleted_is_told_no_more,
     deleted::nothing_is_left_in_the_database,
+    state::values_are_kept_and_paged,
+    state::a_value_is_changed_only_by_who_has_seen_it,
+    state::a_user_has_a_number_of_keys,
+    state::a_send_takes_its_draft_away,
+    state::one_of_many_changes_at_once_wins,
+    state::sends_and_changes_of_the_same_keys_wait_for_each_other,
+    state::changes_are_counted_and_found,
+    state::what_has_changed_since_a_cursor_is_told,
+    state::own_read_marks_are_told_since_a_cursor,
+    state::more_than_is_told_is_a_reset,
+    state::what_was_removed_long_ago_is_forgotten,
+    state::the_check_finds_what_is_broken_in_it,
+    state::members_see_how_far_others_have_read,
     recent::they_are_those_of_others,
     recent::they_are_the_newest_of_all_rooms,
     recent::a_call_looks_at_no_more_than_it_pays_for,

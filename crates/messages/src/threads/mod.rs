@@ -12,4 +12,4 @@ mod root;
 mod view;
 
 pub(crate) use reply::{Opened, open, was_deleted, wrote};
-pub(crate) use root::must_be_root;
+pub(crate) use root::{last_of, must_be_root};

@@ -5,6 +5,7 @@ use super::cache::WriterCache;
 use super::thread_changes::ThreadChanges;
 use crate::store::log::{self, LogRow};
 use crate::store::members::{self, Entered, MembershipInterval};
+use crate::store::mentions::{self, MessageMentions};
 use crate::store::rooms::{self, Details, NewRoom};
 use crate::store::search::Reindexed;
 use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ReactionPlace};
@@ -49,6 +50,8 @@ pub(super) struct Amendments {
     pub reindexed: HashMap<MessageKey, Reindexed>,
     pub details: HashMap<RoomId, Details>,
     pub threads: ThreadChanges,
+    /// Whom messages mention.
+    pub mentions: HashMap<MessageKey, MessageMentions>,
 }
 
 impl Amendments {
@@ -57,11 +60,12 @@ impl Amendments {
         if self.is_empty() {
             return Ok(Vec::new());
         }
-        let Self { states, reactions, untold, erased, reindexed, details, threads } = std::mem::take(self);
+        let Self { states, reactions, untold, erased, reindexed, details, threads, mentions } = std::mem::take(self);
         rooms::set_details(tx, details.into_iter()).await?;
         state::save_each(tx, states.into_iter()).await?;
         state::save_reactions(tx, reactions.into_iter()).await?;
         untold::save_each(tx, untold.into_iter()).await?;
+        mentions::replace_each(tx, &mentions.into_iter().collect::<Vec<_>>()).await?;
         threads.write(tx).await?;
         if !erased.is_empty() {
             let erased: Vec<MessageKey> = erased.into_iter().collect();
@@ -72,9 +76,9 @@ impl Amendments {
     }
 
     fn is_empty(&self) -> bool {
-        let Self { states, reactions, untold, erased, reindexed, details, threads } = self;
+        let Self { states, reactions, untold, erased, reindexed, details, threads, mentions } = self;
         let is_plain = states.is_empty() && reactions.is_empty() && untold.is_empty() && erased.is_empty();
-        is_plain && reindexed.is_empty() && details.is_empty() && threads.is_empty()
+        is_plain && reindexed.is_empty() && details.is_empty() && threads.is_empty() && mentions.is_empty()
     }
 }
 
@@ -132,6 +136,7 @@ impl Changes {
         let left: Vec<(RoomId, UserId)> = left.into_iter().collect();
         members::leave_each(tx, left.iter().copied()).await?;
         threads::forget_each(tx, &left).await?;
+        mentions::forget_each(tx, &left).await?;
         let changed = changed.into_iter().filter_map(|id| {
             let room = cache.rooms.peek(&id)?;
             Some((id, room.name.clone(), room.owner, room.member_count))
@@ -139,9 +144,9 @@ impl Changes {
         rooms::update_each(tx, changed).await
     }
 
-    /// Writes the read marks: once, at the batch's end, because every send moves one.
-    pub(super) async fn write_read_marks(&mut self, tx: &mut Tx) -> Result<(), Error> {
-        members::mark_read(tx, std::mem::take(&mut self.read).into_iter()).await
+    /// Writes the read marks, which moved at the partition's last position: once, at the batch's end, because every send moves one.
+    pub(super) async fn write_read_marks(&mut self, tx: &mut Tx, position: i64) -> Result<(), Error> {
+        members::mark_read(tx, std::mem::take(&mut self.read).into_iter(), position).await
     }
 
     /// Whether nothing but read marks and amendments waits.

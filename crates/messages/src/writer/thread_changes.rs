@@ -1,5 +1,6 @@
 //! What a batch has decided about threads and not written yet: how members stand in them, and in which something came or went.
 
+use crate::store::mentions;
 use crate::store::state::MessageKey;
 use crate::store::threads::{self, ThreadMemberChange, ThreadMemberKey};
 use contract::{RoomId, UserId};
@@ -65,7 +66,11 @@ impl ThreadChanges {
     /// Writes them.
     pub(super) async fn write(self, tx: &mut Tx) -> Result<(), Error> {
         let Self { members, came, went } = self;
-        threads::save_each(tx, &members.into_iter().collect::<Vec<_>>()).await?;
+        let members: Vec<_> = members.into_iter().collect();
+        threads::save_each(tx, &members).await?;
+        let marks = members.iter().filter(|(_, change)| change.read > 0);
+        mentions::saw_each(tx, &marks.map(|((room, thread, member), change)| (*member, *room, *thread, change.read)).collect::<Vec<_>>())
+            .await?;
         threads::something_came(tx, &came.into_iter().collect::<Vec<_>>()).await?;
         threads::something_went(tx, &went.into_iter().collect::<Vec<_>>()).await
     }
