@@ -8,6 +8,8 @@ import { eventually, laterMillisecond, pipelined, sleep, within } from '../lib/w
 const seqs = (list) => list.map(({ seq }) => seq);
 /** Threads as the lists tell them: the first message's seq, how many messages, how many of them unread. */
 const brief = (list) => list.map(({ root, replies, unread }) => [root.seq, replies, unread]);
+/** How far somebody has read, as answers and `thread read` tell it. */
+const mark = ({ read, unread }) => [read, unread];
 const rooted = (room, seq) => `/rooms/${room.id}/threads/${seq}`;
 
 story('threads', {}, (it) => {
@@ -66,18 +68,19 @@ story('threads', {}, (it) => {
     const wires = await Promise.all([alice.connect(), alice.connect({ transport: 'polling' }), bob.connect(), carol.connect()]);
     const [mine, other, theirs, stranger] = wires;
     await theirs.must('message', { room: room.id, body: 'pizza', thread: 1 });
-    assert.deepEqual(await theirs.until('thread read'), { room: room.id, thread: 1, read: 2, unread: 0 }, 'who writes has read it');
+    const told = await theirs.until('thread read');
+    assert.deepEqual([told.room, told.thread, ...mark(told)], [room.id, 1, 2, 0], 'who writes has read it');
     assert.deepEqual([await unreadThreads(alice, room), await unreadThreads(bob, room), await unreadThreads(carol, room)], [1, 0, 0]);
     assert.deepEqual(brief(await followed(alice, 'unread=true')), [[1, 1, 1]], 'who began it follows');
     assert.deepEqual([brief(await followed(bob)), await followed(bob, 'unread=true')], [[[1, 1, 0]], []], 'who wrote in it follows');
     assert.deepEqual(await followed(carol), [], 'others do not');
     assert.equal((await alice.sees(room)).unread, 0, 'the room is another matter');
 
-    assert.deepEqual(await alice.api.ok(200, 'PUT', `${rooted(room, 1)}/read`, { seq: 2 }), { read: 2, unread: 0 });
-    for (const wire of [mine, other]) assert.deepEqual(await wire.until('thread read'), { room: room.id, thread: 1, read: 2, unread: 0 });
+    assert.deepEqual(mark(await alice.api.ok(200, 'PUT', `${rooted(room, 1)}/read`, { seq: 2 })), [2, 0]);
+    for (const wire of [mine, other]) assert.deepEqual(mark(await wire.until('thread read')), [2, 0]);
     assert.equal(await unreadThreads(alice, room), 0);
-    assert.deepEqual(await alice.api.ok(200, 'PUT', `${rooted(room, 1)}/read`, { seq: 1 }), { read: 2, unread: 0 }, 'a mark never goes back');
-    assert.deepEqual(await carol.api.ok(200, 'PUT', `${rooted(room, 1)}/read`, { seq: 99 }), { read: 2, unread: 0 }, 'past the newest means that one');
+    assert.deepEqual(mark(await alice.api.ok(200, 'PUT', `${rooted(room, 1)}/read`, { seq: 1 })), [2, 0], 'a mark never goes back');
+    assert.deepEqual(mark(await carol.api.ok(200, 'PUT', `${rooted(room, 1)}/read`, { seq: 99 })), [2, 0], 'past the newest means that one');
     await stranger.until('thread read');
     assert.deepEqual(await followed(carol), [], 'to read is not to follow');
 

@@ -97,7 +97,7 @@ impl User {
         Ok(Some(thread::placed(SharedPage::from(page), goes_on, &batch, &whereabouts)))
     }
 
-    /// Your own state, by key; null of everybody else.
+    /// Your own state, by key. Only `me` tells it; elsewhere this is null.
     #[graphql(complexity = "5 + times(&[first], 50) * child_complexity")]
     async fn state(
         &self,
@@ -106,11 +106,11 @@ impl User {
         #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
         #[graphql(desc = "Only those behind this cursor, a key.")] after: Option<String>,
     ) -> Result<Option<States>> {
-        let context = RequestContext::of(ctx)?;
-        if context.user()?.id != self.user.id {
+        // As for threads.
+        if !self.is_me {
             return Ok(None);
         }
-        Ok(Some(state::page(context, prefix, first, after).await?))
+        Ok(Some(state::page(RequestContext::of(ctx)?, prefix, first, after).await?))
     }
 }
 
