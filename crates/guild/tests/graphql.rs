@@ -132,7 +132,7 @@ async fn a_list_costs_a_fixed_number_of_statements() {
         costs.push((cost - recent, detailed - recent));
     }
     assert_eq!(costs[0], costs[1], "what is nested in lists may not cost more where there is more of it");
-    assert!(costs[0].0 <= 60, "{costs:?}");
+    assert!(costs[0].0 <= 75, "{costs:?}");
 }
 
 /// Two threads of one message each: under ann's message, which ann has not read, and under the first of the others.
