@@ -74,6 +74,7 @@ story('documents', {}, (it) => {
     refuses('client_message', { room: 'x' });
     refuses('client_message', { room: 'x', body: 7 });
     refuses('client_message', { room: 'x', body: 'y', reply_to: 0 });
+    refuses('client_message', { room: 'x', body: 'y', thread: 0 });
     takes('client_edit_message', { room: 'x', seq: 1, format: null, metadata: null });
     refuses('client_edit_message', { room: 'x', seq: 1, body: null });
     takes('client_create_room', {});
@@ -113,7 +114,7 @@ story('documents', {}, (it) => {
     const filled = (value) => value.replace(/\{\{(\$?\w+)\}\}/g, (_, name) => (name === '$guid' ? crypto.randomUUID() : variables[name]));
     const requests = collection.item.flatMap(({ item }) => item);
     // a person would begin with the login, a room and a message, and end with what takes things away
-    const turns = [/POST.*users.login$/, /POST.*rooms$/, /POST.*messages$|PUT.*me.state/, /$^/, /DELETE.*(reactions|pins)/, /messages.delete$|DELETE.*messages/, /DELETE/, /logout$/];
+    const turns = [/POST.*users.login$/, /POST.*rooms$/, /POST.*messages$|PUT.*me.state/, /$^/, /DELETE.*(reactions|pins|follow)/, /messages.delete$|DELETE.*messages/, /DELETE/, /logout$/];
     const turn = ({ request: { method, url } }) => turns.findIndex((one) => one.test(`${method} ${url.raw}`));
     const when = (one) => (turn(one) < 0 ? 3 : turn(one));
     for (const { name, request, event } of requests.sort((a, b) => when(a) - when(b))) {

@@ -8,6 +8,7 @@
 use crate::limits::Limits;
 use contract::calls::messages::{Found, OfRoom, Recently, Searched, Stretch};
 use contract::calls::state::StateItem;
+use contract::calls::threads::{OfThread, Thread};
 use contract::{Code, Message, Metadata, Page, Placed, Refusal, Room, User};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{Mutex, MutexGuard};
@@ -132,7 +133,9 @@ impl Weight for Message {
     fn weight(&self) -> usize {
         let reactions: usize = self.reactions.iter().map(|reaction| SHORT * (2 + reaction.usernames.len())).sum();
         let reply_to = self.reply_to.as_ref().map_or(0, |reply_to| 2 * SHORT + reply_to.body.len());
-        size_of::<Self>() + SHORT + self.body.as_str().len() + reactions + reply_to + self.metadata.as_ref().map_or(0, Weight::weight)
+        let thread_info = self.thread_info.as_ref().map_or(0, |info| SHORT * (2 + info.usernames.len()));
+        let metadata = self.metadata.as_ref().map_or(0, Weight::weight);
+        size_of::<Self>() + SHORT + self.body.as_str().len() + reactions + reply_to + thread_info + metadata
     }
 }
 
@@ -173,6 +176,18 @@ impl Weight for StateItem {
 }
 
 impl<T: Weight> Weight for OfRoom<T> {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.answer.as_ref().map_or(0, Weight::weight)
+    }
+}
+
+impl Weight for Thread {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.root.weight()
+    }
+}
+
+impl<T: Weight> Weight for OfThread<T> {
     fn weight(&self) -> usize {
         size_of::<Self>() + self.answer.as_ref().map_or(0, Weight::weight)
     }

@@ -11,6 +11,7 @@ use contract::calls::messages::{Found, GetMessage, GetRooms, Head, Histories, Hi
 use contract::calls::messages::{Recent, Recently, RoomsOf, Search, Searched, Stretch};
 use contract::calls::users::{Authenticate, GetUsers, Session, WhichEnded};
 use contract::log::{Batch, Entry, Event};
+use contract::message::ThreadInfo;
 use contract::{
     Answer, Call, Caller, Cursor, DisplayName, Message, MessageId, Page, Reaction, Refusal, Room, RoomId, RoomKind, Time, TokenId, User,
     UserCaller, UserId, UserRef,
@@ -105,7 +106,7 @@ impl Inner {
         events.into_iter().zip(1..).map(|(event, position)| Entry { partition: 0, position, event }).collect()
     }
 
-    /// What was said, to which ann has reacted since, and which she has pinned.
+    /// What was said, to which ann has reacted since, which she has pinned, and which she has answered in a thread.
     fn message(&self, seq: i64) -> Message {
         let events = self.events.lock().unwrap();
         let said = events.iter().find_map(|event| match event {
@@ -114,7 +115,8 @@ impl Inner {
         });
         let ann = self.ann.username.clone();
         let reaction = Reaction { emoji: "x".try_into().unwrap(), count: 1, usernames: vec![ann.clone()], mine: Some(true) };
-        Message { reactions: vec![reaction], pinned_at: Some(Time(9)), pinned_by: Some(ann), ..said.unwrap() }
+        let thread_info = Some(Box::new(ThreadInfo { replies: 1, last_seq: 9, last_at: Time(9), usernames: vec![ann.clone()] }));
+        Message { reactions: vec![reaction], pinned_at: Some(Time(9)), pinned_by: Some(ann), thread_info, ..said.unwrap() }
     }
 
     fn room(&self) -> Room {

@@ -9,6 +9,8 @@ mod room_event;
 mod scalars;
 mod state;
 mod subscription;
+mod thread;
+mod thread_info;
 mod user;
 
 use crate::feed::Feed;

@@ -23,13 +23,13 @@ pub(crate) struct Query;
 impl Query {
     /// Yourself.
     async fn me(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        Ok(Some(User(RequestContext::of(ctx)?.ask(Me {}).await.map_err(refuse)?)))
+        Ok(Some(User::me(RequestContext::of(ctx)?.ask(Me {}).await.map_err(refuse)?)))
     }
 
     /// Somebody by name; null where there is nobody of this name.
     async fn user(&self, ctx: &Context<'_>, username: String) -> Result<Option<User>> {
         let Ok(username) = Username::try_from(username) else { return Ok(None) };
-        Ok(none_if_not_found(RequestContext::of(ctx)?.ask(GetUser { username }).await)?.map(User))
+        Ok(none_if_not_found(RequestContext::of(ctx)?.ask(GetUser { username }).await)?.map(User::new))
     }
 
     /// Everyone with a live connection anywhere, by username.

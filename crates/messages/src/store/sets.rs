@@ -207,6 +207,25 @@ async fn sizes(tx: &mut Tx, pairs: &[RoomAndReader], span: Span) -> Result<Vec<V
     Ok(gathered(pairs.len(), found))
 }
 
+/// The rows with these seqs; none where there is none. At most [`super::lists::AT_ONCE`] of them.
+pub(crate) async fn rows(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<Option<LogRow>>, Error> {
+    const SQL: &str = pairs!(
+        " SELECT ",
+        columns_of!("l"),
+        ", CAST(p.n AS BIGINT) FROM pairs p
+            CROSS JOIN log l WHERE l.room = p.room AND l.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)"
+    );
+    // An empty text is no seq.
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    // No reader asks here; the list only wants one.
+    let [rooms, readers] = lists(&keys.iter().map(|(room, _)| (*room, UserId::from_bytes([0; 16]))).collect::<Vec<_>>());
+    let seqs: String = keys.iter().map(|(_, seq)| digits(*seq)).collect();
+    let found = tx.rows(SQL, &values![rooms, readers, seqs], |row| Ok((index(row, COLUMNS)?, log_row(row)?))).await?;
+    Ok(placed(keys.len(), found))
+}
+
 /// How many bytes of text each of these messages has, with its state; 0 where there is none. No seq is negative. At most [`super::lists::AT_ONCE`] of them.
 pub(crate) async fn sizes_of(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<usize>, Error> {
     const SQL: &str = pairs!(

@@ -5,6 +5,7 @@
 //! with each message, so that many followers who have not read cost a message nothing. And how many threads have something unread is one
 //! index scan over just those.
 
+use super::lists::{RoomAndReader, digits, index, lists, pairs, placed};
 use super::log::LogRow;
 use super::state::MessageKey;
 use contract::{RoomId, Time, UserId};
@@ -107,10 +108,34 @@ pub(crate) async fn unread_each(tx: &mut Tx, threads: &[(MessageKey, i64, i64)])
     let each: Vec<_> = threads.iter().map(|((room, thread), read, _)| values![room.bytes(), *thread, *read].to_vec()).collect();
     let counted = tx.row_each(counted, &each, |row| row.int(0)).await?;
     let deleted = tx.row_each(deleted, &each, |row| row.int(0)).await?;
-    let unread = |(((_, _, total), counted), deleted): ((&(MessageKey, i64, i64), Option<i64>), Option<i64>)| {
-        total - counted.unwrap_or(0) - deleted.unwrap_or(0)
-    };
-    Ok(threads.iter().zip(counted).zip(deleted).map(unread).collect())
+    let each = threads.iter().zip(counted).zip(deleted);
+    Ok(each.map(|(((_, _, total), counted), deleted)| total - counted.unwrap_or(0) - deleted.unwrap_or(0)).collect())
+}
+
+/// How many messages of each thread lie past its reader's mark, without those that were deleted; 0 for what is no thread. In one statement, for at
+/// most [`super::lists::AT_ONCE`] threads.
+pub(crate) async fn unread_for(tx: &mut Tx, threads: &[MessageKey], reader: UserId) -> Result<Vec<i64>, Error> {
+    const SQL: &str = pairs!(
+        " SELECT s.thread_total
+                - COALESCE((SELECT l.thread_count FROM log l WHERE l.room = p.room AND l.thread = s.seq AND l.seq <= m.read
+                    ORDER BY l.seq DESC LIMIT 1), 0)
+                - (SELECT COUNT(*) FROM message_state d WHERE d.room = p.room AND d.thread = s.seq AND d.seq > COALESCE(m.read, 0)
+                    AND d.thread IS NOT NULL AND d.deleted_at IS NOT NULL),
+                CAST(p.n AS BIGINT)
+            FROM pairs p CROSS JOIN message_state s
+            LEFT JOIN thread_members m ON m.member = p.reader AND m.room = p.room AND m.thread = s.seq
+            WHERE s.room = p.room AND s.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
+                AND s.thread_total IS NOT NULL"
+    );
+    // An empty text is no seq.
+    if threads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pairs: Vec<RoomAndReader> = threads.iter().map(|(room, _)| (*room, reader)).collect();
+    let [rooms, readers] = lists(&pairs);
+    let roots: String = threads.iter().map(|(_, root)| digits(*root)).collect();
+    let found = tx.rows(SQL, &values![rooms, readers, roots], |row| Ok((index(row, 1)?, row.int(0)?))).await?;
+    Ok(placed(threads.len(), found).into_iter().map(Option::unwrap_or_default).collect())
 }
 
 /// The threads of a room, those with the newest message first, only those whose newest message lies before a seq: of each its first message, and

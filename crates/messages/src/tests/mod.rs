@@ -89,6 +89,8 @@ scenarios![
     threads::a_thread_is_of_a_message_in_no_thread,
     threads::who_is_in_a_thread_follows_it,
     threads::threads_are_listed_by_their_newest_message,
+    threads::threads_of_several_rooms_come_together,
+    threads::messages_of_several_threads_come_together,
     threads::deletions_leave_a_thread_in_order,
     threads::members_are_told_of_threads,
     threads::random_threads_are_sound,

@@ -5,6 +5,8 @@ mod follow;
 mod mark_read;
 mod of_member;
 mod of_room;
+mod of_rooms;
+mod replies_of;
 mod reply;
 mod root;
 mod view;
