@@ -166,8 +166,8 @@ impl<'t> Batch<'t> {
     pub(super) async fn finish(mut self, decided: usize) -> Result<Outcome, Error> {
         self.settle().await?;
         self.changes.write_read_marks(self.tx).await?;
-        index::replace(self.tx, self.part, self.reindexed.values()).await?;
-        index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed, !self.reindexed.is_empty()).await?;
+        let has_forgotten = index::replace(self.tx, self.part, self.reindexed.values()).await?;
+        index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed, has_forgotten).await?;
         Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages, decided, holds_back: self.holds_back })
     }
 
