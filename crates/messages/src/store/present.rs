@@ -65,16 +65,31 @@ pub(crate) async fn attach_for(tx: &mut Tx, rows: &mut [LogRow], reader: UserId)
 
 /// Puts beside messages to which [`attach`] was given: with what each one's reader has reacted.
 pub(crate) async fn attach_own_reactions<'a>(tx: &mut Tx, rows: impl Iterator<Item = (UserId, &'a mut LogRow)>) -> Result<(), Error> {
-    let mut reacted: Vec<((UserId, MessageKey), &mut LogRow)> = rows
-        .filter(|(_, row)| row.state().is_some_and(|state| !state.reactions.is_empty()))
-        .filter_map(|(reader, row)| Some(((reader, (row.room, row.seq?)), row)))
-        .collect();
-    if reacted.is_empty() {
-        return Ok(());
+    let mut unknown: Vec<((UserId, MessageKey), &mut LogRow)> = Vec::new();
+    for (reader, row) in rows {
+        match row.state().map(|state| state.reactions_of(reader)) {
+            None => {}
+            Some(Some(mine)) if mine.is_empty() => {}
+            Some(Some(mine)) => row.with().mine = mine,
+            // So many have reacted that not all are named.
+            Some(None) => unknown.extend(row.seq.map(|seq| ((reader, (row.room, seq)), row))),
+        }
     }
-    let keys: Vec<(UserId, MessageKey)> = reacted.iter().map(|(key, _)| *key).collect();
-    for ((_, row), mine) in reacted.iter_mut().zip(state::reactions_of_each(tx, &keys).await?) {
-        row.with().mine = mine;
+    let Some(((reader, _), _)) = unknown.first() else { return Ok(()) };
+    let (reader, keys): (UserId, Vec<MessageKey>) = (*reader, unknown.iter().map(|((_, key), _)| *key).collect());
+    match page(&keys).filter(|_| unknown.iter().all(|((other, _), _)| *other == reader)) {
+        Some(page) => {
+            let mut each = state::reactions_between(tx, reader, page).await?;
+            for ((_, (_, seq)), row) in unknown {
+                row.with().mine = each.remove(&seq).unwrap_or_default();
+            }
+        }
+        None => {
+            let keys: Vec<(UserId, MessageKey)> = unknown.iter().map(|(key, _)| *key).collect();
+            for ((_, row), mine) in unknown.into_iter().zip(state::reactions_of_each(tx, &keys).await?) {
+                row.with().mine = mine;
+            }
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::lists::{self, lists, pairs};
 use contract::{RoomId, Time, UserId};
 use db::{Error, Row, Tx, Value, values};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a message is now, as far as its row in the log does not say it.
@@ -30,6 +31,21 @@ pub(crate) struct MessageState {
     pub thread: Option<Arc<ThreadState>>,
     /// The thread that the message is in, and whether it stands there alone.
     pub place: Option<(i64, bool)>,
+}
+
+impl MessageState {
+    /// With what a member has reacted, as far as those who are named first tell it; none if the table `reactions` must tell.
+    pub(crate) fn reactions_of(&self, member: UserId) -> Option<Vec<String>> {
+        let mut given = Vec::new();
+        for ReactionCount { emoji, count, first } in &self.reactions {
+            if first.contains(&member) {
+                given.push(emoji.clone());
+            } else if usize::try_from(*count) != Ok(first.len()) {
+                return None;
+            }
+        }
+        Some(given)
+    }
 }
 
 /// What came in a thread.
@@ -300,6 +316,20 @@ pub(crate) async fn reactors(
         AND (at_seq, at_place) > ($4, $5) ORDER BY at_seq, at_place LIMIT $6";
     let reactor = |row: &Row<'_>| Ok(((row.int(0)?, row.int(1)?), UserId::from_bytes(row.id(2)?), Time(row.int(3)?)));
     tx.rows(sql, &values![room.bytes(), seq, emoji, after.0, after.1, limit], reactor).await
+}
+
+/// The emojis with which a member has reacted to a room's messages from one seq to another, both included, each with the seq.
+pub(crate) async fn reactions_between(
+    tx: &mut Tx,
+    member: UserId,
+    (room, from, to): (RoomId, i64, i64),
+) -> Result<HashMap<i64, Vec<String>>, Error> {
+    let sql = "SELECT seq, emoji FROM reactions WHERE member = $1 AND room = $2 AND seq >= $3 AND seq <= $4";
+    let mut each: HashMap<i64, Vec<String>> = HashMap::new();
+    for (seq, emoji) in tx.rows(sql, &values![member.bytes(), room.bytes(), from, to], |row| Ok((row.int(0)?, row.text(1)?))).await? {
+        each.entry(seq).or_default().push(emoji);
+    }
+    Ok(each)
 }
 
 /// The emojis with which each member has reacted to each message.
