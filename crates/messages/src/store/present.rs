@@ -2,7 +2,7 @@
 //! answers, and what came in a thread. So history, replays, search and GraphQL all tell the present.
 
 use super::log::{self, Kind, LogRow, With};
-use super::state::{self, MessageKey, MessageState, ThreadState};
+use super::state::{self, MessageKey, ThreadState};
 use super::threads;
 use crate::extra::Extra;
 use contract::{RoomId, UserId};
@@ -108,21 +108,19 @@ async fn messages(tx: &mut Tx, keys: BTreeSet<MessageKey>) -> Result<HashMap<Mes
 /// Attaches the states of those rows that are messages.
 pub(crate) async fn attach_states(tx: &mut Tx, rows: &mut [LogRow]) -> Result<(), Error> {
     let keys: Vec<MessageKey> = rows.iter().filter(|row| row.is_message()).filter_map(|row| Some((row.room, row.seq?))).collect();
-    let mut states: HashMap<MessageKey, MessageState> = match page(&keys) {
-        Some((room, from, to)) => {
-            state::find_between(tx, room, from, to).await?.into_iter().map(|(seq, state)| ((room, seq), state)).collect()
+    let messages = rows.iter_mut().filter(|row| row.is_message() && row.seq.is_some());
+    if let Some(page) = page(&keys) {
+        let states = state::find_between(tx, page).await?;
+        for ((_, seq), row) in keys.into_iter().zip(messages) {
+            if let Some((_, state)) = states.binary_search_by_key(&seq, |(seq, _)| *seq).ok().and_then(|at| states.get(at)) {
+                row.with().state = Some(Arc::clone(state));
+            }
         }
-        None => {
-            let found = state::find_each(tx, &keys).await?;
-            keys.into_iter().zip(found).filter_map(|(key, state)| Some((key, state?))).collect()
-        }
-    };
-    if states.is_empty() {
-        return Ok(());
-    }
-    for row in rows.iter_mut().filter(|row| row.is_message()) {
-        if let Some(state) = row.seq.and_then(|seq| states.remove(&(row.room, seq))) {
-            row.with().state = Some(Arc::new(state));
+    } else {
+        for (state, row) in state::find_each(tx, &keys).await?.into_iter().zip(messages) {
+            if let Some(state) = state {
+                row.with().state = Some(Arc::new(state));
+            }
         }
     }
     Ok(())

@@ -129,20 +129,33 @@ macro_rules! columns {
 }
 
 fn state(row: &Row<'_>) -> Result<MessageState, Error> {
-    let reactions = match row.maybe_text(8)? {
-        Some(json) => serde_json::from_str(&json).map_err(|why| Error::Failed(format!("reactions in message_state: {why}")))?,
+    let reactions = match row.maybe_str(8)? {
+        Some(json) => serde_json::from_str(json).map_err(|why| Error::Failed(format!("reactions in message_state: {why}")))?,
         None => Vec::new(),
     };
     let user = |column| Ok::<_, Error>(row.maybe_id(column)?.map(UserId::from_bytes));
+    // Most of it is null in most rows, and what stands beside a null is not read.
+    let edited = match row.maybe_int(4)? {
+        Some(seq) => row.maybe_int(5)?.map(|at| (seq, Time(at))),
+        None => None,
+    };
+    let deleted = match row.maybe_int(6)? {
+        Some(at) => user(7)?.map(|by| (Time(at), by)),
+        None => None,
+    };
+    let pinned = match row.maybe_int(9)? {
+        Some(seq) => row.maybe_int(10)?.zip(user(11)?).map(|(at, by)| (seq, Time(at), by)),
+        None => None,
+    };
     Ok(MessageState {
         rev: row.int(0)?,
         edits: row.int(1)?,
         body: row.maybe_text(2)?,
         extra: row.maybe_text(3)?,
-        edited: row.maybe_int(4)?.zip(row.maybe_int(5)?.map(Time)),
-        deleted: row.maybe_int(6)?.map(Time).zip(user(7)?),
+        edited,
+        deleted,
         reactions,
-        pinned: row.maybe_int(9)?.zip(row.maybe_int(10)?.map(Time)).zip(user(11)?).map(|((seq, at), by)| (seq, at, by)),
+        pinned,
         thread: thread(row)?.map(Arc::new),
         place: row.maybe_int(12)?.map(|root| Ok::<_, Error>((root, row.maybe_int(13)? == Some(1)))).transpose()?,
     })
@@ -185,11 +198,11 @@ pub(crate) async fn find_each(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<Op
     }
 }
 
-/// The states of a room's messages from one seq to another, both included.
-pub(crate) async fn find_between(tx: &mut Tx, room: RoomId, from: i64, to: i64) -> Result<Vec<(i64, MessageState)>, Error> {
+/// The states of a room's messages from one seq to another, both included, by seq, ascending.
+pub(crate) async fn find_between(tx: &mut Tx, (room, from, to): (RoomId, i64, i64)) -> Result<Vec<(i64, Arc<MessageState>)>, Error> {
     const SQL: &str =
         concat!("SELECT ", columns!("s"), ", s.seq FROM message_state s WHERE s.room = $1 AND s.seq >= $2 AND s.seq <= $3 ORDER BY s.seq");
-    tx.rows(SQL, &values![room.bytes(), from, to], |row| Ok((row.int(COLUMNS)?, state(row)?))).await
+    tx.rows(SQL, &values![room.bytes(), from, to], |row| Ok((row.int(COLUMNS)?, Arc::new(state(row)?)))).await
 }
 
 /// Writes the states of messages.

@@ -361,14 +361,15 @@ impl<'t> Batch<'t> {
         self.changes.amendments.untold.insert(key, untold);
     }
 
-    /// Whether a member has reacted to a message with an emoji.
+    /// Whether a member has reacted with an emoji to a message that is not deleted.
     pub(crate) async fn has_reacted(&mut self, key: &ReactionKey) -> Result<bool, Error> {
         if let Some(change) = self.changes.amendments.reactions.get(key) {
             return Ok(change.is_some());
         }
         match self.prefetched.as_ref().and_then(|prefetched| prefetched.reactions.get(key)) {
             Some(reacted) => Ok(*reacted),
-            None => Ok(state::reacted_each(self.settle().await?, std::slice::from_ref(key)).await?.contains(&true)),
+            // What the batch itself has changed is known above, so nothing needs to be written before.
+            None => Ok(state::reacted_each(self.tx, std::slice::from_ref(key)).await?.contains(&true)),
         }
     }
 
