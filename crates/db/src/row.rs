@@ -58,6 +58,17 @@ impl Row<'_> {
         }
     }
 
+    /// The same without a copy.
+    pub fn maybe_str(&self, column: usize) -> Result<Option<&str>, Error> {
+        match self.0 {
+            Source::Sqlite(row) => {
+                let value = row.get_ref(column).map_err(|error| wrong(column, error))?;
+                value.as_str_or_null().map_err(|error| wrong(column, error))
+            }
+            Source::Postgres(row) => row.try_get(column).map_err(|error| wrong(column, error)),
+        }
+    }
+
     /// The bytes in this column, or `None` for a null.
     pub fn maybe_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, Error> {
         match self.0 {

@@ -159,10 +159,7 @@ impl Tx {
         Box::pin(async move {
             self.check()?;
             let outcome = match &mut self.session {
-                Session::Sqlite(session) => {
-                    let mut lists = each.iter().enumerate();
-                    lists.try_for_each(|(which, values)| session.rows(sql, values, limit, &mut |row| each_row(which, row)))
-                }
+                Session::Sqlite(session) => session.rows_each(sql, each, limit, each_row),
                 Session::Postgres(session) => session.query_each(sql, each).await.and_then(|answers| {
                     let mut rows =
                         answers.iter().enumerate().flat_map(|(which, rows)| rows.iter().take(limit).map(move |row| (which, row)));
@@ -179,7 +176,7 @@ impl Tx {
         Box::pin(async move {
             self.check()?;
             let outcome = match &mut self.session {
-                Session::Sqlite(session) => each.iter().map(|values| session.execute(sql, values)).collect::<Result<_, _>>(),
+                Session::Sqlite(session) => session.execute_each(sql, each),
                 Session::Postgres(session) => session.execute_each(sql, each).await,
             };
             self.note(sql, outcome)

@@ -187,31 +187,28 @@ fn thread_info(thread: Option<&ThreadState>, names: &ResolvedNames) -> Result<Op
 }
 
 /// A message row as `reader` sees it.
-pub(crate) fn message(row: LogRow, names: &ResolvedNames, reader: UserId) -> Result<Message, Refusal> {
+pub(crate) fn message(mut row: LogRow, names: &ResolvedNames, reader: UserId) -> Result<Message, Refusal> {
     let sender = names.name(row.actor)?;
-    let mentions = mentions(&row, names)?.map(Box::new);
-    let message = match row.with.clone() {
-        None => plain(row, sender, reader),
-        Some(with) => {
-            let now = Message { body: row.body_now().try_into().map_err(|_| broken(&row))?, ..plain(row.clone(), sender, reader)? };
-            let Extra { message_type, format, metadata, .. } = Extra::read(row.extra_now());
-            let replied = with.replied.as_deref().map(|replied| reply_to(replied, names)).transpose()?;
-            let now = Message { message_type, format, metadata, reply_to: replied.map(Box::new), ..now };
-            let Some(state) = with.state else { return Ok(now) };
-            Ok(Message {
-                rev: state.rev,
-                edited_at: state.edited.map(|(_, at)| at).filter(|_| state.deleted.is_none()),
-                deleted_at: state.deleted.map(|(at, _)| at),
-                deleted_by: state.deleted.map(|(_, by)| names.name(by)).transpose()?,
-                reactions: reactions(&state.reactions, names, Some(&with.mine))?,
-                thread_info: thread_info(state.thread.as_deref(), names)?,
-                pinned_at: state.pinned.map(|(_, at, _)| at),
-                pinned_by: state.pinned.map(|(_, _, by)| names.name(by)).transpose()?,
-                ..now
-            })
-        }
-    };
-    Ok(Message { mentions, ..message? })
+    let with = row.with.take().unwrap_or_default();
+    let state = with.state.as_deref();
+    if let Some(edited) = state.filter(|state| state.edits > 0) {
+        (row.payload, row.extra) = (edited.body.clone(), edited.extra.clone());
+    }
+    let mentions = mentions(&row, names)?;
+    let mut now = plain(row, sender, reader)?;
+    now.mentions = mentions.map(Box::new);
+    now.reply_to = with.replied.as_deref().map(|replied| reply_to(replied, names)).transpose()?.map(Box::new);
+    if let Some(state) = state {
+        now.rev = state.rev;
+        now.edited_at = state.edited.map(|(_, at)| at).filter(|_| state.deleted.is_none());
+        now.deleted_at = state.deleted.map(|(at, _)| at);
+        now.deleted_by = state.deleted.map(|(_, by)| names.name(by)).transpose()?;
+        now.reactions = reactions(&state.reactions, names, Some(&with.mine))?;
+        now.thread_info = thread_info(state.thread.as_deref(), names)?;
+        now.pinned_at = state.pinned.map(|(_, at, _)| at);
+        now.pinned_by = state.pinned.map(|(_, _, by)| names.name(by)).transpose()?;
+    }
+    Ok(now)
 }
 
 fn mentions(row: &LogRow, names: &ResolvedNames) -> Result<Option<Mentions>, Refusal> {
@@ -222,15 +219,15 @@ fn mentions(row: &LogRow, names: &ResolvedNames) -> Result<Option<Mentions>, Ref
 }
 
 /// A message row to which nothing is attached, where the sender's name is known.
-pub(crate) fn plain(row: LogRow, sender: contract::Username, reader: UserId) -> Result<Message, Refusal> {
+pub(crate) fn plain(mut row: LogRow, sender: contract::Username, reader: UserId) -> Result<Message, Refusal> {
     let seq = seq(&row)?;
     let id = row.id.ok_or_else(|| broken(&row))?;
-    let nonce = nonce_for_reader(row.nonce.clone(), row.actor == reader).map(Nonce::try_from).transpose().map_err(|_| broken(&row))?;
+    let nonce = nonce_for_reader(row.nonce.take(), row.actor == reader).map(Nonce::try_from).transpose().map_err(|_| broken(&row))?;
     let Extra { message_type, format, metadata, .. } = match &row.extra {
         None => Extra::default(),
         some => Extra::read(some.as_deref()),
     };
-    let body = row.payload.clone().unwrap_or_default().try_into().map_err(|_| broken(&row))?;
+    let body = row.payload.take().unwrap_or_default().try_into().map_err(|_| broken(&row))?;
     let message = Message::plain(id, row.room, seq, sender, body, row.created_at);
     let (thread, also_in_room) = (row.thread.map(|thread| thread.root), (row.thread.is_some() && !row.is_aside()).then_some(true));
     Ok(Message { nonce, message_type, format, metadata, thread, also_in_room, ..message })

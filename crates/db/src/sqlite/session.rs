@@ -38,28 +38,37 @@ impl Session {
 
     /// Runs a statement and gives up to `limit` rows of its answer to `each`.
     pub(crate) fn rows(&mut self, sql: &'static str, values: &[Value], limit: usize, each: &mut EachRow<'_>) -> Result<(), Error> {
-        let mut statement = self.prepare(sql, values)?;
-        // A statement that writes is stepped to its end whatever happens: its foreign keys are checked there.
-        let reads = statement.readonly();
-        let mut taken = 0;
-        let mut outcome = Ok(());
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next().map_err(|error| explain(&error))? {
-            if taken < limit && outcome.is_ok() {
-                outcome = each(&Row(Source::Sqlite(row)));
-                taken += 1;
-            }
-            if reads && (taken >= limit || outcome.is_err()) {
-                break;
-            }
+        some_rows(&mut self.prepare(sql, 1)?, values, limit, each)
+    }
+
+    /// The same for each of these lists of values; `each_row` gets the list's place too.
+    pub(crate) fn rows_each(
+        &mut self,
+        sql: &'static str,
+        each: &[Vec<Value>],
+        limit: usize,
+        each_row: &mut (dyn FnMut(usize, &Row<'_>) -> Result<(), Error> + Send),
+    ) -> Result<(), Error> {
+        if each.is_empty() {
+            return Ok(());
         }
-        outcome
+        let mut statement = self.prepare(sql, each.len())?;
+        let mut lists = each.iter().enumerate();
+        lists.try_for_each(|(which, values)| some_rows(&mut statement, values, limit, &mut |row| each_row(which, row)))
     }
 
     /// Runs a statement that answers no rows; how many it changed.
     pub(crate) fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, Error> {
-        let changed = self.prepare(sql, values)?.raw_execute().map_err(|error| explain(&error))?;
-        u64::try_from(changed).map_err(|error| Error::Failed(error.to_string()))
+        execute(&mut self.prepare(sql, 1)?, values)
+    }
+
+    /// The same for each of these lists of values.
+    pub(crate) fn execute_each(&mut self, sql: &'static str, each: &[Vec<Value>]) -> Result<Vec<u64>, Error> {
+        if each.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut statement = self.prepare(sql, each.len())?;
+        each.iter().map(|values| execute(&mut statement, values)).collect()
     }
 
     /// Runs one of this crate's own statements, without values.
@@ -92,22 +101,51 @@ impl Session {
         statement.query_row([], |row| row.get(0)).map_err(|error| explain(&error))
     }
 
-    fn prepare(&mut self, sql: &'static str, values: &[Value]) -> Result<CachedStatement<'_>, Error> {
-        self.shared.statements.fetch_add(1, Ordering::Relaxed);
+    /// The statement, to be given values and run so many times.
+    fn prepare(&mut self, sql: &'static str, times: usize) -> Result<CachedStatement<'_>, Error> {
+        self.shared.statements.fetch_add(times as u64, Ordering::Relaxed);
         let numbered: &str = match self.numbered.entry((sql.as_ptr().addr(), sql.len())) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(number_parameters(sql)),
         };
-        let mut statement = self.connection.prepare_cached(numbered).map_err(|error| explain(&error))?;
-        if statement.parameter_count() != values.len() {
-            let wanted = statement.parameter_count();
-            return Err(Error::Failed(format!("{wanted} values are wanted, {} were given", values.len())));
-        }
-        for (index, value) in values.iter().enumerate() {
-            statement.raw_bind_parameter(index + 1, value).map_err(|error| explain(&error))?;
-        }
-        Ok(statement)
+        self.connection.prepare_cached(numbered).map_err(|error| explain(&error))
     }
+}
+
+fn bind(statement: &mut CachedStatement<'_>, values: &[Value]) -> Result<(), Error> {
+    if statement.parameter_count() != values.len() {
+        let wanted = statement.parameter_count();
+        return Err(Error::Failed(format!("{wanted} values are wanted, {} were given", values.len())));
+    }
+    for (index, value) in values.iter().enumerate() {
+        statement.raw_bind_parameter(index + 1, value).map_err(|error| explain(&error))?;
+    }
+    Ok(())
+}
+
+fn execute(statement: &mut CachedStatement<'_>, values: &[Value]) -> Result<u64, Error> {
+    bind(statement, values)?;
+    let changed = statement.raw_execute().map_err(|error| explain(&error))?;
+    u64::try_from(changed).map_err(|error| Error::Failed(error.to_string()))
+}
+
+fn some_rows(statement: &mut CachedStatement<'_>, values: &[Value], limit: usize, each: &mut EachRow<'_>) -> Result<(), Error> {
+    bind(statement, values)?;
+    // A statement that writes is stepped to its end whatever happens: its foreign keys are checked there.
+    let reads = statement.readonly();
+    let mut taken = 0;
+    let mut outcome = Ok(());
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().map_err(|error| explain(&error))? {
+        if taken < limit && outcome.is_ok() {
+            outcome = each(&Row(Source::Sqlite(row)));
+            taken += 1;
+        }
+        if reads && (taken >= limit || outcome.is_err()) {
+            break;
+        }
+    }
+    outcome
 }
 
 impl ToSql for Value {

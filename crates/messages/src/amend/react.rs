@@ -20,9 +20,14 @@ impl Answer<React> for Messages {
         let React { room, seq, emoji, on } = call;
         let reacted = self.writer()?.write(ReactTo { room, seq, member: who.id, emoji: emoji.into(), on }).await?;
         let Some(state) = reacted.state().filter(|state| !state.reactions.is_empty()) else { return Ok(Vec::new()) };
-        let key = [(who.id, (room, seq))];
-        let mine = self.db.read(move |tx| Box::pin(async move { state::reactions_of_each(tx, &key).await })).await?;
-        self.resolver.reactions(&state.reactions, &mine.concat()).await
+        let mine = match state.reactions_of(who.id) {
+            Some(mine) => mine,
+            None => {
+                let key = [(who.id, (room, seq))];
+                self.db.read(move |tx| Box::pin(async move { state::reactions_of_each(tx, &key).await })).await?.concat()
+            }
+        };
+        self.resolver.reactions(&state.reactions, &mine).await
     }
 }
 

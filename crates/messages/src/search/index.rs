@@ -28,12 +28,12 @@ const LOG_EVERY: i64 = 100_000;
 const EVERY: Duration = Duration::from_secs(30);
 
 /// Indexes the rows past the mark if they are due, in the append's transaction, under its partition's lock. `known` is the last known mark and
-/// is updated; the true one is never lower. `has_replaced`: the transaction has replaced texts before.
-pub(crate) async fn keep_up(tx: &mut Tx, part: u16, end: i64, known: &mut i64, has_replaced: bool) -> Result<(), Error> {
+/// is updated; the true one is never lower. `has_forgotten`: what [`replace`] has answered in the transaction.
+pub(crate) async fn keep_up(tx: &mut Tx, part: u16, end: i64, known: &mut i64, has_forgotten: bool) -> Result<(), Error> {
     if end.saturating_sub(*known) < ARREARS {
         return Ok(());
     }
-    if !has_replaced {
+    if !has_forgotten {
         search::forget_for_good(tx, false).await?;
     }
     *known = search::indexed(tx, part).await?;
@@ -44,13 +44,17 @@ pub(crate) async fn keep_up(tx: &mut Tx, part: u16, end: i64, known: &mut i64, h
 }
 
 /// Replaces the texts of messages that have changed, as far as they are indexed. The others are indexed later, with their texts as they are then.
-pub(crate) async fn replace(tx: &mut Tx, part: u16, messages: impl ExactSizeIterator<Item = &Reindexed>) -> Result<(), Error> {
+/// Answers whether there were any.
+pub(crate) async fn replace(tx: &mut Tx, part: u16, messages: impl ExactSizeIterator<Item = &Reindexed>) -> Result<bool, Error> {
     if messages.len() == 0 {
-        return Ok(());
+        return Ok(false);
     }
     let mark = search::indexed(tx, part).await?;
     let indexed: Vec<&Reindexed> = messages.filter(|message| message.position <= mark).collect();
-    search::replace(tx, part, &indexed).await
+    if !indexed.is_empty() {
+        search::replace(tx, part, &indexed).await?;
+    }
+    Ok(!indexed.is_empty())
 }
 
 /// Indexes up to a position, and answers it.

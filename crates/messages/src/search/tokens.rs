@@ -1,7 +1,7 @@
 //! What stands in the index: tokens, each a run of letters and digits or of non-ASCII characters, so that both engines take them as they
 //! are. A message has its words, its signs' other readings, its pairs of neighbouring glyphs (so that any two characters of Chinese are
 //! found), and three tokens that no text can hold, because they begin with a private character: its room, its sender, and its block of
-//! positions.
+//! positions. A message that was indexed and deleted may keep its room and its sender, beside [`FORGOTTEN`].
 //!
 //! The tokens of what is found are a condition that a message must meet, not one that is enough: a message that matches them is looked at
 //! again ([`super::query`]). So a room's token need not be its whole id.
@@ -12,6 +12,7 @@
 
 use super::units::Units;
 use contract::{RoomId, UserId};
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// Longer words, and longer glyphs with their marks, are cut to so many characters.
@@ -24,6 +25,9 @@ pub(crate) const BLOCK_BITS: u32 = 12;
 const ROOM: char = '\u{e000}';
 const SENDER: char = '\u{e001}';
 const BLOCK: char = '\u{e002}';
+
+/// Says that a message was deleted, and that its words are gone from the index.
+pub(crate) const FORGOTTEN: &str = "\u{e003}";
 
 /// All of a message's tokens but its block's, with spaces between them.
 pub(crate) fn of_message(room: RoomId, sender: UserId, body: &str) -> String {
@@ -45,6 +49,17 @@ pub(crate) fn of_message(room: RoomId, sender: UserId, body: &str) -> String {
         tokens.push_str(cut(&reading.text));
     }
     tokens
+}
+
+/// The tokens of a message that was deleted after it was indexed.
+pub(crate) fn of_forgotten(room: RoomId, sender: UserId) -> String {
+    format!("{} {} {FORGOTTEN}", of_room(room), of_sender(sender))
+}
+
+/// Those of the first tokens that are not among the others, each once.
+pub(crate) fn without(tokens: &str, others: &str) -> String {
+    let mut known: HashSet<&str> = others.split(' ').collect();
+    tokens.split(' ').filter(|token| known.insert(*token)).collect::<Vec<_>>().join(" ")
 }
 
 /// A room's token: the end of its id, which is random.
@@ -94,6 +109,13 @@ mod tests {
         let sender = UserId::from_bytes([0x01; 16]);
         let tokens = of_message(room, sender, "Say 北京大 👍 a");
         assert_eq!(tokens, "\u{e000}ababababab \u{e001}0101010101 say 北京 京大 大 👍 a");
+    }
+
+    #[test]
+    fn what_goes_and_what_comes() {
+        let (before, now) = ("r s tea or tea", "r s tea and cake and");
+        assert_eq!((without(before, now).as_str(), without(now, before).as_str()), ("or", "and cake"));
+        assert_eq!(without(now, now), "");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! answers, and what came in a thread. So history, replays, search and GraphQL all tell the present.
 
 use super::log::{self, Kind, LogRow, With};
-use super::state::{self, MessageKey, MessageState, ThreadState};
+use super::state::{self, MessageKey, ThreadState};
 use super::threads;
 use crate::extra::Extra;
 use contract::{RoomId, UserId};
@@ -65,16 +65,31 @@ pub(crate) async fn attach_for(tx: &mut Tx, rows: &mut [LogRow], reader: UserId)
 
 /// Puts beside messages to which [`attach`] was given: with what each one's reader has reacted.
 pub(crate) async fn attach_own_reactions<'a>(tx: &mut Tx, rows: impl Iterator<Item = (UserId, &'a mut LogRow)>) -> Result<(), Error> {
-    let mut reacted: Vec<((UserId, MessageKey), &mut LogRow)> = rows
-        .filter(|(_, row)| row.state().is_some_and(|state| !state.reactions.is_empty()))
-        .filter_map(|(reader, row)| Some(((reader, (row.room, row.seq?)), row)))
-        .collect();
-    if reacted.is_empty() {
-        return Ok(());
+    let mut unknown: Vec<((UserId, MessageKey), &mut LogRow)> = Vec::new();
+    for (reader, row) in rows {
+        match row.state().map(|state| state.reactions_of(reader)) {
+            None => {}
+            Some(Some(mine)) if mine.is_empty() => {}
+            Some(Some(mine)) => row.with().mine = mine,
+            // So many have reacted that not all are named.
+            Some(None) => unknown.extend(row.seq.map(|seq| ((reader, (row.room, seq)), row))),
+        }
     }
-    let keys: Vec<(UserId, MessageKey)> = reacted.iter().map(|(key, _)| *key).collect();
-    for ((_, row), mine) in reacted.iter_mut().zip(state::reactions_of_each(tx, &keys).await?) {
-        row.with().mine = mine;
+    let Some(((reader, _), _)) = unknown.first() else { return Ok(()) };
+    let (reader, keys): (UserId, Vec<MessageKey>) = (*reader, unknown.iter().map(|((_, key), _)| *key).collect());
+    match page(&keys).filter(|_| unknown.iter().all(|((other, _), _)| *other == reader)) {
+        Some(page) => {
+            let mut each = state::reactions_between(tx, reader, page).await?;
+            for ((_, (_, seq)), row) in unknown {
+                row.with().mine = each.remove(&seq).unwrap_or_default();
+            }
+        }
+        None => {
+            let keys: Vec<(UserId, MessageKey)> = unknown.iter().map(|(key, _)| *key).collect();
+            for ((_, row), mine) in unknown.into_iter().zip(state::reactions_of_each(tx, &keys).await?) {
+                row.with().mine = mine;
+            }
+        }
     }
     Ok(())
 }
@@ -93,21 +108,19 @@ async fn messages(tx: &mut Tx, keys: BTreeSet<MessageKey>) -> Result<HashMap<Mes
 /// Attaches the states of those rows that are messages.
 pub(crate) async fn attach_states(tx: &mut Tx, rows: &mut [LogRow]) -> Result<(), Error> {
     let keys: Vec<MessageKey> = rows.iter().filter(|row| row.is_message()).filter_map(|row| Some((row.room, row.seq?))).collect();
-    let mut states: HashMap<MessageKey, MessageState> = match page(&keys) {
-        Some((room, from, to)) => {
-            state::find_between(tx, room, from, to).await?.into_iter().map(|(seq, state)| ((room, seq), state)).collect()
+    let messages = rows.iter_mut().filter(|row| row.is_message() && row.seq.is_some());
+    if let Some(page) = page(&keys) {
+        let states = state::find_between(tx, page).await?;
+        for ((_, seq), row) in keys.into_iter().zip(messages) {
+            if let Some((_, state)) = states.binary_search_by_key(&seq, |(seq, _)| *seq).ok().and_then(|at| states.get(at)) {
+                row.with().state = Some(Arc::clone(state));
+            }
         }
-        None => {
-            let found = state::find_each(tx, &keys).await?;
-            keys.into_iter().zip(found).filter_map(|(key, state)| Some((key, state?))).collect()
-        }
-    };
-    if states.is_empty() {
-        return Ok(());
-    }
-    for row in rows.iter_mut().filter(|row| row.is_message()) {
-        if let Some(state) = row.seq.and_then(|seq| states.remove(&(row.room, seq))) {
-            row.with().state = Some(Arc::new(state));
+    } else {
+        for (state, row) in state::find_each(tx, &keys).await?.into_iter().zip(messages) {
+            if let Some(state) = state {
+                row.with().state = Some(Arc::new(state));
+            }
         }
     }
     Ok(())

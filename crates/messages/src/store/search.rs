@@ -94,10 +94,10 @@ pub(crate) async fn forget_for_good(tx: &mut Tx, for_good: bool) -> Result<(), E
     Ok(())
 }
 
-/// Replaces texts in the index. FTS5 wants to know the tokens that it is to forget. On PostgreSQL a row is found by its tokens, because the
-/// table has no key.
+/// Replaces texts in the index. FTS5 wants to know the tokens that it is to forget, and rewrites a page for each. So only those go that are not in the
+/// new text: a deleted message keeps its room and its sender, whose lists are long, and is noted as forgotten. On PostgreSQL a row is found by its
+/// tokens, because the table has no key.
 pub(crate) async fn replace(tx: &mut Tx, part: u16, messages: &[&Reindexed]) -> Result<(), Error> {
-    let text = |message: &Reindexed, body: &str| tokens::of_message(message.room, message.sender, body);
     if tx.is_shared() {
         let sql = "DELETE FROM words_2 WHERE tokens @@ CAST(CAST($1 AS TEXT) AS tsquery) AND part = $2 AND position = $3";
         let each = messages.iter().map(|message| {
@@ -106,22 +106,31 @@ pub(crate) async fn replace(tx: &mut Tx, part: u16, messages: &[&Reindexed]) -> 
             values![query, i64::from(part), message.position]
         });
         tx.execute_each(sql, &each.collect::<Vec<_>>()).await?;
-    } else {
-        forget_for_good(tx, true).await?;
-        let sql = "INSERT INTO words_2 (words_2, rowid, tokens) VALUES ('delete', $1, $2)";
-        let each = messages.iter().map(|message| values![message.position, text(message, &message.before)]);
-        tx.execute_each(sql, &each.collect::<Vec<_>>()).await?;
-        // In one flush FTS5 loses what follows a rowid that is deleted and inserted again (3.51, `fts5FlushOneHash` with detail=none).
-        tx.execute("INSERT INTO words_2 (words_2) VALUES ('flush')", &[]).await?;
+        let now = messages.iter().filter_map(|message| {
+            let Reindexed { position, room, sender, now, .. } = message;
+            Some(ToIndex { position: *position, room: *room, sender: *sender, body: now.clone()? })
+        });
+        return insert(tx, part, &now.collect::<Vec<_>>()).await;
     }
-    let now = messages.iter().filter_map(|message| {
-        let Reindexed { position, room, sender, now, .. } = message;
-        Some(ToIndex { position: *position, room: *room, sender: *sender, body: now.clone()? })
-    });
-    insert(tx, part, &now.collect::<Vec<_>>()).await
+    let (mut go, mut come) = (Vec::new(), Vec::new());
+    for Reindexed { position, room, sender, before, now } in messages {
+        let before = tokens::of_message(*room, *sender, before);
+        let now = now.as_ref().map_or_else(|| tokens::of_forgotten(*room, *sender), |now| tokens::of_message(*room, *sender, now));
+        let (gone, new) = (tokens::without(&before, &now), tokens::without(&now, &before));
+        // FTS5 counts rows, so each goes and comes, even without a token. Texts that differ in signs alone have the same tokens.
+        if !gone.is_empty() || !new.is_empty() {
+            go.push(values![*position, gone].to_vec());
+            come.push(values![*position, new].to_vec());
+        }
+    }
+    forget_for_good(tx, true).await?;
+    tx.execute_each("INSERT INTO words_2 (words_2, rowid, tokens) VALUES ('delete', $1, $2)", &go).await?;
+    // In one flush FTS5 loses what follows a rowid that is deleted and inserted again (3.51, `fts5FlushOneHash` with detail=none).
+    tx.execute("INSERT INTO words_2 (words_2) VALUES ('flush')", &[]).await?;
+    tx.execute_each("INSERT INTO words_2 (rowid, tokens) VALUES ($1, $2)", &come).await.map(|_| ())
 }
 
-/// Whether the index has anything of the message at this position.
+/// Whether the index has anything of the message at this position, but that it was forgotten.
 pub(crate) async fn is_indexed(tx: &mut Tx, part: u16, position: i64, room: RoomId, sender: UserId) -> Result<bool, Error> {
     let (room, sender) = (tokens::of_room(room), tokens::of_sender(sender));
     let found = if tx.is_shared() {
@@ -130,7 +139,7 @@ pub(crate) async fn is_indexed(tx: &mut Tx, part: u16, position: i64, room: Room
         tx.row(sql, &values![query, i64::from(part), position], |row| row.int(0)).await?
     } else {
         let sql = "SELECT rowid FROM words_2 WHERE words_2 MATCH $1 AND rowid = $2 LIMIT 1";
-        tx.row(sql, &values![format!("\"{room}\" AND \"{sender}\""), position], |row| row.int(0)).await?
+        tx.row(sql, &values![format!("(\"{room}\" AND \"{sender}\") NOT \"{}\"", tokens::FORGOTTEN), position], |row| row.int(0)).await?
     };
     Ok(found.is_some())
 }
@@ -220,7 +229,9 @@ const POSTGRES: &str = concat!(
 /// FTS5's language. Tokens hold letters, digits and no ASCII signs, so a quoted one is always a whole token.
 fn sqlite_query(asked: &IndexQuery) -> String {
     let wanted = asked.wanted.iter().map(|wanted| format!("\"{}\"{}", wanted.token, if wanted.prefix { "*" } else { "" }));
-    joined(asked, wanted, "\"", " AND ", " OR ")
+    let text = joined(asked, wanted, "\"", " AND ", " OR ");
+    // What was deleted has no words left.
+    if asked.wanted.is_empty() { format!("({text}) NOT \"{}\"", tokens::FORGOTTEN) } else { text }
 }
 
 /// The language of `tsquery`, with the blocks of these positions if they are few.

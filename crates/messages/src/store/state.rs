@@ -7,6 +7,7 @@ use super::lists::{self, lists, pairs};
 use contract::{RoomId, Time, UserId};
 use db::{Error, Row, Tx, Value, values};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a message is now, as far as its row in the log does not say it.
@@ -30,6 +31,21 @@ pub(crate) struct MessageState {
     pub thread: Option<Arc<ThreadState>>,
     /// The thread that the message is in, and whether it stands there alone.
     pub place: Option<(i64, bool)>,
+}
+
+impl MessageState {
+    /// With what a member has reacted, as far as those who are named first tell it; none if the table `reactions` must tell.
+    pub(crate) fn reactions_of(&self, member: UserId) -> Option<Vec<String>> {
+        let mut given = Vec::new();
+        for ReactionCount { emoji, count, first } in &self.reactions {
+            if first.contains(&member) {
+                given.push(emoji.clone());
+            } else if usize::try_from(*count) != Ok(first.len()) {
+                return None;
+            }
+        }
+        Some(given)
+    }
 }
 
 /// What came in a thread.
@@ -113,20 +129,33 @@ macro_rules! columns {
 }
 
 fn state(row: &Row<'_>) -> Result<MessageState, Error> {
-    let reactions = match row.maybe_text(8)? {
-        Some(json) => serde_json::from_str(&json).map_err(|why| Error::Failed(format!("reactions in message_state: {why}")))?,
+    let reactions = match row.maybe_str(8)? {
+        Some(json) => serde_json::from_str(json).map_err(|why| Error::Failed(format!("reactions in message_state: {why}")))?,
         None => Vec::new(),
     };
     let user = |column| Ok::<_, Error>(row.maybe_id(column)?.map(UserId::from_bytes));
+    // Most of it is null in most rows, and what stands beside a null is not read.
+    let edited = match row.maybe_int(4)? {
+        Some(seq) => row.maybe_int(5)?.map(|at| (seq, Time(at))),
+        None => None,
+    };
+    let deleted = match row.maybe_int(6)? {
+        Some(at) => user(7)?.map(|by| (Time(at), by)),
+        None => None,
+    };
+    let pinned = match row.maybe_int(9)? {
+        Some(seq) => row.maybe_int(10)?.zip(user(11)?).map(|(at, by)| (seq, Time(at), by)),
+        None => None,
+    };
     Ok(MessageState {
         rev: row.int(0)?,
         edits: row.int(1)?,
         body: row.maybe_text(2)?,
         extra: row.maybe_text(3)?,
-        edited: row.maybe_int(4)?.zip(row.maybe_int(5)?.map(Time)),
-        deleted: row.maybe_int(6)?.map(Time).zip(user(7)?),
+        edited,
+        deleted,
         reactions,
-        pinned: row.maybe_int(9)?.zip(row.maybe_int(10)?.map(Time)).zip(user(11)?).map(|((seq, at), by)| (seq, at, by)),
+        pinned,
         thread: thread(row)?.map(Arc::new),
         place: row.maybe_int(12)?.map(|root| Ok::<_, Error>((root, row.maybe_int(13)? == Some(1)))).transpose()?,
     })
@@ -169,11 +198,11 @@ pub(crate) async fn find_each(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<Op
     }
 }
 
-/// The states of a room's messages from one seq to another, both included.
-pub(crate) async fn find_between(tx: &mut Tx, room: RoomId, from: i64, to: i64) -> Result<Vec<(i64, MessageState)>, Error> {
+/// The states of a room's messages from one seq to another, both included, by seq, ascending.
+pub(crate) async fn find_between(tx: &mut Tx, (room, from, to): (RoomId, i64, i64)) -> Result<Vec<(i64, Arc<MessageState>)>, Error> {
     const SQL: &str =
         concat!("SELECT ", columns!("s"), ", s.seq FROM message_state s WHERE s.room = $1 AND s.seq >= $2 AND s.seq <= $3 ORDER BY s.seq");
-    tx.rows(SQL, &values![room.bytes(), from, to], |row| Ok((row.int(COLUMNS)?, state(row)?))).await
+    tx.rows(SQL, &values![room.bytes(), from, to], |row| Ok((row.int(COLUMNS)?, Arc::new(state(row)?)))).await
 }
 
 /// Writes the states of messages.
@@ -300,6 +329,20 @@ pub(crate) async fn reactors(
         AND (at_seq, at_place) > ($4, $5) ORDER BY at_seq, at_place LIMIT $6";
     let reactor = |row: &Row<'_>| Ok(((row.int(0)?, row.int(1)?), UserId::from_bytes(row.id(2)?), Time(row.int(3)?)));
     tx.rows(sql, &values![room.bytes(), seq, emoji, after.0, after.1, limit], reactor).await
+}
+
+/// The emojis with which a member has reacted to a room's messages from one seq to another, both included, each with the seq.
+pub(crate) async fn reactions_between(
+    tx: &mut Tx,
+    member: UserId,
+    (room, from, to): (RoomId, i64, i64),
+) -> Result<HashMap<i64, Vec<String>>, Error> {
+    let sql = "SELECT seq, emoji FROM reactions WHERE member = $1 AND room = $2 AND seq >= $3 AND seq <= $4";
+    let mut each: HashMap<i64, Vec<String>> = HashMap::new();
+    for (seq, emoji) in tx.rows(sql, &values![member.bytes(), room.bytes(), from, to], |row| Ok((row.int(0)?, row.text(1)?))).await? {
+        each.entry(seq).or_default().push(emoji);
+    }
+    Ok(each)
 }
 
 /// The emojis with which each member has reacted to each message.

@@ -197,8 +197,8 @@ impl<'t> Batch<'t> {
         self.changes.write_read_marks(self.tx, position).await?;
         let state = self.user_states.write(self.tx, (self.part, position), self.cache.state_end).await?;
         self.cache.state_end = state.end;
-        index::replace(self.tx, self.part, self.reindexed.values()).await?;
-        index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed, !self.reindexed.is_empty()).await?;
+        let has_forgotten = index::replace(self.tx, self.part, self.reindexed.values()).await?;
+        index::keep_up(self.tx, self.part, position, &mut self.cache.indexed, has_forgotten).await?;
         let committed = Committed { epoch: self.cache.epoch, rows: self.rows, position, state };
         Ok(Outcome { committed, messages: self.messages, decided, holds_back: self.holds_back })
     }
@@ -405,14 +405,15 @@ impl<'t> Batch<'t> {
         self.changes.amendments.untold.insert(key, untold);
     }
 
-    /// Whether a member has reacted to a message with an emoji.
+    /// Whether a member has reacted with an emoji to a message that is not deleted.
     pub(crate) async fn has_reacted(&mut self, key: &ReactionKey) -> Result<bool, Error> {
         if let Some(change) = self.changes.amendments.reactions.get(key) {
             return Ok(change.is_some());
         }
         match self.prefetched.as_ref().and_then(|prefetched| prefetched.reactions.get(key)) {
             Some(reacted) => Ok(*reacted),
-            None => Ok(state::reacted_each(self.settle().await?, std::slice::from_ref(key)).await?.contains(&true)),
+            // What the batch itself has changed is known above, so nothing needs to be written before.
+            None => Ok(state::reacted_each(self.tx, std::slice::from_ref(key)).await?.contains(&true)),
         }
     }
 
