@@ -93,9 +93,20 @@ static OWN_STATE_ENDS: Table = Table {
 /// The tables that come after the log. Where positions change, nothing that tells of them is copied.
 fn later_tables(keeps_positions: bool) -> Vec<&'static Table> {
     if keeps_positions {
-        vec![&MEMBERS_IN_PLACE, &STATES, &REACTIONS, &OWN_STATE_IN_PLACE, &OWN_STATE_FLOORS, &OWN_STATE_ENDS]
+        vec![
+            &MEMBERS_IN_PLACE,
+            &STATES,
+            &REACTIONS,
+            &UNTOLD,
+            &THREAD_MEMBERS,
+            &MENTIONS,
+            &ROOM_MENTIONS,
+            &OWN_STATE_IN_PLACE,
+            &OWN_STATE_FLOORS,
+            &OWN_STATE_ENDS,
+        ]
     } else {
-        vec![&MEMBERS, &STATES, &REACTIONS, &OWN_STATE]
+        vec![&MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS, &MENTIONS, &ROOM_MENTIONS, &OWN_STATE]
     }
 }
 
