@@ -98,7 +98,7 @@ fn later_tables(keeps_positions: bool) -> Vec<&'static Table> {
             &STATES,
             &REACTIONS,
             &UNTOLD,
-            &THREAD_MEMBERS,
+            &THREAD_MEMBERS_IN_PLACE,
             &MENTIONS,
             &ROOM_MENTIONS,
             &OWN_STATE_IN_PLACE,
@@ -134,6 +134,7 @@ static REACTIONS: Table = Table {
     count: "SELECT COUNT(*) FROM reactions",
 };
 
+/// Without the positions at which marks moved.
 static THREAD_MEMBERS: Table = Table {
     name: "thread_members",
     read: "SELECT member, room, thread, following, read, unread FROM thread_members WHERE (member, room, thread) > ($1, $2, $3)
@@ -142,6 +143,18 @@ static THREAD_MEMBERS: Table = Table {
     columns: &[Bytes, Bytes, Int, Int, Int, Int],
     key: &[(0, Key::Bytes(16)), (1, Key::Bytes(16)), (2, Key::Int)],
     count: "SELECT COUNT(*) FROM thread_members",
+};
+
+/// The same where positions are the source's.
+static THREAD_MEMBERS_IN_PLACE: Table = Table {
+    name: THREAD_MEMBERS.name,
+    read:
+        "SELECT member, room, thread, following, read, unread, read_position FROM thread_members WHERE (member, room, thread) > ($1, $2, $3)
+        ORDER BY member, room, thread LIMIT $4",
+    write: "INSERT INTO thread_members (member, room, thread, following, read, unread, read_position) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    columns: &[Bytes, Bytes, Int, Int, Int, Int, Int],
+    key: THREAD_MEMBERS.key,
+    count: THREAD_MEMBERS.count,
 };
 
 /// Whoever serves the target tells what waits there.
