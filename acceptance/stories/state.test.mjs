@@ -97,10 +97,10 @@ story('state', {}, (it) => {
     const [phone, laptop, theirs] = await Promise.all([bob.connect(), bob.connect(), alice.connect()]);
     await laptop.drop();
     await phone.must('read', { room: room.id, seq: 2 });
-    assert.deepEqual(await phone.until('read'), { room: room.id, username: bob.username, seq: 2, unread: 1 });
+    assert.deepEqual(await phone.until('read'), { room: room.id, username: bob.username, seq: 2, unread: 1, mentions: 0 });
     assert.deepEqual(await theirs.until('read'), { room: room.id, username: bob.username, seq: 2 }, 'what is unread is for bob alone');
     const back = await bob.connect({ cursor: laptop.cursor });
-    assert.deepEqual(back.all('ready')[0].marks, [{ room: room.id, read: 2, unread: 1 }]);
+    assert.deepEqual(back.all('ready')[0].marks, [{ room: room.id, read: 2, unread: 1, mentions: 0 }]);
     const reads = (await alice.api.ok(200, 'GET', `/rooms/${room.id}/reads`)).items;
     assert.deepEqual(Object.fromEntries(reads.map(({ username, read }) => [username, read])), { [alice.username]: 3, [bob.username]: 2 });
     const [stranger] = await people('stranger');

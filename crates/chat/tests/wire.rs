@@ -120,7 +120,11 @@ impl Answer<StateSince> for Services {
         if call.user == user("much").id {
             return Ok(StateNews::Reset);
         }
-        let marks = vec![Mark { room: RoomId::parse(ROOM).unwrap(), read: 3, unread: 1 }];
+        let room = RoomId::parse(ROOM).unwrap();
+        let marks = vec![
+            Mark { room, thread: None, read: 3, unread: 1, mentions: 1 },
+            Mark { room, thread: Some(1), read: 2, unread: 0, mentions: 0 },
+        ];
         Ok(StateNews::Changes { values: vec![now("k")], marks })
     }
 }
@@ -358,7 +362,11 @@ async fn ready_tells_what_is_ones_own() {
     let told = ready(json!({ "token": "own", "cursor": "1.1.0" })).await;
     assert_eq!(told.get("state_reset"), None);
     assert_eq!(told["state"], json!([{ "key": "k", "value": { "of": "k" }, "stamp": Stamp::from_bytes([1; 16]) }]));
-    assert_eq!(told["marks"], json!([{ "room": ROOM, "read": 3, "unread": 1 }]));
+    let (of_room, of_thread) = (
+        json!({ "room": ROOM, "read": 3, "unread": 1, "mentions": 1 }),
+        json!({ "room": ROOM, "thread": 1, "read": 2, "unread": 0, "mentions": 0 }),
+    );
+    assert_eq!(told["marks"], json!([of_room, of_thread]));
     let quiet = ready(json!({ "token": "ann", "cursor": "1.1.0" })).await;
     assert_eq!((&quiet["resumed"], &quiet["state"], &quiet["marks"]), (&json!(true), &json!([]), &json!([])));
     let much = ready(json!({ "token": "much", "cursor": "1.1.0" })).await;
@@ -385,10 +393,10 @@ async fn ones_own_sockets_hear_of_what_is_ones_own() {
     assert_eq!(bob.event().await.1["key"], "b");
     let ann_ref = UserRef { id: user("ann").id, username: user("ann").username };
     let room = RoomId::parse(ROOM).unwrap();
-    running.bus.publish(ReadMoved { room, user: ann_ref, seq: 4, unread: Some(2), place: Some((0, 0)) });
+    running.bus.publish(ReadMoved { room, user: ann_ref, seq: 4, unread: Some(2), mentions: Some(1), place: Some((0, 0)) });
     for socket in [&mut ann, &mut other] {
         let (name, told) = socket.event().await;
-        assert_eq!((name.as_str(), told), ("read", json!({ "room": ROOM, "username": "ann", "seq": 4, "unread": 2 })));
+        assert_eq!((name.as_str(), told), ("read", json!({ "room": ROOM, "username": "ann", "seq": 4, "unread": 2, "mentions": 1 })));
     }
 }
 

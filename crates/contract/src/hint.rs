@@ -86,6 +86,9 @@ pub struct ReadMoved {
     /// How many messages of others are past it, for the user alone. (A process of before this field does not say.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<i64>,
+    /// How many unread messages mention the user, for the user alone. (Likewise.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<i64>,
     /// The partition and the position at which it moved. (Likewise.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<(u16, i64)>,
@@ -95,7 +98,7 @@ impl Hint for ReadMoved {
     const SUBJECT: &'static str = "hint.read";
 }
 
-/// Somebody's mark in a thread has moved, by their own word or because they wrote in it. For that user's own sockets.
+/// Somebody's mark in a thread has moved, by their own word or because they wrote in it or began to follow it. For that user's own sockets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadReadMoved {
     /// Where.
@@ -108,6 +111,8 @@ pub struct ThreadReadMoved {
     pub read: i64,
     /// How many messages of the thread lie past it.
     pub unread: i64,
+    /// The partition and the position at which it moved.
+    pub place: (u16, i64),
 }
 
 impl Hint for ThreadReadMoved {

@@ -364,7 +364,7 @@ pub struct Ready {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub state: Option<Vec<StateChanged>>,
-    /// Your own read marks that have moved since your cursor.
+    /// Your own read marks, in rooms and threads, that have moved since your cursor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub marks: Option<Vec<Mark>>,
@@ -575,6 +575,10 @@ pub struct ReadNow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, nullable = false)]
     pub unread: Option<i64>,
+    /// Unread messages of the room that mention that user, counted up to 1,000; told to that user alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, nullable = false)]
+    pub mentions: Option<i64>,
 }
 
 /// `state changed`: a value of your own state.

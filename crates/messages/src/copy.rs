@@ -93,9 +93,20 @@ static OWN_STATE_ENDS: Table = Table {
 /// The tables that come after the log. Where positions change, nothing that tells of them is copied.
 fn later_tables(keeps_positions: bool) -> Vec<&'static Table> {
     if keeps_positions {
-        vec![&MEMBERS_IN_PLACE, &STATES, &REACTIONS, &OWN_STATE_IN_PLACE, &OWN_STATE_FLOORS, &OWN_STATE_ENDS]
+        vec![
+            &MEMBERS_IN_PLACE,
+            &STATES,
+            &REACTIONS,
+            &UNTOLD,
+            &THREAD_MEMBERS_IN_PLACE,
+            &MENTIONS,
+            &ROOM_MENTIONS,
+            &OWN_STATE_IN_PLACE,
+            &OWN_STATE_FLOORS,
+            &OWN_STATE_ENDS,
+        ]
     } else {
-        vec![&MEMBERS, &STATES, &REACTIONS, &OWN_STATE]
+        vec![&MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS, &MENTIONS, &ROOM_MENTIONS, &OWN_STATE]
     }
 }
 
@@ -123,6 +134,7 @@ static REACTIONS: Table = Table {
     count: "SELECT COUNT(*) FROM reactions",
 };
 
+/// Without the positions at which marks moved.
 static THREAD_MEMBERS: Table = Table {
     name: "thread_members",
     read: "SELECT member, room, thread, following, read, unread FROM thread_members WHERE (member, room, thread) > ($1, $2, $3)
@@ -131,6 +143,18 @@ static THREAD_MEMBERS: Table = Table {
     columns: &[Bytes, Bytes, Int, Int, Int, Int],
     key: &[(0, Key::Bytes(16)), (1, Key::Bytes(16)), (2, Key::Int)],
     count: "SELECT COUNT(*) FROM thread_members",
+};
+
+/// The same where positions are the source's.
+static THREAD_MEMBERS_IN_PLACE: Table = Table {
+    name: THREAD_MEMBERS.name,
+    read:
+        "SELECT member, room, thread, following, read, unread, read_position FROM thread_members WHERE (member, room, thread) > ($1, $2, $3)
+        ORDER BY member, room, thread LIMIT $4",
+    write: "INSERT INTO thread_members (member, room, thread, following, read, unread, read_position) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    columns: &[Bytes, Bytes, Int, Int, Int, Int, Int],
+    key: THREAD_MEMBERS.key,
+    count: THREAD_MEMBERS.count,
 };
 
 /// Whoever serves the target tells what waits there.

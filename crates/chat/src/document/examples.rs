@@ -140,8 +140,19 @@ pub(super) fn nothing_ack() -> NothingAck {
 
 pub(super) fn ready() -> Made<Ready> {
     let server = ServerInfo { version: env!("CARGO_PKG_VERSION").to_owned(), features: Vec::new() };
-    let marks = Some(vec![Mark { room: room_id(), read: 1, unread: 0 }]);
-    Ok(Ready { user: user()?, cursor: cursor(42), resumed: true, server, state: Some(vec![state_changed()?]), marks, state_reset: false })
+    let marks = vec![
+        Mark { room: room_id(), thread: None, read: 1, unread: 0, mentions: 0 },
+        Mark { room: room_id(), thread: Some(1), read: 5, unread: 2, mentions: 1 },
+    ];
+    Ok(Ready {
+        user: user()?,
+        cursor: cursor(42),
+        resumed: true,
+        server,
+        state: Some(vec![state_changed()?]),
+        marks: Some(marks),
+        state_reset: false,
+    })
 }
 
 pub(super) fn room_created() -> Made<RoomCreated> {
@@ -200,7 +211,7 @@ pub(super) fn typing_now() -> Made<TypingNow> {
 }
 
 pub(super) fn read_now() -> Made<ReadNow> {
-    Ok(ReadNow { room: room_id(), username: bob()?, seq: 1, unread: None })
+    Ok(ReadNow { room: room_id(), username: bob()?, seq: 1, unread: None, mentions: None })
 }
 
 pub(super) fn state_changed() -> Made<StateChanged> {

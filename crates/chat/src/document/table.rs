@@ -238,12 +238,12 @@ pub(super) fn events() -> Result<Vec<Event>, String> {
             server::READ,
             &example::read_now()?,
             "Somebody has read up to here.",
-            "To members of rooms of up to 100, and to your own sockets with `unread`. Not durable: it may be dropped for a slow client.",
+            "To members of rooms of up to 100, and to your own sockets with `unread` and `mentions`. Not durable: it may be dropped for a slow client.",
         )?,
         from_server(
             server::THREAD_READ,
             &example::thread_read_now(),
-            "You have read a thread up to here, or have written in it.",
+            "You have read a thread up to here, have written in it, or have begun to follow it.",
             "To your own sockets. Not durable: it may be dropped for a slow client.",
         )?,
         from_server(

@@ -82,17 +82,24 @@ pub enum StateNews {
     Reset,
 }
 
-/// A user's own read mark.
+/// A user's own read mark, in a room or in a thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Mark {
     /// In which room.
     pub room: RoomId,
+    /// In which thread: the seq of its first message. Absent for the room's own mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, nullable = false)]
+    pub thread: Option<i64>,
     /// Read up to this seq.
     #[schema(minimum = 0)]
     pub read: i64,
-    /// Messages of others past it.
+    /// Messages of others past it: of the room, or of the thread.
     #[schema(minimum = 0)]
     pub unread: i64,
+    /// Unread messages that mention you: as the room says it, or those of the thread past the mark. Counted up to 1,000.
+    #[schema(minimum = 0)]
+    pub mentions: i64,
 }
 
 /// The number of the last change of users' own state in each partition: see [`crate::log::StateChanges`]. Services only.

@@ -28,7 +28,10 @@ pub(super) const RULES: [Rule; 3] = [
         says: "a read mark has moved where the log has been",
         finds: "SELECT m.room, m.member, m.read_position FROM members m WHERE m.read_position < 0
             OR m.read_position > COALESCE((SELECT l.position FROM log l
-                WHERE l.part = (SELECT r.part FROM log r WHERE r.room = m.room LIMIT 1) ORDER BY l.position DESC LIMIT 1), 0)",
+                WHERE l.part = (SELECT r.part FROM log r WHERE r.room = m.room LIMIT 1) ORDER BY l.position DESC LIMIT 1), 0)
+            UNION ALL SELECT t.room, t.member, t.read_position FROM thread_members t WHERE t.read_position < 0
+                OR t.read_position > COALESCE((SELECT l.position FROM log l
+                    WHERE l.part = (SELECT r.part FROM log r WHERE r.room = t.room LIMIT 1) ORDER BY l.position DESC LIMIT 1), 0)",
         columns: &[Id("room"), Id("member"), Number("position")],
     },
 ];

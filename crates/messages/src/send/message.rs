@@ -17,6 +17,7 @@ use contract::metadata::MESSAGE_BYTES;
 use contract::names::BLANK_BODY;
 use contract::{Answer, Body, Caller, Code, MessageId, Refusal, RoomId, RoomKind, Stamp, UserId, Warning};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 impl Answer<Send> for Messages {
     async fn answer(&self, who: &Caller, call: Send) -> Result<Sent, Refusal> {
@@ -53,11 +54,12 @@ impl Answer<Send> for Messages {
             token: RateLimitToken::default(),
         };
         self.names.learn(who.id, &who.username);
-        let Written { row, created, dropped } = self.writer()?.write(operation).await?;
-        if let Some(place) = row.thread.filter(|_| created) {
+        let Written { row, created, dropped, thread_read } = self.writer()?.write(operation).await?;
+        if let Some((thread, end)) = row.thread.zip(thread_read) {
             // Who writes in a thread has read it.
             let read = row.seq.unwrap_or(0);
-            self.bus.publish(ThreadReadMoved { room: row.room, thread: place.root, user: who.id, read, unread: 0 });
+            let place = (self.partitions.of_room(row.room), end.load(Ordering::Relaxed));
+            self.bus.publish(ThreadReadMoved { room: row.room, thread: thread.root, user: who.id, read, unread: 0, place });
         }
         let message = match row.with {
             None if Extra::mentions(row.extra.as_deref()).is_empty() => resolve::plain(row, who.username.clone(), who.id)?,
@@ -105,11 +107,13 @@ struct Written {
     created: bool,
     /// Whether the mention of everybody was dropped.
     dropped: bool,
+    /// If it moved the sender's mark in a thread: the partition's last position after the commit.
+    thread_read: Option<Arc<AtomicI64>>,
 }
 
 impl Written {
     fn earlier(row: LogRow) -> Self {
-        Self { row, created: false, dropped: false }
+        Self { row, created: false, dropped: false, thread_read: None }
     }
 }
 
@@ -168,7 +172,8 @@ impl Operation for SendMessage {
                 if let Some((key, stamp)) = &self.clears {
                     state::remove(batch, key, *stamp).await?;
                 }
-                Ok(Written { row, created: true, dropped })
+                let thread_read = row.thread.map(|_| batch.end());
+                Ok(Written { row, created: true, dropped, thread_read })
             }
             None => {
                 self.token.give_back(&self.limits.sends, self.sender);

@@ -4,8 +4,9 @@ use super::get::value;
 use crate::partitions::Partitions;
 use crate::service::Messages;
 use crate::store::lists::{AT_ONCE, RoomAndReader};
+use crate::store::threads::MarkedThread;
 use crate::store::user_state::{self, Since};
-use crate::store::{members, sets};
+use crate::store::{members, mentions, sets, threads};
 use contract::calls::state::{Mark, StateNews, StateNow, StateSince};
 use contract::{Answer, Caller, Cursor, Refusal, RoomId, UserId};
 use db::{Error, Tx};
@@ -38,8 +39,9 @@ async fn read(tx: &mut Tx, partitions: Partitions, user: UserId, positions: &[i6
         since.is_some_and(|since| position >= *since).then_some((room, user))
     };
     let moved: Vec<RoomAndReader> = members::marks_since(tx, user, first).await?.into_iter().filter_map(moved).collect();
+    let in_threads = threads::marks_since(tx, user, positions, BYTES / MARK_BYTES + 1).await?;
     let told: usize = rows.iter().map(|(key, row)| key.as_str().len() + row.value.as_ref().map_or(4, String::len) + 80).sum();
-    let marks = i64::try_from(moved.len()).unwrap_or(i64::MAX).saturating_mul(MARK_BYTES);
+    let marks = i64::try_from(moved.len() + in_threads.len()).unwrap_or(i64::MAX).saturating_mul(MARK_BYTES);
     if marks.saturating_add(i64::try_from(told).unwrap_or(i64::MAX)) > BYTES {
         return Ok(StateNews::Reset);
     }
@@ -47,7 +49,9 @@ async fn read(tx: &mut Tx, partitions: Partitions, user: UserId, positions: &[i6
     for (key, row) in rows {
         values.push(StateNow { key, value: row.value.as_deref().map(value).transpose()?, stamp: row.stamp });
     }
-    Ok(StateNews::Changes { values, marks: marks_in(tx, &moved).await? })
+    let mut marks = marks_in(tx, &moved).await?;
+    marks.extend(marks_in_threads(tx, user, &in_threads).await?);
+    Ok(StateNews::Changes { values, marks })
 }
 
 /// A user's read marks in these rooms.
@@ -59,8 +63,24 @@ async fn marks_in(tx: &mut Tx, pairs: &[RoomAndReader]) -> Result<Vec<Mark>, Err
         marks.extend(rooms.into_iter().zip(heads).filter_map(|(room, head)| {
             let room = room?;
             let (read, messages_read) = room.read?;
-            Some(Mark { room: room.row.id, read, unread: head.messages - messages_read - room.deleted })
+            let unread = head.messages - messages_read - room.deleted;
+            Some(Mark { room: room.row.id, thread: None, read, unread, mentions: room.mentions })
         }));
     }
     Ok(marks)
+}
+
+/// A user's read marks in these threads.
+async fn marks_in_threads(tx: &mut Tx, user: UserId, threads: &[MarkedThread]) -> Result<Vec<Mark>, Error> {
+    let unread = threads::unread_each(tx, threads).await?;
+    let mentions = mentions::unread_in_threads(tx, user, threads).await?;
+    let counted = threads.iter().zip(unread).zip(mentions);
+    let mark = |((((room, thread), read, _), unread), mentions): ((&MarkedThread, i64), i64)| Mark {
+        room: *room,
+        thread: Some(*thread),
+        read: *read,
+        unread,
+        mentions,
+    };
+    Ok(counted.map(mark).collect())
 }

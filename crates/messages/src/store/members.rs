@@ -125,20 +125,24 @@ pub(crate) struct OwnRoom {
     pub room: RoomId,
     pub kind: RoomKind,
     pub member_count: i64,
-    /// The position at which the user's read mark moved last; none where it never has, or a program of before has moved it.
+    /// The position at which the user's read mark there, or one in a thread of the room, moved last; none where none ever has, or a program of
+    /// before has moved it.
     pub read_position: Option<i64>,
 }
 
 /// The rooms that each of these users is in now.
 pub(crate) async fn rooms_of_each(tx: &mut Tx, members: &[UserId]) -> Result<Vec<Vec<OwnRoom>>, Error> {
-    let sql = "SELECT r.id, r.kind, r.member_count, m.read_position FROM stays s JOIN rooms r ON r.id = s.room
+    let sql = "SELECT r.id, r.kind, r.member_count, m.read_position, (SELECT t.read_position FROM thread_members t
+            WHERE t.member = s.member AND t.room = s.room AND t.read_position IS NOT NULL ORDER BY t.read_position DESC LIMIT 1)
+        FROM stays s JOIN rooms r ON r.id = s.room
         LEFT JOIN members m ON m.room = s.room AND m.member = s.member WHERE s.member = $1 AND s.to_position IS NULL";
     let each: Vec<_> = members.iter().map(|member| values![member.bytes()].to_vec()).collect();
     tx.rows_each(sql, &each, |row| {
         let kind = row.text(1)?;
         let kind = RoomKind::parse(&kind).ok_or_else(|| Error::Failed(format!("a room of the unknown kind {kind:?}")))?;
         let room = RoomId::from_bytes(row.id(0)?);
-        Ok(OwnRoom { room, kind, member_count: row.int(2)?, read_position: row.maybe_int(3)? })
+        let read_position = row.maybe_int(3)?.max(row.maybe_int(4)?);
+        Ok(OwnRoom { room, kind, member_count: row.int(2)?, read_position })
     })
     .await
 }

@@ -5,6 +5,7 @@
 //! thread that counts: of a mention by name `seen` says so, written when that mark moves; a mention of everybody is compared with the reader's mark.
 
 use super::state::MessageKey;
+use super::threads::MarkedThread;
 use crate::extra::MentionIds;
 use contract::{RoomId, Time, UserId};
 use db::{Error, Row, Tx, Value, values};
@@ -112,6 +113,19 @@ pub(super) use unread_mentions;
 pub(crate) async fn unread(tx: &mut Tx, room: RoomId, member: UserId, read: i64) -> Result<i64, Error> {
     const SQL: &str = concat!("SELECT ", unread_mentions!("$1", "$2", "$3"));
     Ok(tx.row(SQL, &values![room.bytes(), member.bytes(), read], |row| row.int(0)).await?.unwrap_or(0))
+}
+
+/// How many messages of each thread past the mark mention a member, since the member joined. Each index scan ends after 1,000 rows, as above.
+pub(crate) async fn unread_in_threads(tx: &mut Tx, member: UserId, threads: &[MarkedThread]) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT COUNT(*) FROM (SELECT seq FROM (
+            SELECT a.seq FROM (SELECT seq FROM mentions WHERE member = $1 AND room = $2 AND thread = $3 AND seq > $4
+                ORDER BY seq DESC LIMIT 1000) a
+            UNION SELECT b.seq FROM (SELECT seq FROM room_mentions WHERE room = $2 AND thread = $3 AND seq > $4
+                ORDER BY seq DESC LIMIT 1000) b) AS every
+        WHERE seq >= (SELECT i.from_seq FROM stays i WHERE i.member = $1 AND i.room = $2 AND i.to_position IS NULL) LIMIT 1000) AS counted";
+    let each: Vec<_> =
+        threads.iter().map(|((room, thread), read, _)| values![member.bytes(), room.bytes(), *thread, *read].to_vec()).collect();
+    Ok(tx.row_each(sql, &each, |row| row.int(0)).await?.into_iter().map(Option::unwrap_or_default).collect())
 }
 
 /// The positions of messages in these rooms that mention a user, in no order; of each room and table at most `limit`.

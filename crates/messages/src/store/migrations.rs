@@ -189,7 +189,7 @@ CREATE INDEX reactions_of_member ON reactions (member, room, seq);
 ";
 
 /// Threads: which one a message is in, how many came in it up to the message, what a thread's first message tells of it, and who follows. A message outside
-/// threads has nothing in any of it.
+/// threads has nothing in any of it. A mark in a thread has the position at which it moved; it is null where it never has.
 const SQLITE_THREADS: &str = "
 ALTER TABLE log ADD COLUMN thread BIGINT;
 ALTER TABLE log ADD COLUMN thread_count BIGINT;
@@ -211,10 +211,12 @@ CREATE TABLE thread_members (
     following BIGINT NOT NULL,
     read BIGINT NOT NULL,
     unread BIGINT NOT NULL,
+    read_position BIGINT,
     PRIMARY KEY (member, room, thread)
 ) WITHOUT ROWID;
 CREATE INDEX thread_members_unread ON thread_members (member, room) WHERE unread = 1;
 CREATE INDEX thread_members_following ON thread_members (room, thread, unread, read) WHERE following = 1;
+CREATE INDEX thread_members_marked ON thread_members (member, room, read_position) WHERE read_position IS NOT NULL;
 
 CREATE TABLE mentions (
     member BLOB NOT NULL,
@@ -228,6 +230,7 @@ CREATE TABLE mentions (
 ) WITHOUT ROWID;
 CREATE INDEX mentions_unseen ON mentions (member, room, seq) WHERE aside = 1 AND seen = 0;
 CREATE INDEX mentions_by_age ON mentions (member, created_at, room, seq);
+CREATE INDEX mentions_in_thread ON mentions (member, room, thread, seq) WHERE thread IS NOT NULL;
 CREATE INDEX mentions_of_message ON mentions (room, seq);
 
 CREATE TABLE room_mentions (
@@ -239,6 +242,7 @@ CREATE TABLE room_mentions (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (room, seq)
 ) WITHOUT ROWID;
+CREATE INDEX room_mentions_in_thread ON room_mentions (room, thread, seq) WHERE thread IS NOT NULL;
 ";
 
 /// The same.
@@ -263,10 +267,12 @@ CREATE TABLE thread_members (
     following BIGINT NOT NULL,
     read BIGINT NOT NULL,
     unread BIGINT NOT NULL,
+    read_position BIGINT,
     PRIMARY KEY (member, room, thread)
 );
 CREATE INDEX thread_members_unread ON thread_members (member, room) WHERE unread = 1;
 CREATE INDEX thread_members_following ON thread_members (room, thread, unread, read) WHERE following = 1;
+CREATE INDEX thread_members_marked ON thread_members (member, room, read_position) WHERE read_position IS NOT NULL;
 
 CREATE TABLE mentions (
     member BYTEA NOT NULL,
@@ -280,6 +286,7 @@ CREATE TABLE mentions (
 );
 CREATE INDEX mentions_unseen ON mentions (member, room, seq) WHERE aside = 1 AND seen = 0;
 CREATE INDEX mentions_by_age ON mentions (member, created_at, room, seq);
+CREATE INDEX mentions_in_thread ON mentions (member, room, thread, seq) WHERE thread IS NOT NULL;
 CREATE INDEX mentions_of_message ON mentions (room, seq);
 
 CREATE TABLE room_mentions (
@@ -291,6 +298,7 @@ CREATE TABLE room_mentions (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (room, seq)
 );
+CREATE INDEX room_mentions_in_thread ON room_mentions (room, thread, seq) WHERE thread IS NOT NULL;
 ";
 
 /// Users' own state. A row without a value is one that was removed; it stays so that whoever was away hears of it. `user_state_floors` says up to

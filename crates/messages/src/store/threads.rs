@@ -64,6 +64,13 @@ pub(crate) async fn save_each(tx: &mut Tx, changes: &[(ThreadMemberKey, ThreadMe
     tx.execute_each(judge, &judged).await.map(|_| ())
 }
 
+/// Stamps marks that have moved with a position of their rooms' partition.
+pub(crate) async fn stamp_each(tx: &mut Tx, moved: &[ThreadMemberKey], position: i64) -> Result<(), Error> {
+    let sql = "UPDATE thread_members SET read_position = $4 WHERE member = $1 AND room = $2 AND thread = $3";
+    let stamped = |(room, thread, member): &ThreadMemberKey| values![member.bytes(), room.bytes(), *thread, position].to_vec();
+    tx.execute_each(sql, &moved.iter().map(stamped).collect::<Vec<_>>()).await.map(|_| ())
+}
+
 /// Threads in which something came, each with its newest message: who follows and had read everything has something unread now.
 pub(crate) async fn something_came(tx: &mut Tx, threads: &[(MessageKey, i64)]) -> Result<(), Error> {
     let sql = "UPDATE thread_members SET unread = 1 WHERE room = $1 AND thread = $2 AND following = 1 AND unread = 0 AND read < $3";
@@ -100,8 +107,24 @@ pub(crate) async fn last_left(tx: &mut Tx, (room, thread): MessageKey, below: i6
     tx.row(sql, &values![room.bytes(), thread, below], |row| Ok((row.int(0)?, Time(row.int(1)?)))).await
 }
 
-/// How many messages of each thread lie past a mark, without those that were deleted. Each is named with its mark, and with how many came in it.
-pub(crate) async fn unread_each(tx: &mut Tx, threads: &[(MessageKey, i64, i64)]) -> Result<Vec<i64>, Error> {
+/// A thread with a mark in it, and with how many messages came in it.
+pub(crate) type MarkedThread = (MessageKey, i64, i64);
+
+/// The threads in which a user's own mark has moved at these positions or later, one for each partition, in rooms that the user is in; of each
+/// partition at most `limit`.
+pub(crate) async fn marks_since(tx: &mut Tx, member: UserId, positions: &[i64], limit: i64) -> Result<Vec<MarkedThread>, Error> {
+    let sql = "SELECT t.room, t.thread, t.read,
+            COALESCE((SELECT m.thread_total FROM message_state m WHERE m.room = t.room AND m.seq = t.thread), 0)
+        FROM stays s CROSS JOIN thread_members t
+        WHERE s.member = $1 AND s.part = $2 AND s.to_position IS NULL AND t.member = s.member AND t.room = s.room AND t.read_position >= $3
+        LIMIT $4";
+    let each: Vec<_> = (0_i64..).zip(positions).map(|(part, position)| values![member.bytes(), part, *position, limit].to_vec()).collect();
+    let marked = |row: &Row<'_>| Ok(((RoomId::from_bytes(row.id(0)?), row.int(1)?), row.int(2)?, row.int(3)?));
+    Ok(tx.rows_each(sql, &each, marked).await?.concat())
+}
+
+/// How many messages of each thread lie past the mark, without those that were deleted.
+pub(crate) async fn unread_each(tx: &mut Tx, threads: &[MarkedThread]) -> Result<Vec<i64>, Error> {
     let counted = "SELECT thread_count FROM log WHERE room = $1 AND thread = $2 AND seq <= $3 ORDER BY seq DESC LIMIT 1";
     let deleted = "SELECT COUNT(*) FROM message_state WHERE room = $1 AND thread = $2 AND seq > $3 AND thread IS NOT NULL
         AND deleted_at IS NOT NULL";

@@ -8,8 +8,10 @@ use contract::calls::messages as calls;
 use contract::calls::state::{
     GetState, ListState, Mark, PutState, RemoveState, StateEnds, StateItem, StateKeysAfter, StateNews, StateSince, StatesNow,
 };
-use contract::hint::ReadMoved;
+use contract::calls::threads::{FollowThread, MarkThreadRead};
+use contract::hint::{ReadMoved, ThreadReadMoved};
 use contract::log::{Batch, Event, StateChanges};
+use contract::message::Mentions;
 use contract::state::KEYS;
 use contract::{Code, Cursor, Limit, Patch, Refusal, RoomId, Stamp, StateKey, StateValue};
 use db::{Value, values};
@@ -298,18 +300,67 @@ pub async fn own_read_marks_are_told_since_a_cursor(house: House) {
     assert_eq!(house.marks(2, &cursor).await, []);
     let mut moved = house.bus.subscribe::<ReadMoved>();
     house.ask(&caller(2), calls::MarkRead { room, seq: 2 }).await.unwrap();
-    assert_eq!(house.marks(2, &cursor).await, [Mark { room, read: 2, unread: 1 }]);
+    let mark = |unread| Mark { room, thread: None, read: 2, unread, mentions: 0 };
+    assert_eq!(house.marks(2, &cursor).await, [mark(1)]);
     let Some(Heard::Hint(hint)) = moved.next().await else { panic!("a hint was missed") };
-    assert_eq!((hint.seq, hint.unread), (2, Some(1)));
+    assert_eq!((hint.seq, hint.unread, hint.mentions), (2, Some(1), Some(0)));
     let (part, position) = hint.place.unwrap();
     assert_eq!((part, position), (house.part(room), house.read_head().await.positions[usize::from(part)]));
     house.delete(1, room, 3).await.unwrap();
-    assert_eq!(house.marks(2, &cursor).await, [Mark { room, read: 2, unread: 0 }], "as it is now");
+    assert_eq!(house.marks(2, &cursor).await, [mark(0)], "as it is now");
     assert_eq!(house.marks(1, &cursor).await, []);
     house.send(2, quiet, "4").await;
     assert_eq!(house.marks(2, &cursor).await.len(), 2, "a send moves the own mark");
     house.remove(2, quiet, 2).await.unwrap();
     assert_eq!(house.marks(2, &cursor).await.len(), 1, "not in a room that one has left");
+    house.must_be_sound().await;
+}
+
+pub async fn own_marks_in_threads_are_told_since_a_cursor(house: House) {
+    let room = house.room(1, Group, Some("g"), &[2, 3]).await.id;
+    house.send(1, room, "root").await;
+    house.reply(1, room, 1, "two").await.unwrap();
+    for (users, everybody) in [(vec![user(2).username], false), (Vec::new(), true)] {
+        let rich = calls::Rich { thread: Some(1), mentions: Some(Mentions { users, room: everybody }), ..calls::Rich::default() };
+        house.ask(&caller(1), calls::Send { room, body: "hey".try_into().unwrap(), nonce: None, rich }).await.unwrap();
+    }
+    let mark = |read, unread, mentions| Mark { room, thread: Some(1), read, unread, mentions };
+    let mut hints = house.bus.subscribe::<ThreadReadMoved>();
+    // The place that the hint tells is that of the log's end, and that up to which a gateway which loads the user knows of changes.
+    let mut told = async |who: u64| {
+        let Some(Heard::Hint(hint)) = hints.next().await else { panic!("a hint was missed") };
+        let part = usize::from(house.part(room));
+        let end = house.read_head().await.positions[part];
+        assert_eq!((hint.user, usize::from(hint.place.0), hint.place.1), (user(who).id, part, end));
+        assert_eq!(house.ask(&service(), calls::RoomsOf { user: user(who).id }).await.unwrap().changed[part], end);
+        (hint.read, hint.unread)
+    };
+    let start = house.read_head().await;
+    assert_eq!(house.marks(2, &start).await, [], "to be mentioned moves no mark");
+    house.ask(&caller(2), MarkThreadRead { room, thread: 1, seq: 2 }).await.unwrap();
+    assert_eq!((house.marks(2, &start).await, house.marks(3, &start).await), (vec![mark(2, 2, 2)], vec![]));
+    assert_eq!(told(2).await, (2, 2));
+
+    house.send(1, room, "five").await;
+    let cursor = house.read_head().await;
+    assert_eq!(house.marks(2, &cursor).await, [], "not again");
+    house.reply(2, room, 1, "six").await.unwrap();
+    assert_eq!((house.marks(2, &cursor).await, house.marks(2, &start).await), (vec![mark(6, 0, 0)], vec![mark(6, 0, 0)]));
+    assert_eq!(told(2).await, (6, 0));
+
+    house.send(1, room, "seven").await;
+    let cursor = house.read_head().await;
+    assert_eq!((house.marks(2, &cursor).await, house.marks(3, &cursor).await), (vec![], vec![]));
+    house.ask(&caller(3), FollowThread { room, thread: 1, on: true }).await.unwrap();
+    assert_eq!(house.marks(3, &cursor).await, [mark(6, 0, 0)], "who begins to follow has read it");
+    assert_eq!(told(3).await, (6, 0));
+    house.send(1, room, "eight").await;
+    let cursor = house.read_head().await;
+    house.ask(&caller(3), FollowThread { room, thread: 1, on: false }).await.unwrap();
+    assert_eq!(house.marks(3, &cursor).await, [], "who stops has moved no mark");
+
+    house.remove(2, room, 2).await.unwrap();
+    assert_eq!(house.marks(2, &start).await, [], "not in a room that one has left");
     house.must_be_sound().await;
 }
 

@@ -438,6 +438,7 @@ pub async fn the_check_finds_broken_threads(house: House) {
         ("UPDATE thread_members SET unread = 1 - unread", "lies past the mark"),
         ("UPDATE thread_members SET read = 99", "lies past the mark"),
         ("UPDATE thread_members SET following = 2", "lies past the mark"),
+        ("UPDATE thread_members SET read_position = 99", "a read mark has moved"),
         ("UPDATE log SET newest = 1, messages = 1 WHERE seq = 3", "count of messages and newest"),
         ("UPDATE log SET active_at = NULL WHERE seq = 2", "order of rooms"),
     ];

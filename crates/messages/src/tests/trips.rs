@@ -3,6 +3,7 @@
 use super::house::{House, caller, service, user};
 use contract::RoomKind::{Channel, Direct, Group};
 use contract::calls::messages as calls;
+use contract::calls::threads::MarkThreadRead;
 use contract::{Code, Limit, Refusal, RoomId, RoomKind};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
@@ -105,6 +106,30 @@ pub async fn a_batch_costs_a_fixed_number_of_ways_to_the_database(house: House) 
     let trips = house.db.trips().writes - before - 4;
     println!("{trips} ways for 1,000 operations in 4 partitions, which may cost {}", 4 * 2 * OF_A_BATCH);
     assert!(trips <= 4 * 2 * OF_A_BATCH, "{trips}");
+    house.must_be_sound().await;
+}
+
+pub async fn marks_in_threads_are_written_together(house: House) {
+    if house.db.engine() == db::Engine::Sqlite {
+        return;
+    }
+    let readers: Vec<u64> = (2..=65).collect();
+    let room = house.room(1, Group, Some("g"), &readers).await.id;
+    house.send(1, room, "root").await;
+    house.reply(1, room, 1, "one").await.unwrap();
+    let marks = readers.iter().map(|reader| {
+        let (house, by) = (&house, caller(*reader));
+        async move { house.ask(&by, MarkThreadRead { room, thread: 1, seq: 2 }).await.map(|_| ()) }.boxed()
+    });
+    let before = house.db.trips().writes;
+    let outcomes = house.together(marks.collect()).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    // Two batches, and the four locks that were held.
+    let trips = house.db.trips().writes - before - 4;
+    assert!(trips <= 2 * OF_A_BATCH, "{trips}");
+    let stamped = "SELECT COUNT(*) FROM thread_members WHERE read_position IS NOT NULL";
+    let stamped = house.db.read(move |tx| Box::pin(async move { tx.row(stamped, &[], |row| row.int(0)).await })).await.unwrap();
+    assert_eq!(stamped, Some(65));
     house.must_be_sound().await;
 }
 

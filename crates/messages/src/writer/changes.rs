@@ -66,7 +66,7 @@ impl Amendments {
         state::save_reactions(tx, reactions.into_iter()).await?;
         untold::save_each(tx, untold.into_iter()).await?;
         mentions::replace_each(tx, &mentions.into_iter().collect::<Vec<_>>()).await?;
-        threads.write(tx).await?;
+        self.threads = threads.write(tx).await?;
         if !erased.is_empty() {
             let erased: Vec<MessageKey> = erased.into_iter().collect();
             log::erase_each(tx, &erased).await?;
@@ -144,9 +144,11 @@ impl Changes {
         rooms::update_each(tx, changed).await
     }
 
-    /// Writes the read marks, which moved at the partition's last position: once, at the batch's end, because every send moves one.
+    /// Writes the read marks, which moved at the partition's last position: once, at the batch's end, because every send moves one. Those in threads
+    /// are written already, and get the position.
     pub(super) async fn write_read_marks(&mut self, tx: &mut Tx, position: i64) -> Result<(), Error> {
-        members::mark_read(tx, std::mem::take(&mut self.read).into_iter(), position).await
+        members::mark_read(tx, std::mem::take(&mut self.read).into_iter(), position).await?;
+        self.amendments.threads.write_stamps(tx, position).await
     }
 
     /// Whether nothing but read marks and amendments waits.
