@@ -63,6 +63,7 @@ const REST = {
   unfollowThread: ({ room }) => [['PUT', `/rooms/${room.id}/threads/1/follow`], ['DELETE', `/rooms/${room.id}/threads/1/follow`]],
   markThreadRead: ({ room }) => [['PUT', `/rooms/${room.id}/threads/1/read`, { seq: 1 }]],
   listMyThreads: () => [['GET', '/users/me/threads']],
+  listMyMentions: () => [['GET', '/users/me/mentions']],
   listRoomEvents: ({ room }) => [['GET', `/rooms/${room.id}/events`]],
   markRead: ({ room }) => [['PUT', `/rooms/${room.id}/read`, { seq: 1 }]],
   listRecentMessages: () => [['GET', '/messages/recent']],

@@ -75,7 +75,10 @@ story('documents', {}, (it) => {
     refuses('client_message', { room: 'x', body: 7 });
     refuses('client_message', { room: 'x', body: 'y', reply_to: 0 });
     refuses('client_message', { room: 'x', body: 'y', thread: 0 });
-    takes('client_edit_message', { room: 'x', seq: 1, format: null, metadata: null });
+    takes('client_message', { room: 'x', body: 'y', mentions: { users: ['bob'], room: true } });
+    refuses('client_message', { room: 'x', body: 'y', mentions: 'bob' });
+    refuses('client_message', { room: 'x', body: 'y', mentions: { room: 'yes' } });
+    takes('client_edit_message', { room: 'x', seq: 1, format: null, metadata: null, mentions: null });
     refuses('client_edit_message', { room: 'x', seq: 1, body: null });
     takes('client_create_room', {});
     refuses('client_create_room', { kind: 'party' });
@@ -85,9 +88,10 @@ story('documents', {}, (it) => {
     takes('client_typing_ack', { ok: true });
     takes('client_typing_ack', { ok: true, warnings: [{ code: 'unknown_field', field: 'colour', detail: 'ignored' }] });
     refuses('client_typing_ack', { ok: true, warnings: [{ code: 'unknown_field' }] });
+    takes('client_message_ack', { ...contract.asyncapi.components.messages.client_message_ack.examples[0].payload, warnings: [{ code: 'mention_dropped', field: 'mentions', detail: 'only its owner' }] });
     const created = contract.asyncapi.components.messages.server_room_created.examples[0].payload;
     takes('server_room_created', created);
-    for (const field of ['name', 'last_message', 'head', 'usernames']) {
+    for (const field of ['name', 'last_message', 'head', 'usernames', 'mentions']) {
       const { [field]: _, ...room } = created.room;
       refuses('server_room_created', { ...created, room });
     }

@@ -134,8 +134,9 @@ impl Weight for Message {
         let reactions: usize = self.reactions.iter().map(|reaction| SHORT * (2 + reaction.usernames.len())).sum();
         let reply_to = self.reply_to.as_ref().map_or(0, |reply_to| 2 * SHORT + reply_to.body.len());
         let thread_info = self.thread_info.as_ref().map_or(0, |info| SHORT * (2 + info.usernames.len()));
+        let mentions = self.mentions.as_ref().map_or(0, |mentions| SHORT * (1 + mentions.users.len()));
         let metadata = self.metadata.as_ref().map_or(0, Weight::weight);
-        size_of::<Self>() + SHORT + self.body.as_str().len() + reactions + reply_to + thread_info + metadata
+        size_of::<Self>() + SHORT + self.body.as_str().len() + reactions + reply_to + thread_info + mentions + metadata
     }
 }
 

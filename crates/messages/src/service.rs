@@ -137,6 +137,7 @@ impl Messages {
             .serve::<calls::Search, _>(this)
             .serve::<calls::MarkRead, _>(this)
             .serve::<mentions::MyMentions, _>(this)
+            .serve::<mentions::MyMentionsPlaced, _>(this)
             .serve::<threads::FollowThread, _>(this)
             .serve::<threads::MarkThreadRead, _>(this)
             .serve::<threads::RoomThreads, _>(this)

@@ -1,5 +1,6 @@
 //! Messages.
 
+use super::mentions::Mentions;
 use super::reaction::{Reaction, Reactions};
 use super::room::Room;
 use super::scalars::{DateTime, TextFormat};
@@ -151,6 +152,11 @@ impl Message {
         let root = (self.message.room, self.message.seq);
         let (page, batch) = self.batch.replies(RequestContext::of(ctx)?, root, after, limit).await.map_err(refuse)?;
         Ok(Some(placed(page, goes_on, &batch, &self.whereabouts)))
+    }
+
+    /// Whom it mentions; null for nobody.
+    async fn mentions(&self) -> Option<Mentions> {
+        Mentions::of(&self.message)
     }
 
     /// When its text or what belongs to it was last changed.

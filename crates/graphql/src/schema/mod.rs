@@ -1,6 +1,7 @@
 //! What can be asked. The doc comments of these types are the SDL's descriptions.
 
 mod found;
+mod mentions;
 mod message;
 mod query;
 mod reaction;

@@ -94,7 +94,7 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "What for; at most 500 characters. It may be left out with a sender a thread, `mentionsMe: true` or `pinned: true`."
+            desc = "What for; at most 500 characters. It may be left out with a sender, a thread, `mentionsMe: true` or `pinned: true`."
         )]
         q: Option<String>,
         #[graphql(desc = "Only in this room.")] room: Option<ID>,

@@ -100,6 +100,12 @@ impl Room {
         self.seen.room.unread
     }
 
+    /// How many messages that you have not read mention you, by name or with everybody: those past `read`, and in threads those past your mark
+    /// there. Counted up to 1,000.
+    async fn mentions(&self) -> i64 {
+        self.seen.room.mentions
+    }
+
     /// How many of the threads that you follow have something unread.
     async fn unread_threads(&self) -> i64 {
         self.seen.room.unread_threads

@@ -1,5 +1,6 @@
 //! Users.
 
+use super::message::{self, Messages};
 use super::scalars::DateTime;
 use super::state::{self, States};
 use super::thread::{self, Threads};
@@ -12,6 +13,7 @@ use crate::shared_page::SharedPage;
 use crate::user_batch::UserBatch;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, ID, Json, Object, Result};
+use contract::calls::mentions::MyMentionsPlaced;
 use contract::calls::threads::MyThreadsPlaced;
 use contract::{Metadata, Page, Refusal, Username};
 
@@ -95,6 +97,27 @@ impl User {
         let roots = || page.items.iter().map(|(_, thread)| &thread.root);
         let (batch, whereabouts) = (MessageBatch::new(roots()), MessageRooms::of(roots()));
         Ok(Some(thread::placed(SharedPage::from(page), goes_on, &batch, &whereabouts)))
+    }
+
+    /// The messages that mention you, by name or with everybody, in all of your rooms, the newest first. Of those to everybody, what others have sent since you
+    /// joined. Only `me` tells them; elsewhere this is null.
+    #[graphql(complexity = "20 + times(&[first], 50) * child_complexity")]
+    async fn mentions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+    ) -> Result<Option<Messages>> {
+        // As for threads.
+        if !self.is_me {
+            return Ok(None);
+        }
+        let (limit, goes_on) = (limit("first", first).map_err(refuse)?, after.is_some());
+        let call = MyMentionsPlaced { after, limit };
+        let page = RequestContext::of(ctx)?.look(call, |page| page.items.len()).await.map_err(refuse)?;
+        let messages = || page.items.iter().map(|(_, message)| message);
+        let (batch, whereabouts) = (MessageBatch::new(messages()), MessageRooms::of(messages()));
+        Ok(Some(message::placed(SharedPage::from(page), goes_on, &batch, &whereabouts)))
     }
 
     /// Your own state, by key. Only `me` tells it; elsewhere this is null.

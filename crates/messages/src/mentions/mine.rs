@@ -2,31 +2,40 @@
 
 use crate::request::bad_after;
 use crate::service::Messages;
-use crate::store::log::{self, LogRow};
+use crate::store::log::LogRow;
 use crate::store::mentions::{self, MentionPlace};
-use crate::store::present;
-use contract::calls::mentions::MyMentions;
-use contract::{Answer, Caller, Message, Page, Refusal, RoomId, Time};
+use crate::store::{present, sets};
+use contract::calls::mentions::{MyMentions, MyMentionsPlaced};
+use contract::{Answer, Caller, Message, Page, Placed, Refusal, RoomId, Time};
 
 impl Answer<MyMentions> for Messages {
     async fn answer(&self, who: &Caller, call: MyMentions) -> Result<Page<Message>, Refusal> {
+        let MyMentions { after, limit } = call;
+        self.answer(who, MyMentionsPlaced { after, limit }).await.map(Page::from)
+    }
+}
+
+impl Answer<MyMentionsPlaced> for Messages {
+    async fn answer(&self, who: &Caller, call: MyMentionsPlaced) -> Result<Placed<Message>, Refusal> {
         let reader = who.user()?.id;
-        let after = call.after.map(|text| place(&text).ok_or_else(bad_after)).transpose()?;
-        let limit = call.limit;
-        let (rows, next) = self
+        let MyMentionsPlaced { after, limit } = call;
+        let after = after.map(|text| place(&text).ok_or_else(bad_after)).transpose()?;
+        let (places, rows, more) = self
             .db
             .read_slowly(move |tx| {
                 Box::pin(async move {
                     let found = mentions::of_member(tx, reader, after, limit.and_one()).await?;
-                    let page = Page::cut(found, limit, |(at, room, seq)| format!("{}.{room}.{seq}", at.0));
-                    let keys: Vec<_> = page.items.iter().map(|(_, room, seq)| (*room, *seq)).collect();
-                    let mut rows: Vec<LogRow> = log::by_seq_each(tx, &keys).await?.into_iter().flatten().collect();
+                    let Placed { items, more } = Placed::cut(found, limit, |(at, room, seq)| format!("{}.{room}.{seq}", at.0));
+                    let keys: Vec<_> = items.iter().map(|(_, (_, room, seq))| (*room, *seq)).collect();
+                    let found = items.into_iter().zip(sets::rows(tx, &keys).await?);
+                    let (places, mut rows): (Vec<String>, Vec<LogRow>) =
+                        found.filter_map(|((place, _), row)| Some((place, row.filter(LogRow::is_message)?))).unzip();
                     present::attach_for(tx, &mut rows, reader).await?;
-                    Ok((rows, page.next))
+                    Ok((places, rows, more))
                 })
             })
             .await?;
-        Ok(Page { items: self.resolver.messages(rows, reader).await?, next })
+        Ok(Placed { items: places.into_iter().zip(self.resolver.messages(rows, reader).await?).collect(), more })
     }
 }
 

@@ -32,7 +32,10 @@ impl Answer<Search> for Messages {
         let query = match call.q.as_str() {
             "" if has_filter => None,
             "" => {
-                return Err(Refusal::invalid("q", "q is what to look for; only with sender, thread, mentions or pinned it may be left out"));
+                return Err(Refusal::invalid(
+                    "q",
+                    "q is what to look for; only with sender, thread, mentions or pinned it may be left out",
+                ));
             }
             q => Some(Query::read(q)?),
         };

@@ -2,7 +2,7 @@
 
 use super::house::{House, caller, user};
 use contract::RoomKind::{Channel, Group};
-use contract::calls::mentions::MyMentions;
+use contract::calls::mentions::{MyMentions, MyMentionsPlaced};
 use contract::calls::messages as calls;
 use contract::calls::threads::MarkThreadRead;
 use contract::message::Mentions;
@@ -150,6 +150,12 @@ pub async fn mentions_of_everybody_are_found_in_all_rooms(house: House) {
         house.mention(1, one, None, of(&[2], false)).await.unwrap();
     }
     assert_eq!(house.mentioning(2).await, [4, 4, 3, 2, 1, 3], "newest first, and only since one joined");
+    let first = house.ask(&caller(2), MyMentionsPlaced { after: None, limit: Limit::try_from(4).unwrap() }).await.unwrap();
+    let seqs = |items: &[(String, Message)]| items.iter().map(|(_, message)| message.seq).collect::<Vec<_>>();
+    assert_eq!((seqs(&first.items), first.more), (vec![4, 4, 3, 2], true));
+    let behind = MyMentionsPlaced { after: Some(first.items[2].0.clone()), limit: Limit::MOST };
+    let rest = house.ask(&caller(2), behind).await.unwrap();
+    assert_eq!((seqs(&rest.items), rest.more), (vec![2, 1, 3], false), "any place of a page goes on");
     house.remove(2, two, 2).await.unwrap();
     assert_eq!(house.mentioning(2).await, [4, 3, 2, 1]);
     let bad = MyMentions { after: Some("1".into()), limit: Limit::MOST };
