@@ -30,6 +30,8 @@ pub(super) struct Changes {
     entered: HashMap<(RoomId, UserId), Entered>,
     /// Earlier members who have left.
     left: HashSet<(RoomId, UserId)>,
+    /// The same, and those who have come back in this batch: nobody keeps how they stood in threads.
+    forgotten: HashSet<(RoomId, UserId)>,
     /// Read marks that moved: written once, however often each moved.
     read: HashMap<(RoomId, UserId), i64>,
     /// What messages and rooms have become: written once, however often each changed.
@@ -107,6 +109,7 @@ impl Changes {
             Some(begun) => begun.end = Some((position, seq)),
             None => self.ended.push((member, room, position, seq)),
         }
+        self.forgotten.insert((room, member));
         match self.entered.get_mut(&(room, member)) {
             Some(entered) => entered.active = false,
             None => _ = self.left.insert((room, member)),
@@ -123,7 +126,7 @@ impl Changes {
             return Ok(());
         }
         let (read, amendments) = (std::mem::take(&mut self.read), std::mem::take(&mut self.amendments));
-        let Self { rooms, changed, begun, ended, entered, left, .. } =
+        let Self { rooms, changed, begun, ended, entered, left, forgotten, .. } =
             std::mem::replace(self, Self { read, amendments, ..Self::default() });
         // The log and memberships refer to rooms. A membership ends before the next one of the same member begins.
         rooms::insert_each(tx, &rooms).await?;
@@ -133,10 +136,10 @@ impl Changes {
         members::end_intervals(tx, &ended).await?;
         members::begin_intervals(tx, &begun).await?;
         members::enter_each(tx, entered.into_iter()).await?;
-        let left: Vec<(RoomId, UserId)> = left.into_iter().collect();
-        members::leave_each(tx, left.iter().copied()).await?;
-        threads::forget_each(tx, &left).await?;
-        mentions::forget_each(tx, &left).await?;
+        members::leave_each(tx, left.into_iter()).await?;
+        let forgotten: Vec<(RoomId, UserId)> = forgotten.into_iter().collect();
+        threads::forget_each(tx, &forgotten).await?;
+        mentions::forget_each(tx, &forgotten).await?;
         let changed = changed.into_iter().filter_map(|id| {
             let room = cache.rooms.peek(&id)?;
             Some((id, room.name.clone(), room.owner, room.member_count))
@@ -153,7 +156,8 @@ impl Changes {
 
     /// Whether nothing but read marks and amendments waits.
     fn is_written(&self) -> bool {
-        let Self { rooms, changed, begun, ended, entered, left, read: _, amendments: _ } = self;
-        rooms.is_empty() && changed.is_empty() && begun.is_empty() && ended.is_empty() && entered.is_empty() && left.is_empty()
+        let Self { rooms, changed, begun, ended, entered, left, forgotten, read: _, amendments: _ } = self;
+        let members = entered.is_empty() && left.is_empty() && forgotten.is_empty();
+        rooms.is_empty() && changed.is_empty() && begun.is_empty() && ended.is_empty() && members
     }
 }
