@@ -202,7 +202,9 @@ ALTER TABLE message_state ADD COLUMN thread_last_seq BIGINT;
 ALTER TABLE message_state ADD COLUMN thread_last_at BIGINT;
 ALTER TABLE message_state ADD COLUMN thread_first TEXT;
 CREATE INDEX message_state_threads ON message_state (room, thread_last_seq) WHERE thread_last_seq IS NOT NULL;
-CREATE INDEX message_state_thread_deleted ON message_state (room, thread, seq) WHERE thread IS NOT NULL AND deleted_at IS NOT NULL;
+DROP INDEX message_state_deleted;
+CREATE INDEX message_state_room_deleted ON message_state (room, aside, seq, deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX message_state_thread_deleted ON message_state (room, thread, seq, deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE thread_members (
     member BLOB NOT NULL,
@@ -214,7 +216,7 @@ CREATE TABLE thread_members (
     read_position BIGINT,
     PRIMARY KEY (member, room, thread)
 ) WITHOUT ROWID;
-CREATE INDEX thread_members_unread ON thread_members (member, room) WHERE unread = 1;
+CREATE INDEX thread_members_unread ON thread_members (member, unread, room, thread);
 CREATE INDEX thread_members_following ON thread_members (room, thread, unread, read) WHERE following = 1;
 CREATE INDEX thread_members_marked ON thread_members (member, room, read_position) WHERE read_position IS NOT NULL;
 
@@ -228,7 +230,7 @@ CREATE TABLE mentions (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (member, room, seq)
 ) WITHOUT ROWID;
-CREATE INDEX mentions_unseen ON mentions (member, room, seq) WHERE aside = 1 AND seen = 0;
+CREATE INDEX mentions_unseen ON mentions (member, aside, seen, room, seq);
 CREATE INDEX mentions_by_age ON mentions (member, created_at, room, seq);
 CREATE INDEX mentions_in_thread ON mentions (member, room, thread, seq) WHERE thread IS NOT NULL;
 CREATE INDEX mentions_of_message ON mentions (room, seq);
@@ -258,7 +260,9 @@ ALTER TABLE message_state ADD COLUMN thread_last_seq BIGINT;
 ALTER TABLE message_state ADD COLUMN thread_last_at BIGINT;
 ALTER TABLE message_state ADD COLUMN thread_first TEXT;
 CREATE INDEX message_state_threads ON message_state (room, thread_last_seq) WHERE thread_last_seq IS NOT NULL;
-CREATE INDEX message_state_thread_deleted ON message_state (room, thread, seq) WHERE thread IS NOT NULL AND deleted_at IS NOT NULL;
+DROP INDEX message_state_deleted;
+CREATE INDEX message_state_room_deleted ON message_state (room, aside, seq, deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX message_state_thread_deleted ON message_state (room, thread, seq, deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE thread_members (
     member BYTEA NOT NULL,
@@ -270,7 +274,7 @@ CREATE TABLE thread_members (
     read_position BIGINT,
     PRIMARY KEY (member, room, thread)
 );
-CREATE INDEX thread_members_unread ON thread_members (member, room) WHERE unread = 1;
+CREATE INDEX thread_members_unread ON thread_members (member, unread, room, thread);
 CREATE INDEX thread_members_following ON thread_members (room, thread, unread, read) WHERE following = 1;
 CREATE INDEX thread_members_marked ON thread_members (member, room, read_position) WHERE read_position IS NOT NULL;
 
@@ -284,7 +288,7 @@ CREATE TABLE mentions (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (member, room, seq)
 );
-CREATE INDEX mentions_unseen ON mentions (member, room, seq) WHERE aside = 1 AND seen = 0;
+CREATE INDEX mentions_unseen ON mentions (member, aside, seen, room, seq);
 CREATE INDEX mentions_by_age ON mentions (member, created_at, room, seq);
 CREATE INDEX mentions_in_thread ON mentions (member, room, thread, seq) WHERE thread IS NOT NULL;
 CREATE INDEX mentions_of_message ON mentions (room, seq);
