@@ -34,9 +34,7 @@ pub async fn the_check_finds_what_is_broken(house: House) {
     house.ask(&caller(1), topic).await.unwrap();
     house.must_be_sound().await;
     let reindex = match house.db.engine() {
-        db::Engine::Sqlite => {
-            "INSERT INTO words_2 (words_2, rowid, tokens) SELECT 'delete', position, '\u{e003}' FROM log WHERE seq = 3"
-        }
+        db::Engine::Sqlite => "INSERT INTO words_2 (words_2, rowid, tokens) SELECT 'delete', position, '\u{e003}' FROM log WHERE seq = 3",
         db::Engine::Postgres => {
             "INSERT INTO words_2 (part, position, tokens) SELECT part, (SELECT position FROM log WHERE seq = 3), tokens FROM words_2 WHERE position = (SELECT position FROM log WHERE seq = 1)"
         }
