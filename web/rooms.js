@@ -1,6 +1,9 @@
 // What this window knows about the user's rooms. Whatever the order in which REST answers and live events come, a room's `seq` tells
 // which of them is news: an event at or below the room's head has been counted already.
 
+/** Whether a message stands in a thread alone: this page shows what is said in the room, and no threads. */
+const isAside = (message) => message.thread !== undefined && !message.also_in_room;
+
 export class Rooms {
   constructor(me) {
     this.me = me;
@@ -52,6 +55,10 @@ export class Rooms {
   message(message) {
     const room = this.all.get(message.room);
     if (!room) return undefined;
+    if (isAside(message)) {
+      this.passed(message);
+      return room;
+    }
     this.#keep(room, message);
     if (message.nonce) room.waiting = room.waiting.filter((one) => one.nonce !== message.nonce);
     if (this.#isNews(room, message.seq)) {
@@ -75,7 +82,7 @@ export class Rooms {
       if (reply?.seq === message.seq) item.message = { ...rest, reply_to: { ...reply, body: [...message.body].slice(0, 200).join('') } };
     }
     if (room.last_message?.seq === message.seq && room.last_message.rev < message.rev) room.last_message = message;
-    const counted = message.deleted_at && !before?.deleted_at && message.sender !== this.me && message.seq > room.read;
+    const counted = message.deleted_at && !before?.deleted_at && !isAside(message) && message.sender !== this.me && message.seq > room.read;
     if (this.#isNews(room, seq) && counted) room.unread = Math.max(0, room.unread - 1);
     return room;
   }

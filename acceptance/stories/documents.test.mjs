@@ -74,7 +74,11 @@ story('documents', {}, (it) => {
     refuses('client_message', { room: 'x' });
     refuses('client_message', { room: 'x', body: 7 });
     refuses('client_message', { room: 'x', body: 'y', reply_to: 0 });
-    takes('client_edit_message', { room: 'x', seq: 1, format: null, metadata: null });
+    refuses('client_message', { room: 'x', body: 'y', thread: 0 });
+    takes('client_message', { room: 'x', body: 'y', mentions: { users: ['bob'], room: true } });
+    refuses('client_message', { room: 'x', body: 'y', mentions: 'bob' });
+    refuses('client_message', { room: 'x', body: 'y', mentions: { room: 'yes' } });
+    takes('client_edit_message', { room: 'x', seq: 1, format: null, metadata: null, mentions: null });
     refuses('client_edit_message', { room: 'x', seq: 1, body: null });
     takes('client_create_room', {});
     refuses('client_create_room', { kind: 'party' });
@@ -84,9 +88,10 @@ story('documents', {}, (it) => {
     takes('client_typing_ack', { ok: true });
     takes('client_typing_ack', { ok: true, warnings: [{ code: 'unknown_field', field: 'colour', detail: 'ignored' }] });
     refuses('client_typing_ack', { ok: true, warnings: [{ code: 'unknown_field' }] });
+    takes('client_message_ack', { ...contract.asyncapi.components.messages.client_message_ack.examples[0].payload, warnings: [{ code: 'mention_dropped', field: 'mentions', detail: 'only its owner' }] });
     const created = contract.asyncapi.components.messages.server_room_created.examples[0].payload;
     takes('server_room_created', created);
-    for (const field of ['name', 'last_message', 'head', 'usernames']) {
+    for (const field of ['name', 'last_message', 'head', 'usernames', 'mentions']) {
       const { [field]: _, ...room } = created.room;
       refuses('server_room_created', { ...created, room });
     }
@@ -113,7 +118,7 @@ story('documents', {}, (it) => {
     const filled = (value) => value.replace(/\{\{(\$?\w+)\}\}/g, (_, name) => (name === '$guid' ? crypto.randomUUID() : variables[name]));
     const requests = collection.item.flatMap(({ item }) => item);
     // a person would begin with the login, a room and a message, and end with what takes things away
-    const turns = [/POST.*users.login$/, /POST.*rooms$/, /POST.*messages$/, /$^/, /DELETE.*(reactions|pins)/, /messages.delete$|DELETE.*messages/, /DELETE/, /logout$/];
+    const turns = [/POST.*users.login$/, /POST.*rooms$/, /POST.*messages$|PUT.*me.state/, /$^/, /DELETE.*(reactions|pins|follow)/, /messages.delete$|DELETE.*messages/, /DELETE/, /logout$/];
     const turn = ({ request: { method, url } }) => turns.findIndex((one) => one.test(`${method} ${url.raw}`));
     const when = (one) => (turn(one) < 0 ? 3 : turn(one));
     for (const { name, request, event } of requests.sort((a, b) => when(a) - when(b))) {

@@ -107,7 +107,7 @@ story('errors', {}, (it) => {
     for (let n = 0; n < 3; n += 1) await alice.says(room, `hello ${n}`);
     const garbage = ['abc', '!!', '0', '-1', '1.5', '%00', '%F0%9F%91%8D', '..', 'null', '7fffffffffffffff', '1-1', `${room.id}x`, '+1'];
     const lists = {
-      '/rooms': 'after', '/users/me/rooms': 'after', [`/rooms/${room.id}/members`]: 'after', '/messages/search?q=hello': 'before',
+      '/rooms': 'after', '/users/me/rooms': 'after', [`/rooms/${room.id}/members`]: 'after', [`/rooms/${room.id}/reads`]: 'after', '/users/me/mentions': 'after', '/messages/search?q=hello': 'before',
     };
     for (const [path, field] of Object.entries(lists)) {
       for (const text of [...garbage, '']) {

@@ -16,6 +16,7 @@ const REST = {
     'look at it': [(room) => ['GET', `/rooms/${room}`], 'not_found', 200, 200],
     'rename it': [(room) => ['PATCH', `/rooms/${room}`, { name: 'renamed' }], 'not_found', 'forbidden', 200],
     'page its members': [(room) => ['GET', `/rooms/${room}/members`], 'not_found', 200, 200],
+    'list its read marks': [(room) => ['GET', `/rooms/${room}/reads`], 'not_found', 200, 200],
     'add somebody': [(room, { newcomer }) => ['PUT', `/rooms/${room}/members/${newcomer.username}`], 'not_found', 204, 204],
     'add several': [(room, { newcomer, bystander }) => ['PUT', `/rooms/${room}/members`, { usernames: [newcomer.username, bystander.username] }], 'not_found', 204, 204],
     'add oneself': [(room, { caller }) => ['PUT', `/rooms/${room}/members/${caller.username}`], 'not_found', 204, 204],
@@ -26,6 +27,12 @@ const REST = {
     'mark it read': [(room) => ['PUT', `/rooms/${room}/read`, { seq: 1 }], 'not_found', 200, 200],
     'change its topic': [(room) => ['PATCH', `/rooms/${room}`, { topic: 'tea' }], 'not_found', 'forbidden', 200],
     'follow its events': [(room) => ['GET', `/rooms/${room}/events`], 'not_found', 200, 200],
+    'mention somebody in it': [(room, { owner }) => ['POST', `/rooms/${room}/messages`, { body: 'hello', mentions: { users: [owner.username], room: true } }], 'not_found', 201, 201],
+    'write in a thread of it': [(room) => ['POST', `/rooms/${room}/messages`, { body: 'hello', thread: 1 }], 'not_found', 201, 201],
+    'list its threads': [(room) => ['GET', `/rooms/${room}/threads`], 'not_found', 200, 200],
+    'follow a thread': [(room) => ['PUT', `/rooms/${room}/threads/1/follow`], 'not_found', 204, 204],
+    'stop following it': [(room) => ['DELETE', `/rooms/${room}/threads/1/follow`], 'not_found', 204, 204],
+    'mark a thread read': [(room) => ['PUT', `/rooms/${room}/threads/1/read`, { seq: 1 }], 'not_found', 200, 200],
     'list its pins': [(room) => ['GET', `/rooms/${room}/pins`], 'not_found', 200, 200],
     'edit the owner\'s message': [(room) => ['PATCH', `/rooms/${room}/messages/1`, { body: 'edited' }], 'not_found', 'forbidden', 200],
     'read its versions': [(room) => ['GET', `/rooms/${room}/messages/1/versions`], 'not_found', 'forbidden', 200],
@@ -40,6 +47,7 @@ const REST = {
     'look at it': [(room) => ['GET', `/rooms/${room}`], 200, 200, 200],
     'rename it': [(room) => ['PATCH', `/rooms/${room}`, { name: 'renamed' }], 'forbidden', 'forbidden', 200],
     'page its members': [(room) => ['GET', `/rooms/${room}/members`], 'forbidden', 200, 200],
+    'list its read marks': [(room) => ['GET', `/rooms/${room}/reads`], 'forbidden', 200, 200],
     'add somebody': [(room, { newcomer }) => ['PUT', `/rooms/${room}/members/${newcomer.username}`], 'forbidden', 'forbidden', 'forbidden'],
     'add several': [(room, { newcomer, bystander }) => ['PUT', `/rooms/${room}/members`, { usernames: [newcomer.username, bystander.username] }], 'forbidden', 'forbidden', 'forbidden'],
     'add oneself': [(room, { caller }) => ['PUT', `/rooms/${room}/members/${caller.username}`], 204, 204, 204],
@@ -50,6 +58,12 @@ const REST = {
     'mark it read': [(room) => ['PUT', `/rooms/${room}/read`, { seq: 1 }], 'forbidden', 200, 200],
     'change its topic': [(room) => ['PATCH', `/rooms/${room}`, { topic: 'tea' }], 'forbidden', 'forbidden', 200],
     'follow its events': [(room) => ['GET', `/rooms/${room}/events`], 'forbidden', 200, 200],
+    'mention somebody in it': [(room, { owner }) => ['POST', `/rooms/${room}/messages`, { body: 'hello', mentions: { users: [owner.username], room: true } }], 'forbidden', 201, 201],
+    'write in a thread of it': [(room) => ['POST', `/rooms/${room}/messages`, { body: 'hello', thread: 3 }], 'forbidden', 201, 201],
+    'list its threads': [(room) => ['GET', `/rooms/${room}/threads`], 'forbidden', 200, 200],
+    'follow a thread': [(room) => ['PUT', `/rooms/${room}/threads/3/follow`], 'forbidden', 204, 204],
+    'stop following it': [(room) => ['DELETE', `/rooms/${room}/threads/3/follow`], 'forbidden', 204, 204],
+    'mark a thread read': [(room) => ['PUT', `/rooms/${room}/threads/3/read`, { seq: 3 }], 'forbidden', 200, 200],
     'list its pins': [(room) => ['GET', `/rooms/${room}/pins`], 'forbidden', 200, 200],
     'edit the owner\'s message': [(room) => ['PATCH', `/rooms/${room}/messages/3`, { body: 'edited' }], 'forbidden', 'forbidden', 200],
     'read its versions': [(room) => ['GET', `/rooms/${room}/messages/3/versions`], 'forbidden', 'forbidden', 200],
@@ -65,6 +79,7 @@ const REST = {
     'look at it': [(room) => ['GET', `/rooms/${room}`], 'not_found', 200, 200],
     'rename it': [(room) => ['PATCH', `/rooms/${room}`, { name: 'renamed' }], 'not_found', 'forbidden', 'forbidden'],
     'page its members': [(room) => ['GET', `/rooms/${room}/members`], 'not_found', 200, 200],
+    'list its read marks': [(room) => ['GET', `/rooms/${room}/reads`], 'not_found', 200, 200],
     'add somebody': [(room, { newcomer }) => ['PUT', `/rooms/${room}/members/${newcomer.username}`], 'not_found', 'forbidden', 'forbidden'],
     'add several': [(room, { newcomer, bystander }) => ['PUT', `/rooms/${room}/members`, { usernames: [newcomer.username, bystander.username] }], 'not_found', 'forbidden', 'forbidden'],
     'remove the other': [(room, { member, owner, caller }) => ['DELETE', `/rooms/${room}/members/${(caller === owner ? member : owner).username}`], 'not_found', 'forbidden', 'forbidden'],
@@ -74,6 +89,12 @@ const REST = {
     'mark it read': [(room) => ['PUT', `/rooms/${room}/read`, { seq: 1 }], 'not_found', 200, 200],
     'change its topic': [(room) => ['PATCH', `/rooms/${room}`, { topic: 'tea' }], 'not_found', 200, 200],
     'follow its events': [(room) => ['GET', `/rooms/${room}/events`], 'not_found', 200, 200],
+    'mention somebody in it': [(room, { owner }) => ['POST', `/rooms/${room}/messages`, { body: 'hello', mentions: { users: [owner.username], room: true } }], 'not_found', 201, 201],
+    'write in a thread of it': [(room) => ['POST', `/rooms/${room}/messages`, { body: 'hello', thread: 1 }], 'not_found', 'forbidden', 'forbidden'],
+    'list its threads': [(room) => ['GET', `/rooms/${room}/threads`], 'not_found', 200, 200],
+    'follow a thread': [(room) => ['PUT', `/rooms/${room}/threads/1/follow`], 'not_found', 'forbidden', 'forbidden'],
+    'stop following it': [(room) => ['DELETE', `/rooms/${room}/threads/1/follow`], 'not_found', 'forbidden', 'forbidden'],
+    'mark a thread read': [(room) => ['PUT', `/rooms/${room}/threads/1/read`, { seq: 1 }], 'not_found', 'forbidden', 'forbidden'],
     'list its pins': [(room) => ['GET', `/rooms/${room}/pins`], 'not_found', 200, 200],
     'edit the owner\'s message': [(room) => ['PATCH', `/rooms/${room}/messages/1`, { body: 'edited' }], 'not_found', 'forbidden', 200],
     'read its versions': [(room) => ['GET', `/rooms/${room}/messages/1/versions`], 'not_found', 'forbidden', 200],
@@ -215,6 +236,7 @@ story('rights', {}, (it) => {
     await wire.refused('forbidden', 'create room', { usernames: [], name: 'x', username: all.owner.username });
     await all.member.api.refused('forbidden', 'POST', '/rooms', { usernames: [], name: 'x', sender: all.owner.username });
     await all.member.api.refused('forbidden', 'PUT', `/rooms/${room}/read`, { seq: 1, username: all.owner.username });
+    await all.member.api.refused('forbidden', 'PUT', `/rooms/${room}/threads/1/read`, { seq: 1, username: all.owner.username });
     await all.owner.api.refused('forbidden', 'PATCH', `/rooms/${room}`, { name: 'x', username: all.member.username });
     await all.owner.api.refused('forbidden', 'PUT', `/rooms/${room}/members`, { usernames: [], username: all.member.username });
     await all.owner.api.refused('forbidden', 'PATCH', `/rooms/${room}/messages/1`, { body: 'x', username: all.member.username });

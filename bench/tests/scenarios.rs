@@ -129,6 +129,16 @@ fn a_rooms_events_are_the_same_by_page_and_by_replay() {
 }
 
 #[test]
+fn what_is_unread_is_the_same_in_a_small_room_and_in_a_large_one() {
+    let small = ["--small-messages", "40", "--small-threads", "6", "--rooms", "2", "--unread", "2", "--mentions", "2"];
+    let large = ["--messages", "400", "--threads", "40", "--connections", "2", "--reads", "40", "--turns", "2"];
+    let tables = bench(&[["unread"].as_slice(), &small, &large].concat());
+    let answers: Vec<_> = rows(&tables[0]).iter().map(|row| count(row, "answers")).collect();
+    // In a turn two marks in each of four threads of each small room, and as many in the large one.
+    assert_eq!(answers, [80, 80, 80, 80, 32, 32], "{}", tables[0]);
+}
+
+#[test]
 fn few_rooms_are_set_beside_many() {
     // A rate at which no client has more unanswered events than it may, even if the machine halts for a second.
     let small = ["--small", "40", "--large", "400", "--times", "1", "--seconds", "1", "--connects", "10", "--rate", "300"];

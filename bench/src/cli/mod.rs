@@ -15,6 +15,7 @@ mod resume;
 mod rooms;
 mod scale;
 mod search;
+mod unread;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -56,6 +57,8 @@ pub enum Command {
     Amended(amended::Args),
     /// A room's events by REST, beside a replay of the same.
     Events(events::Args),
+    /// What is unread in a room with many messages and threads, beside a small one.
+    Unread(unread::Args),
     /// What is looked for among a million messages, by kinds of questions.
     Search(search::Args),
     /// Makes a database with many rooms and messages, as `rooms` and `history` do for themselves.
@@ -85,6 +88,7 @@ impl Command {
             Self::History(args) => Box::new(args.scenario()?),
             Self::Amended(args) => Box::new(args.scenario()?),
             Self::Events(args) => Box::new(args.scenario()?),
+            Self::Unread(args) => Box::new(args.scenario()?),
             Self::Search(args) => Box::new(args.scenario()?),
             Self::Fill(args) => Box::new(args.scenario()?),
             Self::Compare(args) => Box::new(args.scenario()),

@@ -15,3 +15,4 @@ pub mod resume;
 pub mod rooms;
 pub mod search;
 pub mod traffic;
+pub mod unread;

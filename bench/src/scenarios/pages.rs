@@ -1,4 +1,5 @@
-//! Pages over REST: several connections with one request each under way, until there is nothing more to ask. Every page is looked at.
+//! Pages over REST, and what else it answers with 200 or 201: several connections with one request each under way, until there is nothing more to ask.
+//! Every answer is looked at.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -22,13 +23,24 @@ pub trait Reader {
     fn page(&mut self, client: usize, body: &[u8]) -> Result<(), String>;
 }
 
-/// A GET.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Question {
+    /// HTTP's.
+    pub method: &'static str,
     /// Path and query.
     pub path: String,
     /// The token of who asks.
     pub token: String,
+    /// JSON, or nothing.
+    pub body: String,
+}
+
+impl Question {
+    /// A GET.
+    pub fn get(path: String, token: String) -> Self {
+        Self { method: "GET", path, token, body: String::new() }
+    }
 }
 
 /// What a reading gave.
@@ -91,10 +103,14 @@ struct Asking<'a> {
 impl Asking<'_> {
     fn ask(&mut self, net: &mut Net, client: usize) {
         let Some((conn, since)) = self.conns.get_mut(client) else { return };
-        let Some(Question { path, token }) = self.reader.next(client) else { return };
+        let Some(Question { method, path, token, body }) = self.reader.next(client) else { return };
         self.text.clear();
         // Writing to a String cannot fail.
-        let _ = write!(self.text, "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n", net.server());
+        let _ = write!(self.text, "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n", net.server());
+        let _ = match body.len() {
+            0 => write!(self.text, "\r\n"),
+            length => write!(self.text, "Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"),
+        };
         *since = Some(Instant::now());
         self.open += 1;
         net.send_raw(*conn, self.text.as_bytes());
@@ -110,7 +126,7 @@ impl Asking<'_> {
         self.reading.pages += 1;
         self.reading.bytes += body.len() as u64;
         self.reading.took.add(since, now);
-        let verdict = if status == 200 { self.reader.page(client, body) } else { Err(format!("status {status}")) };
+        let verdict = if matches!(status, 200 | 201) { self.reader.page(client, body) } else { Err(format!("status {status}")) };
         if let Err(why) = verdict {
             self.problem = Some(format!("a page is wrong: {why}: {}", String::from_utf8_lossy(body.get(..400).unwrap_or(body))));
             return;

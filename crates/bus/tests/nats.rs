@@ -265,7 +265,7 @@ fn batch(partition: u16, first: i64, last: i64) -> Batch {
         let joined = Membership { room: RoomId::new(), seq: position, user, member_count: 1 };
         Entry { partition, position, event: Event::MemberJoined(joined) }
     };
-    Batch { epoch: 1, partition, first, last, entries: (first..=last).map(entry).collect() }
+    Batch { epoch: 1, partition, first, last, entries: (first..=last).map(entry).collect(), state: None }
 }
 
 async fn hint<H: Hint + std::fmt::Debug>(subscription: &mut Subscription<H>) -> Arc<H> {

@@ -18,6 +18,9 @@ pub(crate) const RESTART: &str = "server restarts";
 /// What it has got may not be in the log any more.
 pub(crate) const NEW_EPOCH: &str = "the database has begun a new epoch";
 
+/// It has missed changes of its user's own state that are forgotten.
+pub(crate) const FORGOTTEN: &str = "what was missed is forgotten";
+
 /// How long a connection stays open after the client was told why it ends. python-socketio's `connect()` looks at the connection a moment
 /// after CONNECT was answered. If it is gone by then, the call fails and the client does not come back.
 const TOLD_BEFORE: Duration = Duration::from_millis(250);

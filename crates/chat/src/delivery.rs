@@ -3,9 +3,11 @@
 //! A batch is a hint. One that begins where the last one ended is delivered at once. One that is known already is dropped. One that comes
 //! before the batch that it follows on (two servers publish side by side) waits a moment for it. The log is read instead where a batch is
 //! missing, or where a partition has been silent for two seconds and the database knows more of it. So a lost hint costs time, never an
-//! event. Nothing is awaited between the entries of a batch, so that the entries of one commit share the writes to a socket.
+//! event. Nothing is awaited between the entries of a batch, so that the entries of one commit share the writes to a socket. What a batch
+//! has changed of users' own state is told before its entries ([`OwnState`]).
 
 use crate::cut::{NEW_EPOCH, cut_slow, tell_why};
+use crate::own_state::OwnState;
 use crate::registry::{Applied, Registry};
 use crate::reorder_buffer::ReorderBuffer;
 use bus::{Bus, Heard, Subscription};
@@ -26,6 +28,8 @@ const REORDER_MOST: usize = 64;
 const RETRY: Duration = Duration::from_millis(200);
 /// How many entries are read at once.
 const PAGE: u16 = 500;
+/// How often it is asked at the start how far changes of users' own state are counted. A messages service of a version before never says.
+const ASKS: u32 = 3;
 /// How long a waiter for a position trusts that the hint is on its way, before the log is read.
 const HINT_WAIT: Duration = Duration::from_millis(20);
 /// How long a waiter for a position waits at all.
@@ -36,6 +40,7 @@ pub(crate) struct Delivery {
     bus: Bus,
     who: Caller,
     registry: Arc<Registry>,
+    own_state: OwnState,
     /// Asks for the log to be read to its end.
     catch_up_soon: Notify,
     /// How many times the log has been read to its end. Watchers are also woken after every batch.
@@ -73,7 +78,9 @@ pub(crate) enum Reached {
 
 impl Delivery {
     pub(crate) fn new(bus: Bus, registry: Arc<Registry>) -> Self {
-        Self { bus, who: Caller::service("chat"), registry, catch_up_soon: Notify::new(), rounds: watch::Sender::new(0) }
+        let who = Caller::service("chat");
+        let own_state = OwnState::new(bus.clone(), who.clone(), Arc::clone(&registry));
+        Self { bus, who, registry, own_state, catch_up_soon: Notify::new(), rounds: watch::Sender::new(0) }
     }
 
     /// Delivers until the bus is gone. `batches` must have been subscribed before anything else was asked.
@@ -192,6 +199,8 @@ impl Delivery {
         loop {
             match self.bus.ask(&self.who, Head {}).await {
                 Ok(head) => {
+                    // Before any socket can enter: what changes from here on is told.
+                    self.begin_own_state().await;
                     self.registry.begin(&head);
                     self.rounds.send_modify(|_| {});
                     return;
@@ -201,6 +210,16 @@ impl Delivery {
                     tokio::time::sleep(RETRY).await;
                 }
             }
+        }
+    }
+
+    /// Finds how far changes of users' own state are counted.
+    async fn begin_own_state(&self) {
+        for _ in 0..ASKS {
+            if let Ok(Some(ends)) = self.own_state.find_ends().await {
+                return self.own_state.begin(ends);
+            }
+            tokio::time::sleep(RETRY).await;
         }
     }
 
@@ -220,10 +239,10 @@ impl Delivery {
             early.put(batch);
             return if early.len() > REORDER_MOST { self.fill(early).await } else { Ok(()) };
         }
-        self.apply(partition, &batch.entries);
+        self.deliver(&batch).await?;
         while let Some(next) = self.position(partition).and_then(|here| early.take_next(partition, here)) {
             if next.epoch == batch.epoch {
-                self.apply(partition, &next.entries);
+                self.deliver(&next).await?;
             }
         }
         Ok(())
@@ -241,8 +260,15 @@ impl Delivery {
                 tracing::info!(partition, from = here, to = first - 1, "a batch is missing; reading the log");
                 self.read(partition, first - 1).await?;
             }
-            self.apply(partition, &batch.entries);
+            self.deliver(&batch).await?;
         }
+        Ok(())
+    }
+
+    /// Delivers a batch that follows on what has been delivered, or whose beginning was.
+    async fn deliver(&self, batch: &Batch) -> Result<(), Refusal> {
+        self.own_state.hear(batch).await?;
+        self.apply(batch.partition, &batch.entries);
         Ok(())
     }
 
@@ -250,8 +276,12 @@ impl Delivery {
     async fn catch_up(&self, timer: &mut CatchUpTimer) -> Result<(), Refusal> {
         let began = Instant::now();
         let head = self.bus.ask(&self.who, Head {}).await?;
+        let ends = self.own_state.find_ends().await?;
         if self.registry.cursor().is_some_and(|here| here.epoch != head.epoch) {
+            self.own_state.begin(ends.unwrap_or_default());
             self.begin_anew(&head);
+        } else if let Some(ends) = ends {
+            self.own_state.reach(head.epoch, &ends).await?;
         }
         for (partition, to) in (0..).zip(&head.positions) {
             self.read(partition, *to).await?;
@@ -283,6 +313,8 @@ impl Delivery {
         while let Some(here) = self.position(partition).filter(|here| *here < to) {
             let Some(Cursor { epoch, .. }) = self.registry.cursor() else { return Ok(()) };
             let entries = self.bus.ask(&self.who, ReadLog { epoch, partition, after: here, limit: PAGE }).await?;
+            // After the entries were read, and before they are told: so nothing that changed before them is missing.
+            self.own_state.catch_up(epoch, partition).await?;
             self.apply(partition, &entries);
             if self.position(partition).is_none_or(|now| now <= here) {
                 return Err(Refusal::busy(format!("the log has no entry after position {here}, but should reach {to}")));

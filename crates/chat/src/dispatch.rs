@@ -21,7 +21,7 @@ use crate::settings::EVENTS_IN_FLIGHT;
 use crate::start::start;
 use contract::wire::client;
 use contract::{Code, Refusal};
-use edge::Price;
+use edge::{Price, Warnings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use socketio::Incoming;
@@ -82,15 +82,17 @@ where
             Ok((paid, read::<P>(&incoming)?))
         }),
     };
-    let (paid, (payload, warnings)) = match admitted {
+    let (paid, (payload, unknown)) = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => return connection.refuse(incoming.ack, refusal),
     };
     let ack = incoming.ack;
-    let answer = handler(Event { connection: connection.clone(), user, paid }, payload);
+    let warnings = Warnings::default();
+    warnings.add(unknown);
+    let answer = handler(Event { connection: connection.clone(), user, paid, warnings: warnings.clone() }, payload);
     start(Box::pin(async move {
         let answer = edge::caught(answer).await;
-        connection.answer(ack, answer, warnings);
+        connection.answer(ack, answer, warnings.take());
         if timed {
             metrics::histogram!("guild_ack_seconds").record(began.elapsed().as_secs_f64());
         }

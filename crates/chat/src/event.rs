@@ -3,7 +3,7 @@
 use crate::authenticated_user::AuthenticatedUser;
 use crate::connection::Connection;
 use contract::{Code, Refusal, Warning};
-use edge::Paid;
+use edge::{Paid, Warnings};
 use serde::de::DeserializeOwned;
 use socketio::Incoming;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ pub(crate) struct Event {
     pub(crate) user: Arc<AuthenticatedUser>,
     /// What the user has paid for it.
     pub(crate) paid: Paid,
+    /// What of it is not done, for its acknowledgement.
+    pub(crate) warnings: Warnings,
 }
 
 /// Reads an event's payload: exactly one object. The warnings name the fields that no `P` has.

@@ -24,7 +24,7 @@ impl Gateway {
                 },
                 heard = read.next() => match heard {
                     Some(Heard::Hint(hint)) => self.tell_read(&hint),
-                    Some(Heard::Missed(_)) => {}
+                    Some(Heard::Missed(_)) => self.registry.note_lost_marks(),
                     None => return,
                 },
             }
@@ -34,8 +34,12 @@ impl Gateway {
     /// Passes marks in threads on.
     pub(crate) async fn hear_threads(self: Arc<Self>, mut read: Subscription<ThreadReadMoved>) {
         while let Some(heard) = read.next().await {
-            let Heard::Hint(hint) = heard else { continue };
-            let ThreadReadMoved { room, thread, user, read, unread } = *hint;
+            let Heard::Hint(hint) = heard else {
+                self.registry.note_lost_marks();
+                continue;
+            };
+            let ThreadReadMoved { room, thread, user, read, unread, place } = *hint;
+            self.registry.note_own_change(user, place);
             if let Some(frame) = frame(server::THREAD_READ, &ThreadReadNow { room, thread, read, unread }) {
                 self.registry.tell_user(user, &frame);
             }
@@ -68,8 +72,17 @@ impl Gateway {
     }
 
     fn tell_read(&self, hint: &ReadMoved) {
-        let ReadMoved { room, user, seq } = hint;
-        self.registry.tell_room(*room, None, || frame(server::READ, &ReadNow { room: *room, username: user.username.clone(), seq: *seq }));
+        let ReadMoved { room, user, seq, unread, mentions, place } = hint;
+        if let Some(place) = place {
+            self.registry.note_own_change(user.id, *place);
+        }
+        let told =
+            |unread, mentions| frame(server::READ, &ReadNow { room: *room, username: user.username.clone(), seq: *seq, unread, mentions });
+        self.registry.tell_room(*room, Some(user.id), || told(None, None));
+        // How much is unread is for the user alone; so it is told in large rooms, too.
+        if let Some(frame) = told(*unread, *mentions) {
+            self.registry.tell_user(user.id, &frame);
+        }
     }
 
     async fn tell_presence(&self, hint: &PresenceChanged) {

@@ -7,14 +7,15 @@ use contract::wire::{MessageAck, SendMessage};
 
 // Nothing may be awaited before the bus: a client's sends are to be queued in the order in which they came.
 pub(crate) async fn on_message(event: Event, request: SendMessage) -> Result<MessageAck, Refusal> {
-    let Event { connection, user, paid } = event;
+    let Event { connection, user, paid, warnings } = event;
     user.identity.check_claim(&request)?;
     let room = edge::room_id(&request.room)?;
     let rich = request.rich();
     let call = messages::Send { room, body: request.body, nonce: request.nonce, rich };
-    let messages::Sent { message, created } = connection.gateway.bus.ask(&user.caller, call).await?;
+    let messages::Sent { message, created, warnings: undone } = connection.gateway.bus.ask(&user.caller, call).await?;
     if created {
         paid.counted();
     }
+    warnings.add(undone);
     Ok(MessageAck { message })
 }

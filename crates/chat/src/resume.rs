@@ -5,14 +5,19 @@
 //! - the log's position and the socket's delivery state change together, under the registry's lock;
 //! - nothing is read only where the registry has seen every entry since the cursor, and none was for this user;
 //! - the last part of a replay ends at a fixed position, and the entries after it are held for this socket.
+//!
+//! What has changed of the user's own state and read marks since the cursor comes with `ready`. It is read while the socket holds what is told, so a
+//! change is in the one or in the other, or in both. The cursors that come before `ready` say so (`client_cursor`).
 
+use crate::client_cursor::{self, OwnSince};
 use crate::delivery::{Delivery, Reached};
 use crate::encode::{Frames, frame};
 use crate::gateway::Gateway;
 use crate::registry::{Key, LiveOutcome};
 use crate::transport::Transport;
 use contract::calls::messages::{Heads, Missed, ReadMissed};
-use contract::wire::{Ready, Resync, ServerInfo, server};
+use contract::calls::state::{Mark, StateNews, StateSince};
+use contract::wire::{Ready, Resync, ServerInfo, StateChanged, server};
 use contract::{Cursor, Refusal, User, UserRef};
 use socketio::{Frame, SendError};
 use std::sync::Arc;
@@ -59,18 +64,24 @@ impl Resume {
         let as_of = self.gateway.registry.as_of(self.user.id).ok_or(Stop::Gone)?;
         self.delivery().reach(&as_of).await?;
         let Some(cursor) = cursor else {
-            return self.live(self.gateway.registry.go_live(self.user.id, self.key, None, |here| self.ready(here, false)));
+            return self.live(self.gateway.registry.go_live(self.user.id, self.key, None, None, |here| self.ready(here, false, None)));
         };
-        let (from, resumed) = self.begin(&cursor).await?;
-        let from = self.replay(from, None).await?;
-        match self.gateway.registry.go_live(self.user.id, self.key, Some(&from), |here| self.ready(here, resumed)) {
-            LiveOutcome::Behind => self.finish(from, resumed).await,
+        let (cursor, since) = client_cursor::parse(&cursor);
+        let (from, resumed) = self.begin(cursor, &since).await?;
+        let since = if resumed { since } else { OwnSince::Reset };
+        let from = self.replay(from, None, &since).await?;
+        let (told, nothing) = match &since {
+            OwnSince::At(since) => (Some(since), Some(Own::default())),
+            OwnSince::Reset => (None, None),
+        };
+        match self.gateway.registry.go_live(self.user.id, self.key, Some(&from), told, |here| self.ready(here, resumed, nothing)) {
+            LiveOutcome::Behind => self.finish(from, resumed, &since).await,
             outcome => self.live(outcome),
         }
     }
 
     /// The cursor to replay from: the client's, or, after `resync`, that of its rooms as they are now.
-    async fn begin(&self, cursor: &str) -> Result<(Cursor, bool), Stop> {
+    async fn begin(&self, cursor: &str, since: &OwnSince) -> Result<(Cursor, bool), Stop> {
         let why = match Cursor::parse(cursor) {
             None => "it is malformed".to_owned(),
             // A client that was ahead of this gateway a moment ago is not past the log's end.
@@ -79,7 +90,7 @@ impl Resume {
                 Reached::PastTheEnd => "it is past the log's end, or of another database".to_owned(),
                 // So it is for most clients of a storm that were disconnected for a moment: nothing is read to know that nothing was missed.
                 Reached::Yes if self.gateway.registry.has_all(self.user.id, &shown) => return Ok((shown, true)),
-                Reached::Yes => match self.page(cursor, &self.here()?, false).await? {
+                Reached::Yes => match self.page(cursor, &self.here()?, false, since).await? {
                     Page::Sent { cursor, .. } => return Ok((cursor, true)),
                     Page::TooFar(why) => why,
                 },
@@ -91,14 +102,14 @@ impl Resume {
         if !self.delivery().is_of(heads.cursor.epoch).await? {
             return Err(Refusal::busy("the database has begun a new epoch; reconnect").into());
         }
-        let resync = Resync { rooms: heads.rooms, cursor: heads.cursor.to_string() };
+        let resync = Resync { rooms: heads.rooms, cursor: client_cursor::text(&heads.cursor, &OwnSince::Reset) };
         self.send(&frame(server::RESYNC, &resync).ok_or(Stop::Gone)?).await?;
         self.delivery().reach(&heads.cursor.positions).await?;
         Ok((heads.cursor, false))
     }
 
     /// Sends what was missed after `from`, page by page, up to `until`, or until hardly anything is left.
-    async fn replay(&self, mut from: Cursor, until: Option<&Cursor>) -> Result<Cursor, Stop> {
+    async fn replay(&self, mut from: Cursor, until: Option<&Cursor>, since: &OwnSince) -> Result<Cursor, Stop> {
         loop {
             let to = match until {
                 Some(until) => until.clone(),
@@ -107,7 +118,7 @@ impl Resume {
             if from == to || until.is_none() && self.gateway.registry.has_all(self.user.id, &from) {
                 return Ok(from);
             }
-            match self.page(&from.to_string(), &to, true).await? {
+            match self.page(&from.to_string(), &to, true, since).await? {
                 Page::Sent { cursor, more: false } => return Ok(cursor),
                 Page::Sent { cursor, more: true } => from = cursor,
                 Page::TooFar(why) => return Err(Refusal::busy(format!("a replay could not go on: {why}; reconnect")).into()),
@@ -116,19 +127,23 @@ impl Resume {
     }
 
     /// The last part: new entries are held from now on until everything before them has been sent.
-    async fn finish(&self, from: Cursor, resumed: bool) -> Result<(), Stop> {
+    async fn finish(&self, from: Cursor, resumed: bool, since: &OwnSince) -> Result<(), Stop> {
         let until = self.gateway.registry.hold(self.user.id, self.key).ok_or(Stop::Gone)?;
-        self.replay(from, Some(&until)).await?;
+        self.replay(from, Some(&until), since).await?;
+        let own = match since {
+            OwnSince::At(since) => self.own_news(since).await,
+            OwnSince::Reset => None,
+        };
         // The held frames need room in the queue.
         if !self.transport.drained(PACE).await {
             return Err(Stop::Gone);
         }
-        let ready = self.ready(&until, resumed).ok_or(Stop::Gone)?;
+        let ready = self.ready(&until, resumed, own).ok_or(Stop::Gone)?;
         self.live(self.gateway.registry.release(self.user.id, self.key, &ready))
     }
 
-    /// Reads one page and sends it.
-    async fn page(&self, from: &str, until: &Cursor, going_on: bool) -> Result<Page, Stop> {
+    /// Reads one page and sends it. Up to `until` everything has been delivered.
+    async fn page(&self, from: &str, until: &Cursor, going_on: bool, since: &OwnSince) -> Result<Page, Stop> {
         if !self.transport.drained(PACE).await {
             return Err(Stop::Gone);
         }
@@ -140,12 +155,15 @@ impl Resume {
         };
         let mut here = Cursor::parse(from).unwrap_or_else(|| cursor.clone());
         let count = entries.len();
+        // Where nothing of the user's own has changed, the client has all of it with each of these entries.
+        let is_told = matches!(since, OwnSince::At(since) if self.gateway.registry.has_all_own(self.user.id, since));
         for entry in &entries {
             // The partitions come merged, each ascending. So the last sent position of each partition is exactly what the client has got.
             if let Some(position) = here.positions.get_mut(usize::from(entry.partition)) {
                 *position = entry.position;
             }
-            let mut frames = Frames::new(entry, here.to_string());
+            let text = if is_told { here.to_string() } else { client_cursor::text(&here, since) };
+            let mut frames = Frames::new(entry, text);
             self.send(frames.of(self.user.id).ok_or(Stop::Gone)?).await?;
         }
         metrics::counter!("guild_replayed_total").increment(count as u64);
@@ -173,9 +191,26 @@ impl Resume {
         }
     }
 
-    fn ready(&self, cursor: &Cursor, resumed: bool) -> Option<Frame> {
+    /// What has changed of the user's own since a cursor; `None` where the client has to read all of it.
+    async fn own_news(&self, since: &Cursor) -> Option<Own> {
+        if self.gateway.registry.has_all_own(self.user.id, since) {
+            return Some(Own::default());
+        }
+        match self.gateway.ask(StateSince { user: self.user.id, cursor: since.clone() }).await {
+            Ok(StateNews::Changes { values, marks }) => Some(Own { state: values.into_iter().map(StateChanged::from).collect(), marks }),
+            Ok(StateNews::Reset) => None,
+            Err(refusal) => {
+                tracing::debug!(user = %self.user.username, %refusal, "what has changed of a user's own could not be read; it is read anew");
+                None
+            }
+        }
+    }
+
+    fn ready(&self, cursor: &Cursor, resumed: bool, own: Option<Own>) -> Option<Frame> {
         let server = ServerInfo { version: self.gateway.settings.version.clone(), features: Vec::new() };
-        frame(server::READY, &Ready { user: self.user.clone(), cursor: cursor.to_string(), resumed, server })
+        let state_reset = own.is_none();
+        let (state, marks) = own.map(|own| (own.state, own.marks)).unzip();
+        frame(server::READY, &Ready { user: self.user.clone(), cursor: cursor.to_string(), resumed, server, state, marks, state_reset })
     }
 
     fn live(&self, outcome: LiveOutcome) -> Result<(), Stop> {
@@ -194,6 +229,13 @@ impl Resume {
     fn delivery(&self) -> &Delivery {
         &self.gateway.delivery
     }
+}
+
+/// What has changed of the user's own, as `ready` tells it.
+#[derive(Default)]
+struct Own {
+    state: Vec<StateChanged>,
+    marks: Vec<Mark>,
 }
 
 enum Page {

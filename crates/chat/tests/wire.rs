@@ -6,10 +6,13 @@
 use bus::Bus;
 use chat::{Chat, Settings};
 use contract::calls::messages::{Head, InRoom, InRooms, ReadLog, RoomOf, RoomsOf, Send, Sent};
+use contract::calls::state::{Mark, StateEnds, StateNews, StateNow, StateSince, StatesNow};
 use contract::calls::users::{Authenticate, EndLease, RenewLease, Session, SetPresence, WhichEnded};
-use contract::hint::{Revoked, Typing};
-use contract::log::Entry;
-use contract::{Answer, Caller, Clock, Cursor, Message, MessageId, Refusal, RoomKind, Time, TokenId, User, UserId, Username};
+use contract::hint::{ReadMoved, Revoked, Typing};
+use contract::log::{Batch, Entry, StateChanges};
+use contract::{
+    Answer, Caller, Clock, Cursor, Message, MessageId, Refusal, RoomId, RoomKind, Stamp, Time, TokenId, User, UserId, UserRef, Username,
+};
 use edge::{Admission, AdmissionSettings};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -77,7 +80,7 @@ impl Answer<Send> for Services {
         self.answers.acquire().await.unwrap().forget();
         let (sender, id) = (who.user()?.username.clone(), MessageId::new());
         let message = Message { nonce: call.nonce, ..Message::plain(id, call.room, 1, sender, call.body, Time(0)) };
-        Ok(Sent { message, created: true })
+        Ok(Sent { message, created: true, warnings: Vec::new() })
     }
 }
 
@@ -88,8 +91,41 @@ impl Answer<Head> for Services {
 }
 
 impl Answer<RoomsOf> for Services {
-    async fn answer(&self, _: &Caller, _: RoomsOf) -> Result<InRooms, Refusal> {
-        Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![0] })
+    async fn answer(&self, _: &Caller, call: RoomsOf) -> Result<InRooms, Refusal> {
+        // Of these two something has changed just where the log begins.
+        let changed = if [user("own").id, user("much").id].contains(&call.user) { 0 } else { -1 };
+        Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![0], changed: vec![changed] })
+    }
+}
+
+impl Answer<StateEnds> for Services {
+    async fn answer(&self, _: &Caller, _: StateEnds) -> Result<Vec<i64>, Refusal> {
+        Ok(vec![0])
+    }
+}
+
+fn now(key: &str) -> StateNow {
+    StateNow { key: key.try_into().unwrap(), value: Some(json!({ "of": key }).try_into().unwrap()), stamp: Stamp::from_bytes([1; 16]) }
+}
+
+impl Answer<StatesNow> for Services {
+    async fn answer(&self, _: &Caller, call: StatesNow) -> Result<Vec<(UserId, StateNow)>, Refusal> {
+        Ok(call.keys.into_iter().map(|(user, key)| (user, now(key.as_str()))).collect())
+    }
+}
+
+impl Answer<StateSince> for Services {
+    async fn answer(&self, _: &Caller, call: StateSince) -> Result<StateNews, Refusal> {
+        assert_eq!(call.cursor, Cursor::new(1, vec![0]));
+        if call.user == user("much").id {
+            return Ok(StateNews::Reset);
+        }
+        let room = RoomId::parse(ROOM).unwrap();
+        let marks = vec![
+            Mark { room, thread: None, read: 3, unread: 1, mentions: 1 },
+            Mark { room, thread: Some(1), read: 2, unread: 0, mentions: 0 },
+        ];
+        Ok(StateNews::Changes { values: vec![now("k")], marks })
     }
 }
 
@@ -150,6 +186,7 @@ async fn start(settings: Settings) -> Running {
     bus.serve::<Authenticate, _>(&services).serve::<Send, _>(&services).serve::<Head, _>(&services).serve::<RoomsOf, _>(&services);
     bus.serve::<ReadLog, _>(&services).serve::<SetPresence, _>(&services).serve::<RenewLease, _>(&services);
     bus.serve::<EndLease, _>(&services).serve::<WhichEnded, _>(&services).serve::<RoomOf, _>(&services);
+    bus.serve::<StateEnds, _>(&services).serve::<StatesNow, _>(&services).serve::<StateSince, _>(&services);
     let chat = Chat::start(bus.clone(), settings, Clock::system(), Admission::new(&AdmissionSettings::unlimited(), &Clock::system()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -309,6 +346,58 @@ async fn nobody_can_do_nothing_and_who_authenticates_is_served_in_order() {
     assert_eq!(socket.ack(7).await["ok"], true);
     socket.emit(8, "authenticate", json!({ "token": "bob" })).await;
     assert_eq!(socket.refused(8).await, "conflict");
+}
+
+#[tokio::test]
+async fn ready_tells_what_is_ones_own() {
+    let running = start(Settings::default()).await;
+    let ready = async |auth: Value| {
+        let (mut socket, _) = Socket::open(&running, auth).await;
+        let (name, ready) = socket.event().await;
+        assert_eq!(name, "ready");
+        ready
+    };
+    let fresh = ready(json!({ "token": "own" })).await;
+    assert_eq!((&fresh["state_reset"], fresh.get("state"), fresh.get("marks")), (&json!(true), None, None));
+    let told = ready(json!({ "token": "own", "cursor": "1.1.0" })).await;
+    assert_eq!(told.get("state_reset"), None);
+    assert_eq!(told["state"], json!([{ "key": "k", "value": { "of": "k" }, "stamp": Stamp::from_bytes([1; 16]) }]));
+    let (of_room, of_thread) = (
+        json!({ "room": ROOM, "read": 3, "unread": 1, "mentions": 1 }),
+        json!({ "room": ROOM, "thread": 1, "read": 2, "unread": 0, "mentions": 0 }),
+    );
+    assert_eq!(told["marks"], json!([of_room, of_thread]));
+    let quiet = ready(json!({ "token": "ann", "cursor": "1.1.0" })).await;
+    assert_eq!((&quiet["resumed"], &quiet["state"], &quiet["marks"]), (&json!(true), &json!([]), &json!([])));
+    let much = ready(json!({ "token": "much", "cursor": "1.1.0" })).await;
+    assert_eq!((&much["resumed"], &much["state_reset"]), (&json!(true), &json!(true)));
+    let cut_short = ready(json!({ "token": "ann", "cursor": "1.1.0~r" })).await;
+    assert_eq!((&cut_short["resumed"], &cut_short["state_reset"]), (&json!(true), &json!(true)), "it never came to a ready");
+}
+
+#[tokio::test]
+async fn ones_own_sockets_hear_of_what_is_ones_own() {
+    let running = start(Settings::default()).await;
+    let (mut ann, mut other, mut bob) =
+        (Socket::of(&running, "ann").await, Socket::of(&running, "ann").await, Socket::of(&running, "bob").await);
+    let changed = |name: &str, key: &str| (user(name).id, key.try_into().unwrap());
+    let batch =
+        |end, keys| Batch { epoch: 1, partition: 0, first: 1, last: 0, entries: Vec::new(), state: Some(StateChanges { end, keys }) };
+    running.bus.publish(batch(2, vec![changed("ann", "k"), changed("eve", "k")]));
+    running.bus.publish(batch(2, vec![changed("ann", "again")]));
+    running.bus.publish(batch(3, vec![changed("bob", "b")]));
+    for socket in [&mut ann, &mut other] {
+        let (name, told) = socket.event().await;
+        assert_eq!((name.as_str(), &told["key"], &told["value"]), ("state changed", &json!("k"), &json!({ "of": "k" })));
+    }
+    assert_eq!(bob.event().await.1["key"], "b");
+    let ann_ref = UserRef { id: user("ann").id, username: user("ann").username };
+    let room = RoomId::parse(ROOM).unwrap();
+    running.bus.publish(ReadMoved { room, user: ann_ref, seq: 4, unread: Some(2), mentions: Some(1), place: Some((0, 0)) });
+    for socket in [&mut ann, &mut other] {
+        let (name, told) = socket.event().await;
+        assert_eq!((name.as_str(), told), ("read", json!({ "room": ROOM, "username": "ann", "seq": 4, "unread": 2, "mentions": 1 })));
+    }
 }
 
 #[tokio::test]

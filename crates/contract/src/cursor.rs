@@ -1,6 +1,7 @@
 //! A cursor stands for "everything up to here has reached me", over all of a user's rooms at once: one position per partition of
 //! the log, with the database's epoch, so that a cursor of another (or restored) database is known as such. It names no user: what
-//! a replay holds is decided by who presents it. Clients treat it as opaque; its text is `1.<epoch>.<position>[.<position>…]`.
+//! a replay holds is decided by who presents it. Clients treat it as opaque; its text is `1.<epoch>.<position>[.<position>…]`. What a gateway gives to a
+//! client may have more behind that, which it takes off again.
 
 use serde::{Deserialize, Serialize};
 

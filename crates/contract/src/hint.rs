@@ -36,8 +36,10 @@ impl Hint for log::Batch {
         let (front, back) = self.entries.split_at(self.entries.len() / 2);
         let (end, begin) = (front.last()?.position, back.first()?.position);
         let (epoch, partition) = (self.epoch, self.partition);
-        let front = Self { epoch, partition, first: self.first, last: end, entries: front.to_vec() };
-        Some((front, Self { epoch, partition, first: begin, last: self.last, entries: back.to_vec() }))
+        // What changed in users' own state is told before the entries, so it stays with the first of them.
+        let (state, none) = (self.state.clone(), self.state.as_ref().map(log::StateChanges::later));
+        let front = Self { epoch, partition, first: self.first, last: end, entries: front.to_vec(), state };
+        Some((front, Self { epoch, partition, first: begin, last: self.last, entries: back.to_vec(), state: none }))
     }
 }
 
@@ -81,13 +83,22 @@ pub struct ReadMoved {
     pub user: UserRef,
     /// Up to where.
     pub seq: i64,
+    /// How many messages of others are past it, for the user alone. (A process of before this field does not say.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<i64>,
+    /// How many unread messages mention the user, for the user alone. (Likewise.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<i64>,
+    /// The partition and the position at which it moved. (Likewise.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<(u16, i64)>,
 }
 
 impl Hint for ReadMoved {
     const SUBJECT: &'static str = "hint.read";
 }
 
-/// Somebody's mark in a thread has moved, by their own word or because they wrote in it. For that user's own sockets.
+/// Somebody's mark in a thread has moved, by their own word or because they wrote in it or began to follow it. For that user's own sockets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadReadMoved {
     /// Where.
@@ -100,6 +111,8 @@ pub struct ThreadReadMoved {
     pub read: i64,
     /// How many messages of the thread lie past it.
     pub unread: i64,
+    /// The partition and the position at which it moved.
+    pub place: (u16, i64),
 }
 
 impl Hint for ThreadReadMoved {

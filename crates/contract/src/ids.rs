@@ -65,6 +65,10 @@ id!(
     MessageId
 );
 id!(
+    /// One change of a value in a user's own state. Whoever has the stamp has the value as it was then.
+    Stamp
+);
+id!(
     /// One running gateway (a process that holds live connections); new at each start.
     GatewayId
 );

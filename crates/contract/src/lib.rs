@@ -24,6 +24,7 @@ pub mod patch;
 pub mod refusal;
 pub mod reserved;
 pub mod room;
+pub mod state;
 pub mod time;
 pub mod user;
 pub mod warning;
@@ -34,18 +35,19 @@ pub use call::{Answer, Call};
 pub use caller::{Caller, UserCaller};
 pub use claimed::{Claimed, Claims};
 pub use cursor::Cursor;
-pub use ids::{GatewayId, MessageId, RoomId, TokenId, UserId};
+pub use ids::{GatewayId, MessageId, RoomId, Stamp, TokenId, UserId};
 pub use message::{Format, Message, Reaction};
 pub use metadata::Metadata;
 pub use names::{
-    Body, DisplayName, Emoji, MessageType, NewDisplayName, NewRoomName, NewStatus, Nonce, Password, Reason, RoomName, Status, Topic,
-    Username,
+    Body, DisplayName, Emoji, MessageType, NewDisplayName, NewRoomName, NewStatus, Nonce, Password, Reason, RoomName, StateKey, Status,
+    Topic, Username,
 };
 pub use page::{Limit, Page, Placed};
 pub use patch::Patch;
 pub use refusal::{Code, Refusal};
 pub use reserved::RESERVED_USERNAMES;
 pub use room::{Room, RoomKind};
+pub use state::StateValue;
 pub use time::{Clock, Time};
 pub use user::{User, UserRef};
 pub use warning::{Warning, WarningCode};

@@ -2,7 +2,7 @@
 //! numbered together by `position`, gapless within a partition and in commit order. An [`Entry`] is one row of it, resolved to what
 //! a gateway needs to deliver it; [`Batch`] is what one commit added.
 
-use crate::{Emoji, Message, Metadata, Reaction, Reason, Room, RoomId, RoomName, Topic, UserRef};
+use crate::{Emoji, Message, Metadata, Reaction, Reason, Room, RoomId, RoomName, StateKey, Topic, UserId, UserRef};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -281,14 +281,39 @@ pub struct Batch {
     pub first: i64,
     /// The last position of the commit.
     pub last: i64,
-    /// The entries, ascending, every one from `first` to `last`.
+    /// The entries, ascending, every one from `first` to `last`. Where there are none, `first` is one more than `last`.
     pub entries: Vec<Entry>,
+    /// What it changed of users' own state; none from a process that does not know of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateChanges>,
+}
+
+/// What one commit changed of users' own state. Changes are counted within a partition, so that one which was not heard of is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateChanges {
+    /// The number of the partition's last change, with those of this commit.
+    pub end: i64,
+    /// Whose values have changed, in the order of their numbers, of which the last is `end`. Whoever tells of one reads it, and so tells the
+    /// newest value, in whatever order commits of two partitions are heard of.
+    pub keys: Vec<(UserId, StateKey)>,
+}
+
+impl StateChanges {
+    /// The number of the last change before these.
+    pub fn before(&self) -> i64 {
+        self.end.saturating_sub(i64::try_from(self.keys.len()).unwrap_or(i64::MAX))
+    }
+
+    /// What a later batch says that changes nothing.
+    pub fn later(&self) -> Self {
+        Self { end: self.end, keys: Vec::new() }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MessageId, RoomKind, Time, UserId};
+    use crate::{MessageId, RoomKind, Time};
 
     fn user() -> UserRef {
         UserRef { id: UserId::new(), username: "ann".try_into().unwrap() }
@@ -309,6 +334,7 @@ mod tests {
             head: 1,
             read: 1,
             unread: 0,
+            mentions: 0,
             unread_threads: 0,
             last_message: None,
         }

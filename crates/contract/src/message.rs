@@ -66,6 +66,10 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub thread_info: Option<Box<ThreadInfo>>,
+    /// Whom it mentions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub mentions: Option<Box<Mentions>>,
     /// When its text or what belongs to it was last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -110,6 +114,29 @@ pub struct ReplyTo {
     pub sender: Username,
     /// Its first 200 characters as they are now; empty when it was deleted.
     pub body: String,
+}
+
+/// Most users that a message mentions by name.
+pub const MOST_MENTIONED: usize = 50;
+
+/// Whom a message mentions. The text is never read for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Mentions {
+    /// Members, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, max_items = 50)]
+    pub users: Vec<Username>,
+    /// Everybody in the room.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub room: bool,
+}
+
+impl Mentions {
+    /// Whether it mentions nobody.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && !self.room
+    }
 }
 
 /// What came in a thread. Deleted messages do not count.
@@ -182,6 +209,7 @@ impl Message {
             thread: None,
             also_in_room: None,
             thread_info: None,
+            mentions: None,
             edited_at: None,
             deleted_at: None,
             deleted_by: None,

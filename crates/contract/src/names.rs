@@ -158,12 +158,34 @@ text!(
     nonce
 );
 text!(
+    /// What a user keeps something under, in the own state: 1-200 of `a-z A-Z 0-9 . _ : -`, and not `.` or `..`.
+    #[schema(value_type = String, min_length = 1, max_length = 200, pattern = "^[a-zA-Z0-9._:-]+$",
+        example = "draft:01890a5d-ac96-774b-bcce-b302099a8057")]
+    StateKey,
+    state_key
+);
+text!(
     /// 8-128 characters. It is never shown, not even in debug output.
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, pattern = "^[^\\u0000]*$", example = "correct horse battery")]
     Password,
     password
 );
-shown!(Username, DisplayName, NewDisplayName, RoomName, NewRoomName, Status, NewStatus, Body, MessageType, Emoji, Topic, Reason, Nonce);
+shown!(
+    Username,
+    DisplayName,
+    NewDisplayName,
+    RoomName,
+    NewRoomName,
+    Status,
+    NewStatus,
+    Body,
+    MessageType,
+    Emoji,
+    Topic,
+    Reason,
+    Nonce,
+    StateKey
+);
 
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -317,6 +339,17 @@ fn nonce(text: String) -> Result<String, String> {
     Ok(text)
 }
 
+fn state_key(text: String) -> Result<String, String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
+    // In a path these two would mean the folder.
+    let is_path = text == "." || text == "..";
+    if (1..=200).contains(&text.len()) && text.bytes().all(allowed) && !is_path {
+        Ok(text)
+    } else {
+        Err("a key is 1-200 characters of a-z A-Z 0-9 . _ : -, and not . or ..".into())
+    }
+}
+
 fn password(text: String) -> Result<String, String> {
     without_nul(&text)?;
     if !(8..=128).contains(&text.chars().count()) {
@@ -398,6 +431,18 @@ mod tests {
         let long = "a".repeat(65);
         for wrong in ["", " ", "a b", "a/b", "/", ".", "..", "\u{fe0f}", "a\0", "a\n", &long] {
             assert!(kept(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_a_word_of_a_path() {
+        let long = "k".repeat(200);
+        for right in ["a", "draft:0199f3c1-02d5-7b60-8f6e-3c9a7e5d1f20:7", "A.b_C-9", "...", &long] {
+            assert!(StateKey::try_from(right).is_ok(), "{right:?}");
+        }
+        let long = "k".repeat(201);
+        for wrong in ["", ".", "..", "a b", "a/b", "ä", "a%", "a\0", &long] {
+            assert!(StateKey::try_from(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -84,6 +84,11 @@ pub struct Room {
     /// How many messages of others lie past `read`; 0 for one who is not a member.
     #[schema(minimum = 0)]
     pub unread: i64,
+    /// How many messages that the reader has not read mention the reader, by name or with everybody: those past `read`, and in threads those past
+    /// the reader's mark there. Counted up to 1,000.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1000, required)]
+    pub mentions: i64,
     /// How many of the threads that the reader follows have something unread.
     #[serde(default)]
     #[schema(minimum = 0, required)]

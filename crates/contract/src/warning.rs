@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 pub enum WarningCode {
     /// The request has a field that is not known here; it was ignored.
     UnknownField,
+    /// The message mentions everybody, which its sender may not here; it was sent without that.
+    MentionDropped,
 }
 
 /// A warning: the code, a sentence for people, and what it is about.
@@ -32,6 +34,14 @@ impl Warning {
         let name = name.into();
         let detail = format!("there is no field {name:?} here: it was ignored");
         Self { code: WarningCode::UnknownField, field: Some(name), detail }
+    }
+}
+
+impl Warning {
+    /// A mention of everybody by one who may not.
+    pub fn mention_dropped() -> Self {
+        let detail = "in a room of more than 100 members only its owner mentions everybody: the message is there without that";
+        Self { code: WarningCode::MentionDropped, field: Some("mentions".to_owned()), detail: detail.to_owned() }
     }
 }
 

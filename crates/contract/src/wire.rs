@@ -6,11 +6,13 @@
 //! ([`crate::claimed`]).
 
 use crate::calls::messages::{Rich, RoomHead};
+use crate::calls::state::{Mark, StateNow};
 use crate::claiming;
 use crate::log::Event;
+use crate::message::Mentions;
 use crate::{
     Body, Claimed, Claims, Code, Emoji, Format, Message, MessageType, Metadata, NewRoomName, Nonce, Patch, Reaction, Reason, Refusal, Room,
-    RoomId, RoomKind, RoomName, Topic, User, Username, Warning,
+    RoomId, RoomKind, RoomName, Stamp, StateKey, StateValue, Topic, User, Username, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -54,6 +56,7 @@ pub mod server {
     pub const USER_ONLINE: &str = "user online";
     pub const USER_OFFLINE: &str = "user offline";
     pub const USER_UPDATED: &str = "user updated";
+    pub const STATE_CHANGED: &str = "state changed";
     pub const RESYNC: &str = "resync";
     pub const ERROR: &str = "error";
 }
@@ -128,15 +131,22 @@ claiming! {
         /// Whether a message in a thread stands among the room's messages too.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         pub also_in_room: bool,
+        /// Whom it mentions: up to 50 members by name, and with `room` everybody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub mentions: Option<Mentions>,
+        /// A key of your own state that is to go with this send: the draft of this message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub clears: Option<StateKey>,
     }
 }
 
 impl SendMessage {
-    /// What it has besides its text.
+    /// What it has and does besides its text.
     pub fn rich(&self) -> Rich {
-        let (message_type, format) = (self.message_type.clone(), self.format);
+        let (message_type, format, metadata) = (self.message_type.clone(), self.format, self.metadata.clone());
         let (reply_to, thread, also_in_room) = (self.reply_to, self.thread, self.also_in_room);
-        Rich { message_type, format, metadata: self.metadata.clone(), reply_to, thread, also_in_room }
+        let (mentions, clears) = (self.mentions.clone(), self.clears.clone());
+        Rich { message_type, format, metadata, reply_to, thread, also_in_room, mentions, clears }
     }
 }
 
@@ -162,6 +172,10 @@ claiming! {
         #[serde(default, skip_serializing_if = "Patch::is_keep")]
         #[schema(value_type = Option<Object>)]
         pub metadata: Patch<Map<String, Value>>,
+        /// Whom it mentions, instead of those before; null for nobody.
+        #[serde(default, skip_serializing_if = "Patch::is_keep")]
+        #[schema(value_type = Option<Mentions>)]
+        pub mentions: Patch<Mentions>,
         /// Only if nobody has edited the message since it had this `rev`.
         #[serde(default, deserialize_with = "crate::whole::maybe", skip_serializing_if = "Option::is_none")]
         #[schema(minimum = 1)]
@@ -346,6 +360,18 @@ pub struct Ready {
     pub resumed: bool,
     /// What you are talking to.
     pub server: ServerInfo,
+    /// Of your own state, all that has changed since your cursor; something may come twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub state: Option<Vec<StateChanged>>,
+    /// Your own read marks, in rooms and threads, that have moved since your cursor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub marks: Option<Vec<Mark>>,
+    /// There are no `state` and no `marks`, because you have no cursor, or more has changed since than is told here: read your own state and
+    /// your rooms anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub state_reset: bool,
 }
 
 /// What a client talks to.
@@ -545,6 +571,32 @@ pub struct ReadNow {
     /// Read up to here.
     #[schema(minimum = 0)]
     pub seq: i64,
+    /// Messages of others past it; told to that user alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, nullable = false)]
+    pub unread: Option<i64>,
+    /// Unread messages of the room that mention that user, counted up to 1,000; told to that user alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, nullable = false)]
+    pub mentions: Option<i64>,
+}
+
+/// `state changed`: a value of your own state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StateChanged {
+    /// Its key.
+    pub key: StateKey,
+    /// The value; null when it was removed.
+    #[schema(required)]
+    pub value: Option<StateValue>,
+    /// Names this change of it.
+    pub stamp: Stamp,
+}
+
+impl From<StateNow> for StateChanged {
+    fn from(StateNow { key, value, stamp }: StateNow) -> Self {
+        Self { key, value, stamp }
+    }
 }
 
 /// `thread read`: your mark in a thread has moved, on whichever of your sockets.

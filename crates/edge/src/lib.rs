@@ -45,5 +45,5 @@ pub use problem::{Problem, ProblemBody};
 pub use read::{Json, Path, Query, json_text, read_json, read_query, read_request, without_mark};
 pub use request_deadlines::{DeadlineStream, RequestDeadlines, RequestTracker};
 pub use socket_slots::{SocketSlot, SocketSlots};
-pub use warnings::warnings_header;
+pub use warnings::{Warnings, warnings_header};
 pub use who::{Changes, Logins, Looks, Passwords, Reads, Sends, Token};

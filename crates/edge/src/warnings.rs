@@ -1,8 +1,11 @@
 //! Warnings over HTTP: the header `Guild-Warnings` of an answer, a JSON array in ASCII. They are no part of the resource that is answered, which
 //! clients keep.
 
+use axum::extract::FromRequestParts;
 use contract::Warning;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use utoipa::PartialSchema;
@@ -15,11 +18,25 @@ const MOST_BYTES: usize = 4 * 1024;
 
 /// The warnings of one request, for its answer. The outer layer gives them along with the request, and whoever reads it adds to them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Warnings(Arc<Mutex<Vec<Warning>>>);
+pub struct Warnings(Arc<Mutex<Vec<Warning>>>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Warnings {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
 
 impl Warnings {
-    pub(crate) fn add(&self, more: Vec<Warning>) {
+    /// Adds these.
+    pub fn add(&self, more: Vec<Warning>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+    }
+
+    /// All of them, which are none afterwards.
+    pub fn take(&self) -> Vec<Warning> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells them in the headers of an answer that says yes.
@@ -37,7 +54,7 @@ impl Warnings {
 /// The header for the OpenAPI document.
 pub fn warnings_header() -> Header {
     let text = "What was not done, as a JSON array of objects with `code`, `detail` and where it is about a field `field`, in ASCII and \
-                at most 4 KiB. `unknown_field` names a field of the body that is not known here and was ignored. Absent where there is \
+                at most 4 KiB. `unknown_field` names a field of the body that is not known here and was ignored; `mention_dropped` says that a message is there without its mention of everybody. Absent where there is \
                 nothing to warn of.";
     HeaderBuilder::new().schema(Some(String::schema())).description(Some(text)).build()
 }

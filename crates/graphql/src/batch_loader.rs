@@ -4,65 +4,16 @@
 //! whole batch; the others wait for that answer. So a list costs one call for each field that is wanted of its items, however many items
 //! there are, and however their resolvers are scheduled.
 
+use crate::message_batch::MessageBatch;
+use crate::once::{Once, OncePer};
 use crate::request_context::RequestContext;
+use crate::shared_page::{FoundThread, SharedPage};
+use crate::user_batch::UserBatch;
 use contract::calls::messages::{GetMessage, GetRooms, Histories, MembersOf, OfRoom, PinsOf, Stretch};
-use contract::calls::users::GetUsers;
-use contract::{Limit, Message, Placed, Refusal, Room, RoomId, User, Username};
+use contract::calls::threads::ThreadsOf;
+use contract::{Limit, Message, Placed, Refusal, Room, RoomId, User};
 use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::OnceCell;
-
-/// How many names a service is asked about at once (the calls' own bound).
-const AT_ONCE: usize = 1_000;
-
-/// Something that is asked for once.
-type Once<T> = OnceCell<Result<T, Refusal>>;
-
-/// Something that is asked for once for each key.
-struct OncePer<K, T>(Mutex<HashMap<K, Arc<Once<T>>>>);
-
-impl<K, T> Default for OncePer<K, T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: Eq + Hash, T: Clone> OncePer<K, T> {
-    async fn get(&self, key: K, ask: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
-        let once = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
-        once.get_or_init(|| ask).await.clone()
-    }
-}
-
-/// Users who were named together.
-#[derive(Default)]
-pub(crate) struct UserBatch {
-    names: BTreeSet<Username>,
-    users: Once<Arc<HashMap<Username, User>>>,
-}
-
-impl UserBatch {
-    pub(crate) fn new(names: impl IntoIterator<Item = Username>) -> Arc<Self> {
-        Arc::new(Self { names: names.into_iter().collect(), users: Once::new() })
-    }
-
-    /// One of them, with `online`.
-    pub(crate) async fn user(&self, context: &RequestContext, name: &Username) -> Result<User, Refusal> {
-        let ask = || async {
-            let mut users = HashMap::with_capacity(self.names.len());
-            let names: Vec<&Username> = self.names.iter().collect();
-            for names in names.chunks(AT_ONCE) {
-                let usernames = names.iter().map(|name| (*name).clone()).collect();
-                let some = context.ask(GetUsers { usernames }).await?;
-                users.extend(some.into_iter().map(|user| (user.username.clone(), user)));
-            }
-            Ok(Arc::new(users))
-        };
-        let users = self.users.get_or_init(ask).await.clone()?;
-        users.get(name).cloned().ok_or_else(|| Refusal::not_found("no such user").about("username"))
-    }
-}
+use std::sync::Arc;
 
 /// Which messages of each room; see [`Histories`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,21 +38,11 @@ impl From<Stretch> for SharedStretch {
     }
 }
 
-/// A page of pinned messages that may be shown several times without being copied, each with its place.
-#[derive(Clone)]
-pub(crate) struct SharedPins {
-    pub messages: Vec<(String, Arc<Message>)>,
-    pub more: bool,
-}
+/// Something about each room of a batch, and who is named in it, or what was found with it.
+type Each<T, With = MessageBatch> = (Arc<HashMap<RoomId, Result<T, Refusal>>>, Arc<With>);
 
-impl From<Placed<Message>> for SharedPins {
-    fn from(Placed { items, more }: Placed<Message>) -> Self {
-        Self { messages: items.into_iter().map(|(place, message)| (place, Arc::new(message))).collect(), more }
-    }
-}
-
-/// Something about each room of a batch, and who is named in it.
-type Each<T> = (Arc<HashMap<RoomId, Result<T, Refusal>>>, Arc<UserBatch>);
+/// A page of things of each room, by where it begins and how long it may be.
+type Pages<T> = OncePer<(Option<String>, i64), Each<SharedPage<T>>>;
 
 /// A room as it was found. Its last message is kept beside it, and may be shown several times without being copied.
 pub(crate) struct FoundRoom {
@@ -120,22 +61,23 @@ impl FoundRoom {
 #[derive(Default)]
 pub(crate) struct RoomBatch {
     rooms: Vec<Arc<FoundRoom>>,
-    people: Arc<UserBatch>,
+    last_messages: Arc<MessageBatch>,
     stretches: OncePer<MessageRange, Each<SharedStretch>>,
-    members: OncePer<(Option<String>, i64), Each<Placed<User>>>,
-    pins: OncePer<(Option<String>, i64), Each<SharedPins>>,
+    members: OncePer<(Option<String>, i64), Each<Placed<User>, UserBatch>>,
+    pins: Pages<Arc<Message>>,
+    threads: Pages<FoundThread>,
 }
 
 impl RoomBatch {
     pub(crate) fn new(rooms: Vec<Arc<FoundRoom>>) -> Arc<Self> {
-        let last = rooms.iter().filter_map(|found| found.last.as_ref()).flat_map(|message| message.people());
-        let names: Vec<Username> = rooms.iter().map(|found| &found.room.created_by).chain(last).cloned().collect();
-        Arc::new(Self { people: UserBatch::new(names), rooms, ..Self::default() })
+        let last = rooms.iter().filter_map(|found| found.last.as_deref());
+        let last_messages = MessageBatch::with(rooms.iter().map(|found| &found.room.created_by), last);
+        Arc::new(Self { last_messages, rooms, ..Self::default() })
     }
 
-    /// Who is named in them: their creators, and the people of their last messages.
-    pub(crate) fn people(&self) -> &Arc<UserBatch> {
-        &self.people
+    /// Their last messages; who is named there, and who created the rooms.
+    pub(crate) fn last_messages(&self) -> &Arc<MessageBatch> {
+        &self.last_messages
     }
 
     pub(crate) fn find(&self, room: RoomId) -> Option<&Arc<FoundRoom>> {
@@ -146,23 +88,22 @@ impl RoomBatch {
         self.rooms.iter().map(|found| found.room.id).collect()
     }
 
-    /// Messages of one of them, and the users who are named in messages of any of them.
+    /// Messages of one of them, and all that were found with them.
     pub(crate) async fn messages(
         &self,
         context: &RequestContext,
         room: RoomId,
         which: MessageRange,
-    ) -> Result<(SharedStretch, Arc<UserBatch>), Refusal> {
+    ) -> Result<(SharedStretch, Arc<MessageBatch>), Refusal> {
         let ask = async {
             let MessageRange { after, before, newest, limit } = which;
             let call = Histories { rooms: self.ids(), after, before, newest, limit: Limit::try_from(limit)? };
             let found = context.ask(call).await?;
-            let people = |stretch: &Stretch| stretch.messages.iter().flat_map(Message::people).cloned().collect::<Vec<_>>();
-            let people = UserBatch::new(found.iter().filter_map(|of| of.answer.as_ref().ok()).flat_map(people));
-            Ok((by_room(found), people))
+            let batch = MessageBatch::new(found.iter().filter_map(|of| of.answer.as_ref().ok()).flat_map(|stretch| &stretch.messages));
+            Ok((by_room(found), batch))
         };
-        let (each, people) = self.stretches.get(which, ask).await?;
-        Ok((of(&each, room)?, people))
+        let (each, batch) = self.stretches.get(which, ask).await?;
+        Ok((of(&each, room)?, batch))
     }
 
     /// Members of one of them, and the users among whom they were found.
@@ -183,22 +124,40 @@ impl RoomBatch {
         Ok((of(&each, room)?, people))
     }
 
-    /// Pinned messages of one of them, and the users who are named in pinned messages of any of them.
+    /// Pinned messages of one of them, and all that were found with them.
     pub(crate) async fn pins(
         &self,
         context: &RequestContext,
         room: RoomId,
         after: Option<String>,
         limit: Limit,
-    ) -> Result<(SharedPins, Arc<UserBatch>), Refusal> {
+    ) -> Result<(SharedPage<Arc<Message>>, Arc<MessageBatch>), Refusal> {
         let ask = async {
             let found = context.ask(PinsOf { rooms: self.ids(), after: after.clone(), limit }).await?;
-            let people = |page: &Placed<Message>| page.items.iter().flat_map(|(_, message)| message.people()).cloned().collect::<Vec<_>>();
-            let people = UserBatch::new(found.iter().filter_map(|of| of.answer.as_ref().ok()).flat_map(people));
-            Ok((by_room(found), people))
+            let pages = found.iter().filter_map(|of| of.answer.as_ref().ok());
+            let batch = MessageBatch::new(pages.flat_map(|page| &page.items).map(|(_, message)| message));
+            Ok((by_room(found), batch))
         };
-        let (each, people) = self.pins.get((after.clone(), limit.into()), ask).await?;
-        Ok((of(&each, room)?, people))
+        let (each, batch) = self.pins.get((after.clone(), limit.into()), ask).await?;
+        Ok((of(&each, room)?, batch))
+    }
+
+    /// Threads of one of them, and all first messages that were found with theirs.
+    pub(crate) async fn threads(
+        &self,
+        context: &RequestContext,
+        room: RoomId,
+        after: Option<String>,
+        limit: Limit,
+    ) -> Result<(SharedPage<FoundThread>, Arc<MessageBatch>), Refusal> {
+        let ask = async {
+            let found = context.ask(ThreadsOf { rooms: self.ids(), after: after.clone(), limit }).await?;
+            let pages = found.iter().filter_map(|of| of.answer.as_ref().ok());
+            let batch = MessageBatch::new(pages.flat_map(|page| &page.items).map(|(_, thread)| &thread.root));
+            Ok((by_room(found), batch))
+        };
+        let (each, batch) = self.threads.get((after.clone(), limit.into()), ask).await?;
+        Ok((of(&each, room)?, batch))
     }
 }
 
@@ -219,8 +178,8 @@ pub(crate) enum MessageRooms {
 }
 
 impl MessageRooms {
-    pub(crate) fn of(messages: &[Message]) -> Arc<Self> {
-        let rooms: BTreeSet<RoomId> = messages.iter().map(|message| message.room).collect();
+    pub(crate) fn of<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Arc<Self> {
+        let rooms: BTreeSet<RoomId> = messages.into_iter().map(|message| message.room).collect();
         Arc::new(Self::Asked(rooms.into_iter().collect(), Once::new()))
     }
 
@@ -246,7 +205,7 @@ impl MessageRooms {
 pub(crate) struct MessageNow {
     room: RoomId,
     seq: i64,
-    found: Once<(Arc<Message>, Arc<UserBatch>)>,
+    found: Once<(Arc<Message>, Arc<MessageBatch>)>,
 }
 
 impl MessageNow {
@@ -254,12 +213,12 @@ impl MessageNow {
         Arc::new(Self { room, seq, found: Once::new() })
     }
 
-    /// The message, and the users who are named in it.
-    pub(crate) async fn message(&self, context: &RequestContext) -> Result<(Arc<Message>, Arc<UserBatch>), Refusal> {
+    /// The message, and what it is found with: itself.
+    pub(crate) async fn message(&self, context: &RequestContext) -> Result<(Arc<Message>, Arc<MessageBatch>), Refusal> {
         let ask = || async {
             let message = context.ask(GetMessage { room: self.room, seq: self.seq }).await?;
-            let people = UserBatch::new(message.people().cloned());
-            Ok((Arc::new(message), people))
+            let batch = MessageBatch::new([&message]);
+            Ok((Arc::new(message), batch))
         };
         self.found.get_or_init(ask).await.clone()
     }

@@ -7,6 +7,8 @@
 
 use crate::limits::Limits;
 use contract::calls::messages::{Found, OfRoom, Recently, Searched, Stretch};
+use contract::calls::state::StateItem;
+use contract::calls::threads::{OfThread, Thread};
 use contract::{Code, Message, Metadata, Page, Placed, Refusal, Room, User};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{Mutex, MutexGuard};
@@ -131,7 +133,10 @@ impl Weight for Message {
     fn weight(&self) -> usize {
         let reactions: usize = self.reactions.iter().map(|reaction| SHORT * (2 + reaction.usernames.len())).sum();
         let reply_to = self.reply_to.as_ref().map_or(0, |reply_to| 2 * SHORT + reply_to.body.len());
-        size_of::<Self>() + SHORT + self.body.as_str().len() + reactions + reply_to + self.metadata.as_ref().map_or(0, Weight::weight)
+        let thread_info = self.thread_info.as_ref().map_or(0, |info| SHORT * (2 + info.usernames.len()));
+        let mentions = self.mentions.as_ref().map_or(0, |mentions| SHORT * (1 + mentions.users.len()));
+        let metadata = self.metadata.as_ref().map_or(0, Weight::weight);
+        size_of::<Self>() + SHORT + self.body.as_str().len() + reactions + reply_to + thread_info + mentions + metadata
     }
 }
 
@@ -164,7 +169,26 @@ impl Weight for Stretch {
     }
 }
 
+impl Weight for StateItem {
+    fn weight(&self) -> usize {
+        // A small value takes more in memory than as text.
+        size_of::<Self>() + self.key.as_str().len() + 4 * self.value.bytes()
+    }
+}
+
 impl<T: Weight> Weight for OfRoom<T> {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.answer.as_ref().map_or(0, Weight::weight)
+    }
+}
+
+impl Weight for Thread {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.root.weight()
+    }
+}
+
+impl<T: Weight> Weight for OfThread<T> {
     fn weight(&self) -> usize {
         size_of::<Self>() + self.answer.as_ref().map_or(0, Weight::weight)
     }

@@ -293,7 +293,8 @@ mod tests {
             (left(somebody), false, false),
             (left(me.clone()), true, true),
         ] {
-            let batch = Batch { epoch: 1, partition: 0, first: 1, last: 1, entries: vec![Entry { partition: 0, position: 1, event }] };
+            let batch =
+                Batch { epoch: 1, partition: 0, first: 1, last: 1, entries: vec![Entry { partition: 0, position: 1, event }], state: None };
             assert_eq!(concerns(&batch, me.id, &rooms, Hears::Messages(None)), wakes_messages, "{batch:?}");
             assert_eq!(concerns(&batch, me.id, &rooms, Hears::Room(room)), wakes_room, "{batch:?}");
         }
@@ -327,7 +328,7 @@ mod tests {
                     positions[0] += 1;
                     positions[0]
                 };
-                bus.publish(Batch { epoch: 1, partition: 0, first: position, last: position, entries: Vec::new() });
+                bus.publish(Batch { epoch: 1, partition: 0, first: position, last: position, entries: Vec::new(), state: None });
                 tokio::time::sleep(SILENCE / 4 + Duration::from_millis(7)).await;
             }
         };
@@ -350,7 +351,7 @@ mod tests {
         let mut say = async |positions: &[i64]| {
             log.0.lock().unwrap()[1] = 1_000;
             for position in positions {
-                bus.publish(Batch { epoch: 1, partition: 1, first: *position, last: *position, entries: Vec::new() });
+                bus.publish(Batch { epoch: 1, partition: 1, first: *position, last: *position, entries: Vec::new(), state: None });
                 tokio::time::sleep(REORDER_WAIT / 4).await;
             }
             tokio::time::sleep(REORDER_WAIT).await;

@@ -107,7 +107,7 @@ mod tests {
 
     fn heard(detector: &mut GapDetector, batches: &[(i64, i64)]) {
         for (first, last) in batches {
-            detector.hear(&Batch { epoch: 1, partition: 0, first: *first, last: *last, entries: Vec::new() });
+            detector.hear(&Batch { epoch: 1, partition: 0, first: *first, last: *last, entries: Vec::new(), state: None });
         }
     }
 

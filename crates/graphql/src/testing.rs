@@ -11,6 +11,7 @@ use contract::calls::messages::{Found, GetMessage, GetRooms, Head, Histories, Hi
 use contract::calls::messages::{Recent, Recently, RoomsOf, Search, Searched, Stretch};
 use contract::calls::users::{Authenticate, GetUsers, Session, WhichEnded};
 use contract::log::{Batch, Entry, Event};
+use contract::message::ThreadInfo;
 use contract::{
     Answer, Call, Caller, Cursor, DisplayName, Message, MessageId, Page, Reaction, Refusal, Room, RoomId, RoomKind, Time, TokenId, User,
     UserCaller, UserId, UserRef,
@@ -75,7 +76,7 @@ impl House {
             i64::try_from(events.len()).unwrap()
         };
         let entries = self.inner.entries().split_off(usize::try_from(position).unwrap() - 1);
-        self.bus.publish(Batch { epoch: 1, partition: 0, first: position, last: position, entries });
+        self.bus.publish(Batch { epoch: 1, partition: 0, first: position, last: position, entries, state: None });
     }
 
     fn context(&self, admission: &Arc<Admission>, budget: Budget) -> RequestContext {
@@ -105,7 +106,7 @@ impl Inner {
         events.into_iter().zip(1..).map(|(event, position)| Entry { partition: 0, position, event }).collect()
     }
 
-    /// What was said, to which ann has reacted since, and which she has pinned.
+    /// What was said, to which ann has reacted since, which she has pinned, and which she has answered in a thread.
     fn message(&self, seq: i64) -> Message {
         let events = self.events.lock().unwrap();
         let said = events.iter().find_map(|event| match event {
@@ -114,7 +115,8 @@ impl Inner {
         });
         let ann = self.ann.username.clone();
         let reaction = Reaction { emoji: "x".try_into().unwrap(), count: 1, usernames: vec![ann.clone()], mine: Some(true) };
-        Message { reactions: vec![reaction], pinned_at: Some(Time(9)), pinned_by: Some(ann), ..said.unwrap() }
+        let thread_info = Some(Box::new(ThreadInfo { replies: 1, last_seq: 9, last_at: Time(9), usernames: vec![ann.clone()] }));
+        Message { reactions: vec![reaction], pinned_at: Some(Time(9)), pinned_by: Some(ann), thread_info, ..said.unwrap() }
     }
 
     fn room(&self) -> Room {
@@ -133,6 +135,7 @@ impl Inner {
             head: 0,
             read: 0,
             unread: 0,
+            mentions: 0,
             unread_threads: 0,
             last_message: None,
         }
@@ -166,7 +169,7 @@ answers! {
     }).collect();
     GetRooms: |inner, _| vec![inner.room()];
     Histories: |inner, _| vec![OfRoom { room: inner.room, answer: Ok(Stretch { messages: Vec::new(), earlier: false, later: false }) }];
-    RoomsOf: |inner, _| InRooms { rooms: vec![InRoom { room: inner.room, kind: RoomKind::Group, member_count: 1 }], epoch: 1, positions: vec![0] };
+    RoomsOf: |inner, _| InRooms { rooms: vec![InRoom { room: inner.room, kind: RoomKind::Group, member_count: 1 }], epoch: 1, positions: vec![0], changed: vec![-1] };
     Head: |inner, _| Cursor::new(1, vec![i64::try_from(inner.events.lock().unwrap().len()).unwrap()]);
     ReadMissed: |inner, ReadMissed { cursor, .. }| {
         let after = Cursor::parse(&cursor).unwrap().positions[0];

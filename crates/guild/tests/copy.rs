@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use bus::Bus;
 use contract::calls::messages as calls;
-use contract::{Caller, Clock, RoomKind, Time, TokenId, UserCaller, UserId, Username};
+use contract::calls::state::{PutState, RemoveState};
+use contract::{Caller, Clock, Patch, RoomKind, Time, TokenId, UserCaller, UserId, Username};
 use db::copy::{Column, Copy};
 use db::{Access, Db, Migrations, Value, values};
 use messages::Messages;
@@ -123,6 +124,14 @@ async fn fill(url: &str) {
         }
         bus.ask(&caller(0), calls::UpdateRoom::name(*room, "Neu".try_into().unwrap())).await.unwrap();
     }
+    for number in 0..6 {
+        for key in ["draft", "star:1", "gone"] {
+            let value = serde_json::json!([number, key, "\u{1f680}"]).try_into().unwrap();
+            let put = PutState { key: key.try_into().unwrap(), value, if_stamp: Patch::Keep };
+            bus.ask(&caller(number), put).await.unwrap();
+        }
+        bus.ask(&caller(number), RemoveState { key: "gone".try_into().unwrap() }).await.unwrap();
+    }
     // Somebody leaves the last room whose owner they are, and somebody else inherits it.
     bus.ask(&caller(0), calls::RemoveMember { room: rooms[12], username: name(0) }).await.unwrap();
     let sends = (0..3_000).map(|turn| {
@@ -173,7 +182,7 @@ impl AskOwned for Bus {
 use Column::{Bytes as B, Int as I, Text as T};
 
 /// Everything that is to arrive. Positions are told by how many rows of the room lie up to them.
-const DUMPS: [(&str, &[Column]); 10] = [
+const DUMPS: [(&str, &[Column]); 11] = [
     ("SELECT name, value FROM meta WHERE name = 'log_min_version'", &[T, I]),
     (
         "SELECT id, username, display_name, password, origin, created_at, disabled_at, status, metadata FROM users ORDER BY id",
@@ -195,6 +204,7 @@ const DUMPS: [(&str, &[Column]); 10] = [
             ORDER BY room, member",
         &[B, B, T, T, I, I],
     ),
+    ("SELECT member, key, value, stamp FROM user_state ORDER BY member, key", &[B, T, T, B]),
     (
         "SELECT room, member, from_seq, to_seq, (SELECT COUNT(*) FROM log l WHERE l.room = s.room AND l.position <= s.from_position),
             CASE WHEN to_position IS NULL THEN 0 ELSE (SELECT COUNT(*) FROM log l WHERE l.room = s.room AND l.position <= s.to_position) END

@@ -72,10 +72,16 @@ async fn ask(house: &Assembled, token: &str, query: &str) -> (Value, u64) {
 const EVERYTHING: &str = "{
     rooms(first: 30) { edges { cursor node {
         id name createdBy { displayName } lastMessage { body sender { displayName online } room { name } }
-        messages(last: 5) { nodes { body sender { id displayName online } room { id messages(first: 1) { nodes { seq } } } } }
+        messages(last: 5) { nodes { body sender { id displayName online } room { id messages(first: 1) { nodes { seq } } }
+            mentions { usernames room } threadInfo { replies usernames } replies(first: 5) { nodes { body thread sender { displayName } room { id } } } } }
         members(first: 5) { nodes { username online } }
         pins(first: 5) { nodes { body sender { displayName } pinnedBy { displayName } room { name } } pageInfo { hasNextPage } }
+        unreadThreads
+        mentions
+        threads(first: 5) { nodes { root { body sender { displayName } room { name } replies(first: 5) { nodes { body } } } replies unread } }
     } } }
+    me { threads(first: 30) { edges { cursor node { unread root { sender { displayName } room { name } } } } pageInfo { hasNextPage } }
+        mentions(first: 30) { edges { cursor node { mentions { usernames } sender { displayName } room { name } } } pageInfo { hasNextPage } } }
     recentMessages { body sender { displayName } room { id lastMessage { seq } } }
 }";
 
@@ -95,10 +101,16 @@ async fn a_list_costs_a_fixed_number_of_statements() {
             let (_, room) = call(&house, "POST", "/rooms", &ann, json!({ "usernames": people, "kind": "group" })).await;
             let path = format!("/rooms/{}/messages", room["id"].as_str().unwrap());
             for token in [&ann, &others[rooms % 12], &others[(rooms + 5) % 12]] {
-                assert_eq!(call(&house, "POST", &path, token, json!({ "body": "hello" })).await.0, 201);
+                let hello = json!({ "body": "hello", "mentions": { "users": ["ann"] } });
+                assert_eq!(call(&house, "POST", &path, token, hello).await.0, 201);
             }
             let path = format!("/rooms/{}/pins/1", room["id"].as_str().unwrap());
             assert_eq!(call(&house, "PUT", &path, &others[rooms % 12], Value::Null).await.0, 204);
+            let path = format!("/rooms/{}/messages", room["id"].as_str().unwrap());
+            for thread in [1, 2] {
+                let reply = json!({ "body": "aside", "thread": thread });
+                assert_eq!(call(&house, "POST", &path, &others[rooms % 12], reply).await.0, 201);
+            }
             rooms += 1;
         }
         let (answer, cost) = ask(&house, &ann, EVERYTHING).await;
@@ -112,15 +124,36 @@ async fn a_list_costs_a_fixed_number_of_statements() {
             assert_eq!(node["messages"]["nodes"][0]["room"]["id"], node["id"]);
             assert!(node["pins"]["nodes"][0]["pinnedBy"]["displayName"].as_str().unwrap().starts_with('u'), "{node}");
             assert_eq!(node["lastMessage"]["sender"]["online"], false);
+            assert_threads(node);
+            assert_eq!((&node["mentions"], &node["messages"]["nodes"][1]["mentions"]["usernames"]), (&json!(2), &json!(["ann"])));
         }
-        assert_eq!(answer["data"]["recentMessages"].as_array().unwrap().len(), 2 * wanted);
+        let meant = answer["data"]["me"]["mentions"]["edges"].as_array().unwrap();
+        assert_eq!(meant.len(), 30.min(2 * wanted), "{meant:?}");
+        let mine = answer["data"]["me"]["threads"]["edges"].as_array().unwrap();
+        assert!(mine.len() == wanted && mine.iter().all(|edge| edge["node"]["unread"] == 1), "{mine:?}");
+        assert_eq!(answer["data"]["recentMessages"].as_array().unwrap().len(), 4 * wanted);
         // What `recentMessages` itself costs is REST's affair, which looks at each room in turn; what is nested in it is measured here.
         let (_, recent) = ask(&house, &ann, "{ recentMessages { seq } }").await;
         let (_, detailed) = ask(&house, &ann, "{ recentMessages { seq sender { displayName } room { id lastMessage { seq } } } }").await;
         costs.push((cost - recent, detailed - recent));
     }
     assert_eq!(costs[0], costs[1], "what is nested in lists may not cost more where there is more of it");
-    assert!(costs[0].0 <= 31, "{costs:?}");
+    assert!(costs[0].0 <= 95, "{costs:?}");
+}
+
+/// Two threads of one message each: under ann's message, which ann has not read, and under the first of the others.
+fn assert_threads(room: &Value) {
+    let [first, second, third] = room["messages"]["nodes"].as_array().unwrap().as_slice() else { panic!("{room}") };
+    for begins in [first, second] {
+        assert_eq!(begins["threadInfo"]["replies"], 1);
+        let replies = begins["replies"]["nodes"].as_array().unwrap();
+        assert!(replies.len() == 1 && replies[0]["body"] == "aside" && replies[0]["room"]["id"] == room["id"], "{begins}");
+    }
+    assert_eq!((&third["threadInfo"], &third["replies"]["nodes"]), (&Value::Null, &json!([])));
+    let threads = room["threads"]["nodes"].as_array().unwrap();
+    let unread: Vec<_> = threads.iter().map(|thread| (&thread["unread"], &thread["root"]["replies"]["nodes"][0]["body"])).collect();
+    assert_eq!(unread, [(&json!(1), &json!("aside")), (&json!(1), &json!("aside"))]);
+    assert_eq!(room["unreadThreads"], 1, "ann follows what began with her message");
 }
 
 async fn refused(house: &Assembled, token: &str, body: Value) -> String {

@@ -3,6 +3,7 @@
 //! A room does not exist for a non-member (`not_found`). A channel can be looked at by everybody, but only its members read, page or write it
 //! (`forbidden` for others).
 
+use contract::room::LIVELY_MEMBERS;
 use contract::{Refusal, RoomKind};
 
 /// Reading and writing a room: its members.
@@ -11,6 +12,15 @@ pub(crate) fn member_only(kind: RoomKind, is_member: bool) -> Result<(), Refusal
         (true, _) => Ok(()),
         (false, RoomKind::Channel) => Err(Refusal::forbidden("join this channel first").about("room")),
         (false, _) => Err(Refusal::no_room()),
+    }
+}
+
+/// Reading how far the members have read: in rooms in which that is told. The caller is known to be a member.
+pub(crate) fn reads(member_count: i64) -> Result<(), Refusal> {
+    if member_count <= LIVELY_MEMBERS {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden(format!("read marks can be listed in rooms of up to {LIVELY_MEMBERS} members")).about("room"))
     }
 }
 
@@ -68,6 +78,11 @@ pub(crate) fn pin(kind: RoomKind, is_owner: bool) -> Result<(), Refusal> {
     } else {
         Err(Refusal::forbidden("only a channel's owner can pin and unpin messages").about("room"))
     }
+}
+
+/// Mentioning everybody: in a room of more than 100 members its owner alone.
+pub(crate) fn mention_everybody(member_count: i64, is_owner: bool) -> bool {
+    member_count <= LIVELY_MEMBERS || is_owner
 }
 
 /// Writing in a thread, and following one: not in a direct room.

@@ -1,4 +1,4 @@
-//! What `guild copy` takes to another database: rooms, the log, members and their membership intervals, what messages have become. If the engines
+//! What `guild copy` takes to another database: rooms, the log, members and their membership intervals, what messages have become, users' own state. If the engines
 //! have different numbers of partitions, positions are counted anew.
 //!
 //! The source's partitions are merged by time, each in its own order, and every row gets the next position of its room's partition in the
@@ -40,6 +40,76 @@ static MEMBERS: Table = Table {
     count: "SELECT COUNT(*) FROM members",
 };
 
+/// The same where positions are the source's.
+static MEMBERS_IN_PLACE: Table = Table {
+    name: MEMBERS.name,
+    read: "SELECT room, member, role, state, read, read_position FROM members WHERE (room, member) > ($1, $2) ORDER BY room, member LIMIT $3",
+    write: "INSERT INTO members (room, member, role, state, since, read, read_position)
+        VALUES ($1, $2, $3, $4, (SELECT MAX(from_position) FROM stays WHERE member = $2 AND room = $1), $5, $6)",
+    columns: &[Bytes, Bytes, Text, Text, Int, Int],
+    key: MEMBERS.key,
+    count: MEMBERS.count,
+};
+
+/// Without its places in the log: no cursor of the source holds in the target.
+static OWN_STATE: Table = Table {
+    name: "user_state",
+    read: "SELECT member, key, value, stamp FROM user_state WHERE (member, key) > ($1, $2) ORDER BY member, key LIMIT $3",
+    write: "INSERT INTO user_state (member, key, value, stamp, part, position, number) VALUES ($1, $2, $3, $4, 0, 0, 0)",
+    columns: &[Bytes, Text, Text, Bytes],
+    key: &[(0, Key::Bytes(16)), (1, Key::Text)],
+    count: "SELECT COUNT(*) FROM user_state",
+};
+
+/// The same where positions are the source's.
+static OWN_STATE_IN_PLACE: Table = Table {
+    name: OWN_STATE.name,
+    read: "SELECT member, key, value, stamp, part, position, number FROM user_state WHERE (member, key) > ($1, $2)
+        ORDER BY member, key LIMIT $3",
+    write: "INSERT INTO user_state (member, key, value, stamp, part, position, number) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    columns: &[Bytes, Text, Text, Bytes, Int, Int, Int],
+    key: OWN_STATE.key,
+    count: OWN_STATE.count,
+};
+
+static OWN_STATE_FLOORS: Table = Table {
+    name: "user_state_floors",
+    read: "SELECT member, part, position, number FROM user_state_floors WHERE (member, part) > ($1, $2) ORDER BY member, part LIMIT $3",
+    write: "INSERT INTO user_state_floors (member, part, position, number) VALUES ($1, $2, $3, $4)",
+    columns: &[Bytes, Int, Int, Int],
+    key: &[(0, Key::Bytes(16)), (1, Key::Int)],
+    count: "SELECT COUNT(*) FROM user_state_floors",
+};
+
+static OWN_STATE_ENDS: Table = Table {
+    name: "user_state_ends",
+    read: "SELECT part, number FROM user_state_ends WHERE part > $1 ORDER BY part LIMIT $2",
+    write: "INSERT INTO user_state_ends (part, number) VALUES ($1, $2)",
+    columns: &[Int, Int],
+    key: &[(0, Key::Int)],
+    count: "SELECT COUNT(*) FROM user_state_ends",
+};
+
+/// The tables that come after the log. Where positions change, nothing that tells of them is copied.
+fn later_tables(keeps_positions: bool) -> Vec<&'static Table> {
+    if keeps_positions {
+        vec![
+            &MEMBERS_IN_PLACE,
+            &STATES,
+            &REACTIONS,
+            &UNTOLD,
+            &THREAD_MEMBERS_IN_PLACE,
+            &MENTIONS,
+            &ROOM_MENTIONS,
+            &OWN_STATE_IN_PLACE,
+            &OWN_STATE_FLOORS,
+            &OWN_STATE_ENDS,
+        ]
+    } else {
+        vec![&MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS, &MENTIONS, &ROOM_MENTIONS, &OWN_STATE]
+    }
+}
+
 static STATES: Table = Table {
     name: "message_state",
     read:
@@ -64,6 +134,7 @@ static REACTIONS: Table = Table {
     count: "SELECT COUNT(*) FROM reactions",
 };
 
+/// Without the positions at which marks moved.
 static THREAD_MEMBERS: Table = Table {
     name: "thread_members",
     read: "SELECT member, room, thread, following, read, unread FROM thread_members WHERE (member, room, thread) > ($1, $2, $3)
@@ -74,6 +145,18 @@ static THREAD_MEMBERS: Table = Table {
     count: "SELECT COUNT(*) FROM thread_members",
 };
 
+/// The same where positions are the source's.
+static THREAD_MEMBERS_IN_PLACE: Table = Table {
+    name: THREAD_MEMBERS.name,
+    read:
+        "SELECT member, room, thread, following, read, unread, read_position FROM thread_members WHERE (member, room, thread) > ($1, $2, $3)
+        ORDER BY member, room, thread LIMIT $4",
+    write: "INSERT INTO thread_members (member, room, thread, following, read, unread, read_position) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    columns: &[Bytes, Bytes, Int, Int, Int, Int, Int],
+    key: THREAD_MEMBERS.key,
+    count: THREAD_MEMBERS.count,
+};
+
 /// Whoever serves the target tells what waits there.
 static UNTOLD: Table = Table {
     name: "untold_reactions",
@@ -82,6 +165,25 @@ static UNTOLD: Table = Table {
     columns: &[Bytes, Int, Int, Int, Bytes],
     key: &[(0, Key::Bytes(16)), (1, Key::Int)],
     count: "SELECT COUNT(*) FROM untold_reactions",
+};
+
+static MENTIONS: Table = Table {
+    name: "mentions",
+    read: "SELECT member, room, seq, thread, aside, seen, created_at FROM mentions WHERE (member, room, seq) > ($1, $2, $3)
+        ORDER BY member, room, seq LIMIT $4",
+    write: "INSERT INTO mentions (member, room, seq, thread, aside, seen, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    columns: &[Bytes, Bytes, Int, Int, Int, Int, Int],
+    key: &[(0, Key::Bytes(16)), (1, Key::Bytes(16)), (2, Key::Int)],
+    count: "SELECT COUNT(*) FROM mentions",
+};
+
+static ROOM_MENTIONS: Table = Table {
+    name: "room_mentions",
+    read: "SELECT room, seq, thread, aside, sender, created_at FROM room_mentions WHERE (room, seq) > ($1, $2) ORDER BY room, seq LIMIT $3",
+    write: "INSERT INTO room_mentions (room, seq, thread, aside, sender, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    columns: &[Bytes, Int, Int, Int, Bytes, Int],
+    key: &[(0, Key::Bytes(16)), (1, Key::Int)],
+    count: "SELECT COUNT(*) FROM room_mentions",
 };
 
 /// The name of the search index.
@@ -119,7 +221,10 @@ pub async fn counts(db: &Db) -> Result<Vec<(&'static str, u64)>, Error> {
         (STATES.name, STATES.count),
         (REACTIONS.name, REACTIONS.count),
         (THREAD_MEMBERS.name, THREAD_MEMBERS.count),
+        (MENTIONS.name, MENTIONS.count),
+        (ROOM_MENTIONS.name, ROOM_MENTIONS.count),
         (UNTOLD.name, UNTOLD.count),
+        (OWN_STATE.name, OWN_STATE.count),
         (WORDS, LOG),
     ] {
         let count = db.read(move |tx| Box::pin(async move { tx.row(sql, &[], |row| row.int(0)).await })).await?;
@@ -140,14 +245,15 @@ pub fn keeps_positions(from: &Db, to: &Db) -> bool {
 pub async fn copy(copy: &mut Copy<'_>) -> Result<(), CopyError> {
     copy.table(&ROOMS).await?;
     log(copy).await?;
-    for table in [&MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS] {
+    let later = later_tables(keeps_positions(copy.from, copy.to));
+    for table in &later {
         copy.table(table).await?;
     }
-    let tables = [&ROOMS, &MEMBERS, &STATES, &REACTIONS, &UNTOLD, &THREAD_MEMBERS];
-    for table in tables {
+    let tables: Vec<&'static Table> = std::iter::once(&ROOMS).chain(later).collect();
+    for table in &tables {
         copy.compare(table).await?;
     }
-    for (name, sql) in tables.map(|table| (table.name, table.count)).into_iter().chain([("stays", STAYS), ("log", LOG)]) {
+    for (name, sql) in tables.iter().map(|table| (table.name, table.count)).chain([("stays", STAYS), ("log", LOG)]) {
         copy.count(name, sql).await?;
     }
     log_version::copy(copy.from, copy.to).await?;

@@ -1,7 +1,7 @@
 //! What a row of the log holds besides its text, as one JSON object in the column `extra`. Most rows have none.
 
 use contract::calls::messages::Rich;
-use contract::{Format, MessageType, Metadata, Topic};
+use contract::{Format, MessageType, Metadata, Topic, UserId};
 use serde::{Deserialize, Serialize};
 
 /// What a message, or an edit of one, has besides its text.
@@ -16,11 +16,32 @@ pub(crate) struct Extra {
     /// The seq of the message that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<i64>,
+    /// Whom it mentions.
+    #[serde(default, skip_serializing_if = "MentionIds::is_empty")]
+    pub mentions: MentionIds,
+}
+
+/// Whom a message mentions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MentionIds {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<UserId>,
+    /// Everybody in the room.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub room: bool,
+}
+
+impl MentionIds {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.users.is_empty() && !self.room
+    }
 }
 
 impl From<Rich> for Extra {
-    fn from(Rich { message_type, format, metadata, reply_to, thread: _, also_in_room: _ }: Rich) -> Self {
-        Self { message_type, format, metadata: metadata.filter(|metadata| !metadata.is_empty()), reply_to }
+    /// What the request says by itself. Mentions are names there, so they come later; `clears` is no part of the message.
+    fn from(Rich { message_type, format, metadata, reply_to, thread: _, also_in_room: _, mentions: _, clears: _ }: Rich) -> Self {
+        let metadata = metadata.filter(|metadata| !metadata.is_empty());
+        Self { message_type, format, metadata, reply_to, mentions: MentionIds::default() }
     }
 }
 
@@ -39,6 +60,13 @@ impl Extra {
     pub(crate) fn reply_to(column: &str) -> Option<i64> {
         // Most of what has an extra is no reply.
         if column.contains("\"reply_to\"") { Self::read(Some(column)).reply_to } else { None }
+    }
+
+    /// Whom a column says is mentioned.
+    pub(crate) fn mentions(column: Option<&str>) -> MentionIds {
+        // Most of what has an extra mentions nobody.
+        let column = column.filter(|column| column.contains("\"mentions\""));
+        column.map_or_else(MentionIds::default, |column| Self::read(Some(column)).mentions)
     }
 
     /// Whether a message with this needs no text: its application knows what it is.

@@ -4,7 +4,7 @@
 //! inside the transaction that writes it, and answers after the commit. Then `send::publish` sends a hint, which may be lost: a gateway
 //! that missed one reads the log (`replay`). So correctness rests on the database alone.
 //!
-//! Each call has a file of its own, in the folder of its subject: `rooms`, `membership`, `send`, `amend`, `history`, `replay`, `search`. `access`
+//! Each call has a file of its own, in the folder of its subject: `rooms`, `membership`, `send`, `amend`, `history`, `replay`, `search`, `state`. `access`
 //! says who may do what. `store` holds every statement, [`http`] every route.
 //!
 //! This crate may not know about live connections. It stores ids, never usernames, and asks the users service for names over the bus.
@@ -18,6 +18,7 @@ mod history;
 pub mod http;
 mod log_version;
 mod membership;
+mod mentions;
 mod names;
 mod partitions;
 mod replay;
@@ -28,6 +29,7 @@ mod search;
 mod send;
 mod service;
 mod settings;
+mod state;
 mod store;
 mod threads;
 mod writer;

@@ -1,12 +1,12 @@
 //! Turns rows into what readers get: ids become names, rows become entries, messages and rooms.
 
-use crate::extra::{Extra, RoomExtra};
+use crate::extra::{Extra, MentionIds, RoomExtra};
 use crate::names::{Names, ResolvedNames};
 use crate::rooms::view::{self, RawRoom};
 use crate::store::log::{Form, Kind, LogRow};
 use crate::store::state::{ReactionCount, ThreadState};
 use contract::log::{Amended, Entry, Event, Membership, Pinned, ReactionChange, ReactionsChanged, RoomUpdated, Unknown};
-use contract::message::{REPLY_CHARS, ReplyTo, ThreadInfo, nonce_for_reader};
+use contract::message::{Mentions, REPLY_CHARS, ReplyTo, ThreadInfo, nonce_for_reader};
 use contract::{Message, Nonce, Reaction, Refusal, Room, RoomId, UserId};
 use db::Db;
 use std::collections::HashSet;
@@ -189,12 +189,14 @@ fn thread_info(thread: Option<&ThreadState>, names: &ResolvedNames) -> Result<Op
 /// A message row as `reader` sees it.
 pub(crate) fn message(mut row: LogRow, names: &ResolvedNames, reader: UserId) -> Result<Message, Refusal> {
     let sender = names.name(row.actor)?;
-    let Some(with) = row.with.take() else { return plain(row, sender, reader) };
+    let with = row.with.take().unwrap_or_default();
     let state = with.state.as_deref();
     if let Some(edited) = state.filter(|state| state.edits > 0) {
         (row.payload, row.extra) = (edited.body.clone(), edited.extra.clone());
     }
+    let mentions = mentions(&row, names)?;
     let mut now = plain(row, sender, reader)?;
+    now.mentions = mentions.map(Box::new);
     now.reply_to = with.replied.as_deref().map(|replied| reply_to(replied, names)).transpose()?.map(Box::new);
     if let Some(state) = state {
         now.rev = state.rev;
@@ -207,6 +209,13 @@ pub(crate) fn message(mut row: LogRow, names: &ResolvedNames, reader: UserId) ->
         now.pinned_by = state.pinned.map(|(_, _, by)| names.name(by)).transpose()?;
     }
     Ok(now)
+}
+
+fn mentions(row: &LogRow, names: &ResolvedNames) -> Result<Option<Mentions>, Refusal> {
+    let MentionIds { users, room } = Extra::mentions(row.extra_now());
+    let users = users.iter().map(|id| names.name(*id)).collect::<Result<_, _>>()?;
+    let mentions = Mentions { users, room };
+    Ok(Some(mentions).filter(|mentions| !mentions.is_empty()))
 }
 
 /// A message row to which nothing is attached, where the sender's name is known.
@@ -246,6 +255,7 @@ fn room(raw: RawRoom, names: &ResolvedNames) -> Result<Room, Refusal> {
         read: raw.read,
         unread: raw.unread,
         unread_threads: raw.unread_threads,
+        mentions: raw.mentions,
         last_message: raw.last.filter(LogRow::is_message).map(|row| message(row, names, raw.reader)).transpose()?,
     })
 }

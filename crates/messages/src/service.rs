@@ -12,7 +12,7 @@ use crate::send::publish::Publisher;
 use crate::settings::Settings;
 use crate::writer::Writer;
 use bus::Bus;
-use contract::calls::{messages as calls, threads};
+use contract::calls::{mentions, messages as calls, state, threads};
 use contract::{Clock, Refusal, Room, RoomId, UserCaller, UserId};
 use db::{Db, Error, Tx};
 use edge::Buckets;
@@ -136,10 +136,24 @@ impl Messages {
             .serve::<calls::Recent, _>(this)
             .serve::<calls::Search, _>(this)
             .serve::<calls::MarkRead, _>(this)
+            .serve::<mentions::MyMentions, _>(this)
+            .serve::<mentions::MyMentionsPlaced, _>(this)
             .serve::<threads::FollowThread, _>(this)
             .serve::<threads::MarkThreadRead, _>(this)
             .serve::<threads::RoomThreads, _>(this)
+            .serve::<threads::ThreadsOf, _>(this)
+            .serve::<threads::RepliesOf, _>(this)
             .serve::<threads::MyThreads, _>(this)
+            .serve::<threads::MyThreadsPlaced, _>(this)
+            .serve::<calls::ListReads, _>(this)
+            .serve::<state::ListState, _>(this)
+            .serve::<state::GetState, _>(this)
+            .serve::<state::PutState, _>(this)
+            .serve::<state::RemoveState, _>(this)
+            .serve::<state::StateSince, _>(this)
+            .serve::<state::StateEnds, _>(this)
+            .serve::<state::StateKeysAfter, _>(this)
+            .serve::<state::StatesNow, _>(this)
             .serve::<calls::RoomsOf, _>(this)
             .serve::<calls::RoomOf, _>(this)
             .serve::<calls::Head, _>(this)

@@ -172,7 +172,7 @@ impl Reader for Places<'_> {
         *self.ends.get_mut(client)? = end;
         let token = self.tokens.get(self.random.below(self.tokens.len()))?.clone();
         let before = self.room.before(end).map(|before| format!("&before={before}")).unwrap_or_default();
-        Some(Question { path: format!("/rooms/{}/messages?limit={PAGE}{before}", self.room.id), token })
+        Some(Question::get(format!("/rooms/{}/messages?limit={PAGE}{before}", self.room.id), token))
     }
 
     fn page(&mut self, client: usize, body: &[u8]) -> Result<(), String> {

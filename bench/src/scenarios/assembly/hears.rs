@@ -28,7 +28,8 @@ impl Working<'_> {
         all.work.asked += 1;
         let mut text = std::mem::take(&mut all.text);
         text.clear();
-        request.write(&mut text, room.asked, &room.id, all.bytes);
+        let members = all.virtual_users.users.get(number * all.members..).unwrap_or_default();
+        request.write(&mut text, room.asked, &room.id, members, all.bytes);
         all.tell(net, number * all.members + member, &text);
         all.text = text;
     }

@@ -190,7 +190,8 @@ mod tests {
             assert_eq!(asked.len(), block / 5 + block + block / 10);
             let mut gone = HashSet::new();
             for request in asked {
-                let (Request::Send { seq } | Request::Edit { seq } | Request::React { seq, .. } | Request::Delete { seq }) = request;
+                let reacted = if let Request::React { seq, .. } = request { Some(seq) } else { None };
+                let seq = reacted.or(request.answers()).unwrap();
                 assert!((101..=100 + block as u64).contains(&seq) && !gone.contains(&seq), "{request:?}");
                 if let Request::Delete { seq } = request {
                     gone.insert(seq);

@@ -50,7 +50,7 @@ impl Reader for Pages<'_> {
     fn next(&mut self, client: usize) -> Option<Question> {
         let reader = self.readers.get(client).filter(|reader| !reader.done)?;
         let path = format!("/rooms/{}/events?after={}&limit={}", self.id, reader.newest, self.page);
-        Some(Question { path, token: reader.token.clone() })
+        Some(Question::get(path, reader.token.clone()))
     }
 
     fn page(&mut self, client: usize, body: &[u8]) -> Result<(), String> {

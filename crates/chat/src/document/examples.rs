@@ -1,14 +1,16 @@
 //! Examples: values of the types that go over the wire.
 
 use contract::calls::messages::RoomHead;
+use contract::calls::state::Mark;
 use contract::wire::{
     Authenticate, AuthenticateAck, CreateRoom, CreateRoomAck, Cut, DeleteMessage, Done, EditMessage, InRoom, MarkRead, MemberChanged,
     MessageAck, MessageDeleted, MessageEdited, NewMessage, NothingAck, PinChanged, PinMessage, PresenceNow, React, ReactAck,
     ReactionsChanged, ReadAck, ReadNow, Ready, Refused, Resync, RoomAck, RoomCreated, RoomUpdated, SendMessage, ServerInfo, SetTyping,
-    ThreadReadNow, TypingNow, UnknownEvent, UserUpdated, client,
+    StateChanged, ThreadReadNow, TypingNow, UnknownEvent, UserUpdated, client,
 };
 use contract::{
-    Code, Cursor, Message, MessageId, Metadata, Patch, Reaction, Refusal, Room, RoomId, RoomKind, Time, User, UserId, Username,
+    Code, Cursor, Message, MessageId, Metadata, Patch, Reaction, Refusal, Room, RoomId, RoomKind, Stamp, StateValue, Time, User, UserId,
+    Username,
 };
 use serde_json::{Map, Value};
 
@@ -60,6 +62,8 @@ pub(super) fn send_message() -> Made<SendMessage> {
         reply_to: None,
         thread: None,
         also_in_room: false,
+        mentions: None,
+        clears: Some(format!("draft:{}", room_id()).try_into()?),
         sender: None,
         username: None,
     })
@@ -72,6 +76,7 @@ pub(super) fn edit_message() -> Made<EditMessage> {
         body: Patch::Set("hello, Bob".try_into()?),
         format: Patch::Keep,
         metadata: Patch::Keep,
+        mentions: Patch::Keep,
         if_rev: Some(1),
         sender: None,
         username: None,
@@ -135,7 +140,19 @@ pub(super) fn nothing_ack() -> NothingAck {
 
 pub(super) fn ready() -> Made<Ready> {
     let server = ServerInfo { version: env!("CARGO_PKG_VERSION").to_owned(), features: Vec::new() };
-    Ok(Ready { user: user()?, cursor: cursor(42), resumed: true, server })
+    let marks = vec![
+        Mark { room: room_id(), thread: None, read: 1, unread: 0, mentions: 0 },
+        Mark { room: room_id(), thread: Some(1), read: 5, unread: 2, mentions: 1 },
+    ];
+    Ok(Ready {
+        user: user()?,
+        cursor: cursor(42),
+        resumed: true,
+        server,
+        state: Some(vec![state_changed()?]),
+        marks: Some(marks),
+        state_reset: false,
+    })
 }
 
 pub(super) fn room_created() -> Made<RoomCreated> {
@@ -194,7 +211,14 @@ pub(super) fn typing_now() -> Made<TypingNow> {
 }
 
 pub(super) fn read_now() -> Made<ReadNow> {
-    Ok(ReadNow { room: room_id(), username: bob()?, seq: 1 })
+    Ok(ReadNow { room: room_id(), username: bob()?, seq: 1, unread: None, mentions: None })
+}
+
+pub(super) fn state_changed() -> Made<StateChanged> {
+    let key = format!("draft:{}", room_id()).try_into()?;
+    let draft = [("body".to_owned(), Value::from("see you at"))];
+    let value = StateValue::try_from(Value::Object(draft.into_iter().collect::<Map<_, _>>()))?;
+    Ok(StateChanged { key, value: Some(value), stamp: Stamp::from_bytes(id(4)) })
 }
 
 pub(super) fn thread_read_now() -> ThreadReadNow {
@@ -252,6 +276,7 @@ fn room(last_message: Option<Message>) -> Made<Room> {
         head,
         read: head,
         unread: 0,
+        mentions: 0,
         unread_threads: 0,
         last_message,
     })

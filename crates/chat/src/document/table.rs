@@ -157,7 +157,7 @@ pub(super) fn events() -> Result<Vec<Event>, String> {
             &example::mark_read(),
             &example::read_ack(),
             "Moves your read mark, never back; past the head means the head.",
-            "Members of rooms of up to 100 hear `read`.",
+            "Members of rooms of up to 100 hear `read`, and your own sockets.",
         )?,
         from_client(
             client::TYPING,
@@ -169,8 +169,8 @@ pub(super) fn events() -> Result<Vec<Event>, String> {
         from_server(
             server::READY,
             &example::ready()?,
-            "You are authenticated, and all that you missed has been sent.",
-            "To this socket. `resumed` is false without a cursor and after `resync`.",
+            "You are authenticated, and all that you missed has been sent. `state` and `marks` are what has changed of your own since your cursor.",
+            "To this socket. `resumed` is false without a cursor and after `resync`. With `state_reset`, read your own state and your rooms anew.",
         )?,
         from_server(
             server::ROOM_CREATED,
@@ -238,12 +238,12 @@ pub(super) fn events() -> Result<Vec<Event>, String> {
             server::READ,
             &example::read_now()?,
             "Somebody has read up to here.",
-            "To members of rooms of up to 100. Not durable: it may be dropped for a slow client.",
+            "To members of rooms of up to 100, and to your own sockets with `unread` and `mentions`. Not durable: it may be dropped for a slow client.",
         )?,
         from_server(
             server::THREAD_READ,
             &example::thread_read_now(),
-            "You have read a thread up to here, or have written in it.",
+            "You have read a thread up to here, have written in it, or have begun to follow it.",
             "To your own sockets. Not durable: it may be dropped for a slow client.",
         )?,
         from_server(
@@ -263,6 +263,12 @@ pub(super) fn events() -> Result<Vec<Event>, String> {
             &example::user_updated()?,
             "Somebody's display name, status or metadata has changed; all of them are as they are now.",
             "To people who share a direct room or a group of up to 100 with that user, and to the user. Not durable: it may be dropped for a slow client.",
+        )?,
+        from_server(
+            server::STATE_CHANGED,
+            &example::state_changed()?,
+            "A value of your own state has changed; null is one that was removed. It is not in the log; whoever was away hears of it with `ready`.",
+            "To your own sockets.",
         )?,
         from_server(
             server::RESYNC,

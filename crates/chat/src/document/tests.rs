@@ -2,7 +2,7 @@ use super::table::{Direction, events};
 use super::*;
 use contract::wire::{client, server};
 
-const SERVER: [&str; 20] = [
+const SERVER: [&str; 21] = [
     server::READY,
     server::ROOM_CREATED,
     server::NEW_MESSAGE,
@@ -21,6 +21,7 @@ const SERVER: [&str; 20] = [
     server::USER_ONLINE,
     server::USER_OFFLINE,
     server::USER_UPDATED,
+    server::STATE_CHANGED,
     server::RESYNC,
     server::ERROR,
 ];

@@ -7,6 +7,7 @@ use crate::encode::Frames;
 use crate::transport::Transport;
 use contract::log::{Entry, Event, Membership};
 use contract::{RoomId, UserId};
+use socketio::Frame;
 use std::sync::Arc;
 
 /// What came of the entries of a batch.
@@ -123,10 +124,14 @@ fn push_to(user: UserId, sockets: &mut [Socket], frames: &mut Frames<'_>, applie
     }
     let Some(frame) = frames.of(user) else { return };
     for socket in sockets {
-        match socket.push(frame) {
-            Pushed::Taken => applied.deliveries += 1,
-            Pushed::Ignored => {}
-            Pushed::Slow => applied.slow.push(Arc::clone(&socket.transport)),
-        }
+        push_frame(socket, frame, applied);
+    }
+}
+
+pub(super) fn push_frame(socket: &mut Socket, frame: &Frame, applied: &mut Applied) {
+    match socket.push(frame) {
+        Pushed::Taken => applied.deliveries += 1,
+        Pushed::Ignored => {}
+        Pushed::Slow => applied.slow.push(Arc::clone(&socket.transport)),
     }
 }

@@ -11,7 +11,7 @@ use socketio::Frame;
 pub(crate) enum LiveOutcome {
     /// It is live.
     Live,
-    /// The log has moved on, and the socket has not got all of it: continue the replay.
+    /// The log has moved on, and the socket has not got all of it, or not all of what is the user's own: continue the replay.
     Behind,
     /// The socket is closed; there is nothing to do.
     Gone,
@@ -21,17 +21,20 @@ pub(crate) enum LiveOutcome {
 
 impl Registry {
     /// Makes a socket live that has got everything up to `from` (`None`: that wants no replay). It gets `ready` first, which is made for the
-    /// log's position. Entries after `from` do not matter if none was for this user.
+    /// log's position. Entries after `from` do not matter if none was for this user. What has changed of the user's own since the cursor `since` has to
+    /// be read first (`None`: it is not told).
     pub(crate) fn go_live(
         &self,
         user: UserId,
         key: Key,
         from: Option<&Cursor>,
+        since: Option<&Cursor>,
         ready: impl FnOnce(&Cursor) -> Option<Frame>,
     ) -> LiveOutcome {
         let mut inner = self.lock();
         let here = inner.cursor();
-        let behind = from.is_some_and(|from| *from != here && !inner.has_all(user, from));
+        let behind = from.is_some_and(|from| *from != here && !inner.has_all(user, from))
+            || since.is_some_and(|since| !inner.has_all_own(user, since));
         let Some(socket) = inner.socket(user, key) else { return LiveOutcome::Gone };
         if behind {
             return LiveOutcome::Behind;

@@ -86,6 +86,7 @@ impl Registry {
             rooms: HashSet::new(),
             as_of: Vec::new(),
             quiet_since: Vec::new(),
+            own_changed: Vec::new(),
             sockets: Vec::with_capacity(1),
             empty_since: None,
         });
@@ -156,6 +157,7 @@ impl Inner {
         // Nobody has looked whether entries up to here were for this user.
         entry.quiet_since.clone_from(&rooms.positions);
         entry.note_entry(&self.positions);
+        entry.load_own_changes(&rooms.changed, rooms.positions.len());
         entry.as_of = rooms.positions;
         entry.rooms.reserve(rooms.rooms.len());
         for room in rooms.rooms {

@@ -9,6 +9,7 @@ pub(crate) mod audience;
 mod go_live;
 mod load;
 mod membership_changes;
+mod own_changes;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,8 @@ struct UserEntry {
     as_of: Vec<i64>,
     /// No entry that was applied after these positions was for this user.
     quiet_since: Vec<i64>,
+    /// The last position in each partition at which the user's own state or read marks have changed.
+    own_changed: Vec<i64>,
     sockets: Vec<Socket>,
     empty_since: Option<Instant>,
 }
@@ -106,6 +109,7 @@ impl Registry {
             user.rooms.clear();
             user.as_of.clear();
             user.quiet_since.clear();
+            user.own_changed.clear();
             for socket in &mut user.sockets {
                 socket.delivery = DeliveryState::Closed;
                 cut.push(Arc::clone(&socket.transport));

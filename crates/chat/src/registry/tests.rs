@@ -72,9 +72,9 @@ impl Here {
     fn live(&mut self, user: &UserRef) -> (Key, Arc<Out>) {
         let (key, ticket, out) = self.enter(user);
         if let Some(ticket) = ticket {
-            ticket.done(Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![self.position] }));
+            ticket.done(Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![self.position], changed: vec![-1] }));
         }
-        assert_eq!(self.registry.go_live(user.id, key, None, ready()), LiveOutcome::Live);
+        assert_eq!(self.registry.go_live(user.id, key, None, None, ready()), LiveOutcome::Live);
         (key, out)
     }
 
@@ -100,6 +100,7 @@ impl Here {
             head: 0,
             read: 0,
             unread: 0,
+            mentions: 0,
             unread_threads: 0,
             last_message: None,
         };
@@ -146,13 +147,14 @@ async fn rooms_that_were_read_ahead_of_the_log_are_right_once_it_has_passed() {
         rooms: vec![InRoom { room, kind: RoomKind::Group, member_count: 1 }],
         epoch: 1,
         positions: vec![4],
+        changed: vec![-1],
     }));
     here.created(room, &ann, 1);
     here.apply(Event::MemberLeft(Here::membership(room, &ann, 0)));
     here.created(room, &ann, 1);
     here.apply(Event::MemberJoined(Here::membership(room, &ann, 1)));
     assert!(here.registry.covers(&here.registry.as_of(ann.id).unwrap()));
-    assert_eq!(here.registry.go_live(ann.id, key, None, ready()), LiveOutcome::Live);
+    assert_eq!(here.registry.go_live(ann.id, key, None, None, ready()), LiveOutcome::Live);
     here.renamed(room);
     assert_eq!(heard(&out), ["ready", "room updated"]);
 }
@@ -166,9 +168,9 @@ async fn what_passes_while_rooms_are_read_counts() {
     here.created(stays, &ann, 2);
     here.apply(Event::MemberLeft(Here::membership(left, &ann, 1)));
     here.apply(Event::MemberJoined(Here::membership(stays, &eve, 150)));
-    ticket.unwrap().done(Ok(InRooms { rooms, epoch: 1, positions: vec![0] }));
+    ticket.unwrap().done(Ok(InRooms { rooms, epoch: 1, positions: vec![0], changed: vec![-1] }));
     assert!(!here.registry.has_all(ann.id, &Cursor::new(1, vec![0])), "what passed meanwhile has to be read");
-    assert_eq!(here.registry.go_live(ann.id, key, None, ready()), LiveOutcome::Live);
+    assert_eq!(here.registry.go_live(ann.id, key, None, None, ready()), LiveOutcome::Live);
     assert_eq!(here.renamed(left).deliveries, 0);
     assert_eq!(here.renamed(stays).deliveries, 1);
     assert_eq!(here.registry.membership(ann.id, stays), audience::RoomMembership::LargeRoom);
@@ -186,7 +188,7 @@ async fn what_is_held_comes_after_ready_in_order() {
     assert!(none.is_none(), "the rooms are known");
     let from = here.registry.cursor().unwrap();
     here.renamed(room);
-    assert_eq!(here.registry.go_live(ann.id, key, Some(&from), ready()), LiveOutcome::Behind);
+    assert_eq!(here.registry.go_live(ann.id, key, Some(&from), None, ready()), LiveOutcome::Behind);
     assert_eq!(here.registry.hold(ann.id, key).unwrap().positions, [2]);
     here.apply(Event::MemberJoined(Here::membership(room, &user("bob"), 2)));
     here.renamed(room);
@@ -208,14 +210,14 @@ async fn what_was_for_others_is_not_missed() {
     let unseen = here.registry.cursor().unwrap();
     assert!(!here.registry.has_all(ann.id, &unseen), "her rooms are not known yet");
     // Read as of 2, when 1 has passed.
-    ticket.unwrap().done(Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![2] }));
+    ticket.unwrap().done(Ok(InRooms { rooms: Vec::new(), epoch: 1, positions: vec![2], changed: vec![-1] }));
     here.created(anns, &ann, 1);
     assert!(!here.registry.has_all(ann.id, &unseen), "what passed before that place was not looked at");
     let read_up_to = here.registry.cursor().unwrap();
     assert!(here.registry.has_all(ann.id, &read_up_to));
     here.renamed(bobs);
     assert!(here.registry.has_all(ann.id, &read_up_to) && !here.registry.has_all(ann.id, &before));
-    assert_eq!(here.registry.go_live(ann.id, key, Some(&read_up_to), ready()), LiveOutcome::Live);
+    assert_eq!(here.registry.go_live(ann.id, key, Some(&read_up_to), None, ready()), LiveOutcome::Live);
     here.registry.leave(ann.id, key, Instant::now());
     here.renamed(bobs);
     here.apply(Event::MemberJoined(Here::membership(bobs, &user("eve"), 2)));
@@ -223,7 +225,7 @@ async fn what_was_for_others_is_not_missed() {
     here.renamed(anns);
     assert!(!here.registry.has_all(ann.id, &read_up_to), "but her own is");
     let (again, _, _) = here.enter(&ann);
-    assert_eq!(here.registry.go_live(ann.id, again, Some(&read_up_to), ready()), LiveOutcome::Behind);
+    assert_eq!(here.registry.go_live(ann.id, again, Some(&read_up_to), None, ready()), LiveOutcome::Behind);
     let now = here.registry.cursor().unwrap();
     here.apply(Event::MemberLeft(Here::membership(anns, &ann, 0)));
     assert!(!here.registry.has_all(ann.id, &now), "one's own leaving too");
@@ -239,6 +241,37 @@ async fn what_was_for_others_is_not_missed() {
     assert!(!here.registry.has_all(ann.id, &now), "of another epoch");
     assert_eq!(here.registry.cursor().unwrap(), Cursor::new(7, vec![3]), "the log may have become shorter");
     assert_eq!(heard(&out), ["ready"]);
+}
+
+#[tokio::test]
+async fn what_is_ones_own_and_was_not_told_has_to_be_read() {
+    let mut here = Here::new();
+    let (ann, room) = (user("ann"), RoomId::new());
+    let key: contract::StateKey = "k".try_into().unwrap();
+    let (_, first) = here.live(&ann);
+    here.created(room, &ann, 1);
+    let before = here.registry.cursor().unwrap();
+    assert!(here.registry.has_all_own(ann.id, &before) && !here.registry.has_all_own(UserId::new(), &before));
+    here.renamed(room);
+    let keys = [(ann.id, key.clone()), (UserId::new(), key)];
+    assert_eq!(here.registry.note_own_changes((0, 2), &keys), keys[..1], "only of who is here");
+    let since = here.registry.cursor().unwrap();
+    assert!(!here.registry.has_all_own(ann.id, &since), "what changed just there may not have been told");
+    let (key, _, out) = here.enter(&ann);
+    assert_eq!(here.registry.go_live(ann.id, key, Some(&since), Some(&since), ready()), LiveOutcome::Behind);
+    let tell = |here: &Here| here.registry.push_to_user(ann.id, &Frame::raw("state changed", "{}"), &mut Applied::default());
+    tell(&here);
+    assert_eq!(heard(&out), [""; 0], "it comes with ready");
+    here.registry.hold(ann.id, key).unwrap();
+    tell(&here);
+    assert_eq!(here.registry.release(ann.id, key, &Frame::raw("ready", "{}")), LiveOutcome::Live);
+    assert_eq!(heard(&out), ["ready", "state changed"]);
+    here.renamed(room);
+    let later = here.registry.cursor().unwrap();
+    assert!(here.registry.has_all_own(ann.id, &later));
+    here.registry.note_lost_marks();
+    assert!(!here.registry.has_all_own(ann.id, &later), "a mark may have moved");
+    assert_eq!(heard(&first), ["ready", "room created", "room updated", "state changed", "state changed", "room updated"]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use super::Tally;
 use super::fake::{EPOCH, LogPosition, Shared};
 use super::random::Random;
 use crate::authenticated_user::VerifiedSession;
+use crate::client_cursor;
 use crate::connection_state::ConnectionState;
 use crate::gateway::Gateway;
 use crate::resume::{Resume, Stop};
@@ -135,6 +136,11 @@ impl Sim {
         self.queue.closed.load(Ordering::SeqCst)
     }
 
+    /// The events that came.
+    pub(super) fn events(&self) -> Vec<(String, Value)> {
+        self.queue.state.lock().unwrap().got.iter().map(|text| event(text)).collect()
+    }
+
     /// The names of the events that came.
     pub(super) fn names(&self) -> Vec<String> {
         self.queue.state.lock().unwrap().got.iter().map(|text| event(text).0).collect()
@@ -200,7 +206,7 @@ impl Sim {
         if let Some(at) = &account.resync {
             return (Some(at.clone()), false);
         }
-        match self.cursor.as_deref().map(|cursor| Cursor::parse(cursor).map(|cursor| cursor.positions)) {
+        match self.cursor.as_deref().map(|cursor| Cursor::parse(client_cursor::parse(cursor).0).map(|cursor| cursor.positions)) {
             Some(Some(shown)) => (Some(shown), true),
             Some(None) => (None, false),
             None => (account.ready.as_ref().map(|(_, at, _)| at.clone()), false),
@@ -212,7 +218,7 @@ impl Sim {
         for text in &self.queue.state.lock().unwrap().got {
             let (name, payload) = event(text);
             let Some(cursor) = payload["cursor"].as_str() else { continue };
-            let parsed = Cursor::parse(cursor).unwrap();
+            let parsed = Cursor::parse(client_cursor::parse(cursor).0).unwrap();
             assert_eq!(parsed.epoch, EPOCH);
             account.last_cursor = Some(cursor.to_owned());
             let at = parsed.positions;

@@ -1,8 +1,10 @@
 //! Services that answer out of memory: a log, who was a member at each place of it, and presence.
 
+use super::fake_own::OwnRows;
 use super::random::Random;
 use bus::Bus;
 use contract::calls::messages::{Head, Heads, InRoom, InRooms, Missed, ReadLog, ReadMissed, RoomHead, RoomHeads, RoomOf, RoomsOf};
+use contract::calls::state::{StateEnds, StateKeysAfter, StateSince, StatesNow};
 use contract::calls::users::{EndLease, RenewLease, SetPresence, WhichEnded};
 use contract::hint::PresenceChanged;
 use contract::log::{Batch, Entry, Event, Membership, RoomUpdated, Unknown};
@@ -25,10 +27,12 @@ pub(super) type LogPosition = (u16, i64);
 
 #[derive(Default)]
 pub(super) struct World {
-    users: Vec<User>,
+    pub(super) users: Vec<User>,
     rooms: BTreeMap<RoomId, FakeRoom>,
     /// Each partition's entries, and who hears each.
-    log: Vec<Vec<(Entry, BTreeSet<UserId>)>>,
+    pub(super) log: Vec<Vec<(Entry, BTreeSet<UserId>)>>,
+    /// Users' own state.
+    pub(super) own: OwnRows,
     /// The places of all entries, in the order in which they were committed.
     order: Vec<LogPosition>,
     online: BTreeSet<Username>,
@@ -58,7 +62,12 @@ impl World {
     pub(super) fn shared(users: usize, partitions: usize, random: &mut Random) -> Shared {
         let username = |n: usize| format!("user{n}").as_str().try_into().unwrap();
         let user = |n: usize| User::plain(UserId::new(), username(n), "x".try_into().unwrap(), Time(0));
-        let mut world = Self { users: (0..users).map(user).collect(), log: vec![Vec::new(); partitions], ..Self::default() };
+        let mut world = Self {
+            users: (0..users).map(user).collect(),
+            log: vec![Vec::new(); partitions],
+            own: OwnRows::new(partitions),
+            ..Self::default()
+        };
         // Something is there before the gateway starts.
         world.commit(random.below(4), random);
         Arc::new(Mutex::new(world))
@@ -158,6 +167,7 @@ impl World {
             head: room.seq,
             read: room.seq,
             unread: 0,
+            mentions: 0,
             unread_threads: 0,
             last_message: None,
         })
@@ -179,7 +189,7 @@ impl World {
         for ((partition, log), before) in (0..).zip(&self.log).zip(before) {
             let entries: Vec<_> = log[*before as usize..].iter().map(|(entry, _)| entry.clone()).collect();
             if !entries.is_empty() {
-                batches.push(Batch { epoch: EPOCH, partition, first: before + 1, last: log.len() as i64, entries });
+                batches.push(Batch { epoch: EPOCH, partition, first: before + 1, last: log.len() as i64, entries, state: None });
             }
         }
         batches
@@ -214,7 +224,7 @@ impl World {
         self.batches(&before)
     }
 
-    fn change(&mut self, random: &mut Random) {
+    pub(super) fn change(&mut self, random: &mut Random) {
         let user = self.users[random.below(self.users.len())].id;
         let rooms: Vec<_> = self.rooms.keys().copied().collect();
         if rooms.len() < 2 || random.one_in(15) {
@@ -286,6 +296,8 @@ impl Fake {
         bus.serve::<Head, _>(&fake).serve::<RoomsOf, _>(&fake).serve::<ReadLog, _>(&fake).serve::<ReadMissed, _>(&fake);
         bus.serve::<Heads, _>(&fake).serve::<SetPresence, _>(&fake).serve::<RenewLease, _>(&fake).serve::<EndLease, _>(&fake);
         bus.serve::<WhichEnded, _>(&fake).serve::<RoomOf, _>(&fake);
+        bus.serve::<StateEnds, _>(&fake).serve::<StateKeysAfter, _>(&fake);
+        bus.serve::<StatesNow, _>(&fake).serve::<StateSince, _>(&fake);
     }
 
     async fn dawdle(&self) {
@@ -293,7 +305,7 @@ impl Fake {
         tokio::time::sleep(Duration::from_millis(ms as u64)).await;
     }
 
-    async fn read<T>(&self, who: &Caller, read: impl FnOnce(&mut World) -> T) -> Result<T, Refusal> {
+    pub(super) async fn read<T>(&self, who: &Caller, read: impl FnOnce(&mut World) -> T) -> Result<T, Refusal> {
         who.must_be_service()?;
         self.dawdle().await;
         let read = {
@@ -316,7 +328,7 @@ impl Answer<RoomsOf> for Fake {
         self.read(who, |world| {
             let mine = world.rooms.iter().filter(|(_, room)| room.members.contains(&call.user));
             let rooms = mine.map(|(id, room)| InRoom { room: *id, kind: RoomKind::Group, member_count: room.members.len() as i64 });
-            InRooms { rooms: rooms.collect(), epoch: EPOCH, positions: world.ends() }
+            InRooms { rooms: rooms.collect(), epoch: EPOCH, positions: world.ends(), changed: world.own.changed(call.user) }
         })
         .await
     }

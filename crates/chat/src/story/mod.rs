@@ -3,6 +3,8 @@
 
 mod client;
 mod fake;
+mod fake_own;
+mod own_state;
 mod pace;
 mod random;
 

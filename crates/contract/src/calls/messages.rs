@@ -2,10 +2,10 @@
 
 use super::call;
 use crate::log::{Entry, Event};
-use crate::message::Version;
+use crate::message::{Mentions, Version};
 use crate::{
     Body, Cursor, Emoji, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Placed, Reaction, Reason, Refusal, Room,
-    RoomId, RoomKind, RoomName, Time, Topic, User, UserId, UserRef, Username,
+    RoomId, RoomKind, RoomName, StateKey, Time, Topic, User, UserId, UserRef, Username, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -200,7 +200,7 @@ pub struct Send {
 }
 ordered_call!(Send => Sent, "messages.send");
 
-/// What a message may have besides its text.
+/// What a message may have besides its text, and what its sending does besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rich {
     /// The application's own word for what it is.
@@ -221,6 +221,12 @@ pub struct Rich {
     /// Whether a message in a thread stands among the room's messages too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub also_in_room: bool,
+    /// Whom it mentions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<Mentions>,
+    /// A key of the sender's own state, which goes with this send (the draft of the message). A repeated send removes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clears: Option<StateKey>,
 }
 
 /// The message, and whether this call wrote it.
@@ -230,6 +236,9 @@ pub struct Sent {
     pub message: Message,
     /// False where the nonce had been seen before.
     pub created: bool,
+    /// What of it was not done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// One message, as it is now.
@@ -257,10 +266,24 @@ pub struct EditMessage {
     /// A merge patch (RFC 7396) of the metadata; at most 4 KiB come of it.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub metadata: Patch<Map<String, Value>>,
+    /// Whom it mentions, instead of those before; null for nobody.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub mentions: Patch<Mentions>,
     /// Only if nobody has edited the message since it had this `rev`; else `conflict`.
     pub if_rev: Option<i64>,
 }
-ordered_call!(EditMessage => Message, "messages.edit_message");
+ordered_call!(EditMessage => Edited, "messages.edit_message");
+
+/// A message after a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edited {
+    /// As it is now.
+    #[serde(flatten)]
+    pub message: Message,
+    /// What of it was not done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
 
 /// Deletes a message: its sender's right, and in groups and channels that of the room's owner. Answers what is left of it. One that is deleted
 /// already is fine and told to nobody.
@@ -498,6 +521,12 @@ pub struct Search {
     /// Only messages that are pinned now.
     #[serde(default)]
     pub pinned: bool,
+    /// Only messages in the thread of this one; needs `room`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<i64>,
+    /// Only messages that mention the caller, by name or with everybody.
+    #[serde(default)]
+    pub mentions_me: bool,
     /// From [`Page::next`] of the same search: only what is older.
     pub before: Option<String>,
     /// How many.
@@ -542,6 +571,28 @@ pub struct MarkRead {
 }
 call!(MarkRead => ReadMark, "messages.mark_read");
 
+/// The read marks of the members of a room of up to 100; `forbidden` in a larger one. Those who have been in it the longest come first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListReads {
+    /// Where.
+    pub room: RoomId,
+    /// From [`Page::next`].
+    pub after: Option<String>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(ListReads => Page<MemberRead>, "messages.list_reads");
+
+/// How far a member has read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MemberRead {
+    /// Who.
+    pub username: Username,
+    /// Up to which seq.
+    #[schema(minimum = 0)]
+    pub read: i64,
+}
+
 /// Where the caller's read mark stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReadMark {
@@ -570,6 +621,10 @@ pub struct InRooms {
     pub epoch: u64,
     /// Everything up to these positions is counted in, nothing after.
     pub positions: Vec<i64>,
+    /// For each partition: the last position at which the user's own state or read marks have changed, -1 where they never have. Empty from a
+    /// process that does not know of them.
+    #[serde(default)]
+    pub changed: Vec<i64>,
 }
 
 /// One room that a user is in.

@@ -1,6 +1,8 @@
 //! The calls that each service answers. A call that says "services only" is refused to users.
 
+pub mod mentions;
 pub mod messages;
+pub mod state;
 pub mod threads;
 pub mod users;
 

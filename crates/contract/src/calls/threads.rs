@@ -1,8 +1,8 @@
 //! What the messages service answers about threads.
 
 use super::call;
-use super::messages::ReadMark;
-use crate::{Limit, Message, Page, RoomId, Time};
+use super::messages::{OfRoom, ReadMark};
+use crate::{Limit, Message, Page, Placed, Refusal, RoomId, Time};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -42,6 +42,44 @@ pub struct RoomThreads {
 }
 call!(RoomThreads => Page<Thread>, "messages.room_threads");
 
+/// The threads of several rooms at once: for each room what [`RoomThreads`] answers or refuses. At most 100 rooms. Where the first messages are
+/// long, a page is shorter than the limit: 1 MiB of bodies for all rooms together, and of each room one thread at least.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ThreadsOf {
+    /// Which rooms.
+    pub rooms: Vec<RoomId>,
+    /// A place in an earlier answer, or [`Page::next`].
+    pub after: Option<String>,
+    /// How many of each room.
+    pub limit: Limit,
+}
+call!(ThreadsOf => Vec<OfRoom<Placed<Thread>>>, "messages.threads_of");
+
+/// The messages of several threads at once, the oldest first, each page in the order in which the threads were asked for. At most 100 threads. A
+/// message's place is its seq. Where the messages are long, a page is shorter than the limit: 1 MiB of bodies for all threads together, and
+/// of each thread one message at least.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RepliesOf {
+    /// Which threads: of each the room, and the seq of its first message. One in which nothing came has an empty page.
+    pub threads: Vec<(RoomId, i64)>,
+    /// Only messages with a larger seq; 0 for all.
+    pub after: i64,
+    /// How many of each thread.
+    pub limit: Limit,
+}
+call!(RepliesOf => Vec<OfThread<Placed<Message>>>, "messages.replies_of");
+
+/// What was found out about one of several threads.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OfThread<T> {
+    /// The room.
+    pub room: RoomId,
+    /// The seq of the thread's first message.
+    pub thread: i64,
+    /// What was asked for, or why not.
+    pub answer: Result<T, Refusal>,
+}
+
 /// The threads that the caller follows, in all rooms that the caller is in, the one with the newest message first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MyThreads {
@@ -53,6 +91,18 @@ pub struct MyThreads {
     pub limit: Limit,
 }
 call!(MyThreads => Page<Thread>, "messages.my_threads");
+
+/// The same, and where each thread stands in that list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MyThreadsPlaced {
+    /// Only those with something unread.
+    pub unread: bool,
+    /// A place in an earlier answer, or [`Page::next`].
+    pub after: Option<String>,
+    /// How many.
+    pub limit: Limit,
+}
+call!(MyThreadsPlaced => Placed<Thread>, "messages.my_threads_placed");
 
 /// A thread as its reader sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,12 +1,18 @@
 //! Messages.
 
+use super::mentions::Mentions;
 use super::reaction::{Reaction, Reactions};
 use super::room::Room;
 use super::scalars::{DateTime, TextFormat};
+use super::thread_info::ThreadInfo;
 use super::user::User;
-use crate::batch_loader::{MessageNow, MessageRooms, RoomBatch, SharedPins, SharedStretch, UserBatch};
+use crate::batch_loader::{MessageNow, MessageRooms, RoomBatch, SharedStretch};
+use crate::message_batch::MessageBatch;
+use crate::paging::{limit, seq, times};
 use crate::refuse::refuse;
 use crate::request_context::RequestContext;
+use crate::shared_page::SharedPage;
+use crate::user_batch::UserBatch;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, ID, Json, Object, Result};
 use contract::{Metadata, Username};
@@ -15,23 +21,22 @@ use std::sync::Arc;
 /// A message among those that were found with it.
 pub(crate) struct Message {
     message: Arc<contract::Message>,
-    people: Arc<UserBatch>,
+    batch: Arc<MessageBatch>,
     whereabouts: Arc<MessageRooms>,
-    /// Where its reactions and its pin are, if an event has told it, which leaves them out.
+    /// Where its reactions, its pin and its thread are, if an event has told it, which leaves them out.
     now: Option<Arc<MessageNow>>,
 }
 
 impl Message {
-    pub(crate) fn new(message: Arc<contract::Message>, people: &Arc<UserBatch>, whereabouts: &Arc<MessageRooms>) -> Self {
-        Self { message, people: Arc::clone(people), whereabouts: Arc::clone(whereabouts), now: None }
+    pub(crate) fn new(message: Arc<contract::Message>, batch: &Arc<MessageBatch>, whereabouts: &Arc<MessageRooms>) -> Self {
+        Self { message, batch: Arc::clone(batch), whereabouts: Arc::clone(whereabouts), now: None }
     }
 
     /// A message that an event tells.
     pub(crate) fn of_event(message: contract::Message, people: &Arc<UserBatch>, whereabouts: &Arc<MessageRooms>) -> Self {
-        // What was never changed has neither reactions nor a pin, and what was deleted has none any more.
-        let may_have = message.rev > message.seq && message.deleted_at.is_none();
-        let now = may_have.then(|| MessageNow::new(message.room, message.seq));
-        Self { now, ..Self::new(Arc::new(message), people, whereabouts) }
+        let now = Some(MessageNow::new(message.room, message.seq));
+        let batch = MessageBatch::heard(people, &message);
+        Self { now, ..Self::new(Arc::new(message), &batch, whereabouts) }
     }
 
     /// A message that an event tells by itself.
@@ -42,9 +47,8 @@ impl Message {
 
     /// Messages that were found by themselves.
     pub(crate) fn all(messages: Vec<contract::Message>) -> Vec<Self> {
-        let people = UserBatch::new(messages.iter().flat_map(contract::Message::people).cloned());
-        let whereabouts = MessageRooms::of(&messages);
-        messages.into_iter().map(|message| Self::new(Arc::new(message), &people, &whereabouts)).collect()
+        let (batch, whereabouts) = (MessageBatch::new(&messages), MessageRooms::of(&messages));
+        messages.into_iter().map(|message| Self::new(Arc::new(message), &batch, &whereabouts)).collect()
     }
 }
 
@@ -73,7 +77,7 @@ impl Message {
 
     /// Who sent it; null only with an error.
     async fn sender(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        User::of(&self.people, RequestContext::of(ctx)?, &self.message.sender).await.map(Some).map_err(refuse)
+        User::of(self.batch.people(), RequestContext::of(ctx)?, &self.message.sender).await.map(Some).map_err(refuse)
     }
 
     /// The text as it is now; empty when it was deleted.
@@ -111,7 +115,48 @@ impl Message {
     /// The earlier message that it answers.
     async fn reply_to(&self) -> Option<Replied> {
         let seq = self.message.reply_to.as_ref()?.seq;
-        Some(Replied { seq, answer: Arc::clone(&self.message), people: Arc::clone(&self.people) })
+        Some(Replied { seq, answer: Arc::clone(&self.message), people: Arc::clone(self.batch.people()) })
+    }
+
+    /// The seq of the message whose thread it is in.
+    async fn thread(&self) -> Option<i64> {
+        self.message.thread
+    }
+
+    /// Whether a message in a thread stands among the room's messages too; false for a message that is in no thread.
+    async fn also_in_room(&self) -> bool {
+        self.message.also_in_room == Some(true)
+    }
+
+    /// What came in the thread that begins with it; null where nothing did, or all of it was deleted.
+    async fn thread_info(&self, ctx: &Context<'_>) -> Result<Option<ThreadInfo>> {
+        if self.message.thread.is_some() {
+            return Ok(None);
+        }
+        let Some(now) = &self.now else { return Ok(self.message.thread_info.as_deref().map(ThreadInfo::new)) };
+        let (message, _) = now.message(RequestContext::of(ctx)?).await.map_err(refuse)?;
+        Ok(message.thread_info.as_deref().map(ThreadInfo::new))
+    }
+
+    /// The messages in the thread that begins with it, the oldest first. A message's cursor is its seq. A page of very long messages ends early:
+    /// `pageInfo` says whether there are more.
+    #[graphql(complexity = "1 + times(&[first], 50) * child_complexity")]
+    async fn replies(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+    ) -> Result<Option<Messages>> {
+        let (limit, goes_on) = (limit("first", first).map_err(refuse)?, after.is_some());
+        let after = after.map(|cursor| seq("after", &cursor)).transpose().map_err(refuse)?.unwrap_or(0);
+        let root = (self.message.room, self.message.seq);
+        let (page, batch) = self.batch.replies(RequestContext::of(ctx)?, root, after, limit).await.map_err(refuse)?;
+        Ok(Some(placed(page, goes_on, &batch, &self.whereabouts)))
+    }
+
+    /// Whom it mentions; null for nobody.
+    async fn mentions(&self) -> Option<Mentions> {
+        Mentions::of(&self.message)
     }
 
     /// When its text or what belongs to it was last changed.
@@ -126,7 +171,7 @@ impl Message {
 
     /// Who deleted it.
     async fn deleted_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        person(ctx, &self.people, self.message.deleted_by.as_ref()).await
+        person(ctx, self.batch.people(), self.message.deleted_by.as_ref()).await
     }
 
     /// The reactions, in the order of their first use.
@@ -143,17 +188,19 @@ impl Message {
 
     /// Who pinned it.
     async fn pinned_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        let (message, people) = self.whole(ctx).await?;
-        person(ctx, &people, message.pinned_by.as_ref()).await
+        let (message, batch) = self.whole(ctx).await?;
+        person(ctx, batch.people(), message.pinned_by.as_ref()).await
     }
 }
 
 impl Message {
-    /// The message with its reactions and its pin, and the users who are named in it.
-    async fn whole(&self, ctx: &Context<'_>) -> Result<(Arc<contract::Message>, Arc<UserBatch>)> {
+    /// The message with its reactions and its pin, and what it was found with.
+    async fn whole(&self, ctx: &Context<'_>) -> Result<(Arc<contract::Message>, Arc<MessageBatch>)> {
+        // What was never changed has neither reactions nor a pin, and what was deleted has none any more.
+        let may_have = self.message.rev > self.message.seq && self.message.deleted_at.is_none();
         match &self.now {
-            None => Ok((Arc::clone(&self.message), Arc::clone(&self.people))),
-            Some(now) => now.message(RequestContext::of(ctx)?).await.map_err(refuse),
+            Some(now) if may_have => now.message(RequestContext::of(ctx)?).await.map_err(refuse),
+            _ => Ok((Arc::clone(&self.message), Arc::clone(&self.batch))),
         }
     }
 }
@@ -195,19 +242,23 @@ impl Replied {
 pub(crate) type Messages = Connection<String, Message, EmptyFields, EmptyFields>;
 
 /// A stretch of a room's messages, in which a message's place is its seq.
-pub(crate) fn stretch(stretch: SharedStretch, people: &Arc<UserBatch>, rooms: &Arc<RoomBatch>) -> Messages {
+pub(crate) fn stretch(stretch: SharedStretch, batch: &Arc<MessageBatch>, rooms: &Arc<RoomBatch>) -> Messages {
     let whereabouts = Arc::new(MessageRooms::Known(Arc::clone(rooms)));
     let mut messages = Connection::new(stretch.earlier, stretch.later);
-    let edge = |message: Arc<contract::Message>| Edge::new(message.seq.to_string(), Message::new(message, people, &whereabouts));
+    let edge = |message: Arc<contract::Message>| Edge::new(message.seq.to_string(), Message::new(message, batch, &whereabouts));
     messages.edges.extend(stretch.messages.into_iter().map(edge));
     messages
 }
 
-/// A page of a room's pinned messages.
-pub(crate) fn pinned(page: SharedPins, goes_on_from: bool, people: &Arc<UserBatch>, rooms: &Arc<RoomBatch>) -> Messages {
-    let whereabouts = Arc::new(MessageRooms::Known(Arc::clone(rooms)));
+/// A page of messages, each with its place.
+pub(crate) fn placed(
+    page: SharedPage<Arc<contract::Message>>,
+    goes_on_from: bool,
+    batch: &Arc<MessageBatch>,
+    whereabouts: &Arc<MessageRooms>,
+) -> Messages {
     let mut messages = Connection::new(goes_on_from, page.more);
-    let edge = |(place, message)| Edge::new(place, Message::new(message, people, &whereabouts));
-    messages.edges.extend(page.messages.into_iter().map(edge));
+    let edge = |(place, message)| Edge::new(place, Message::new(message, batch, whereabouts));
+    messages.edges.extend(page.items.into_iter().map(edge));
     messages
 }

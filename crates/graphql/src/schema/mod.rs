@@ -1,13 +1,17 @@
 //! What can be asked. The doc comments of these types are the SDL's descriptions.
 
 mod found;
+mod mentions;
 mod message;
 mod query;
 mod reaction;
 mod room;
 mod room_event;
 mod scalars;
+mod state;
 mod subscription;
+mod thread;
+mod thread_info;
 mod user;
 
 use crate::feed::Feed;

@@ -23,13 +23,13 @@ pub(crate) struct Query;
 impl Query {
     /// Yourself.
     async fn me(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        Ok(Some(User(RequestContext::of(ctx)?.ask(Me {}).await.map_err(refuse)?)))
+        Ok(Some(User::me(RequestContext::of(ctx)?.ask(Me {}).await.map_err(refuse)?)))
     }
 
     /// Somebody by name; null where there is nobody of this name.
     async fn user(&self, ctx: &Context<'_>, username: String) -> Result<Option<User>> {
         let Ok(username) = Username::try_from(username) else { return Ok(None) };
-        Ok(none_if_not_found(RequestContext::of(ctx)?.ask(GetUser { username }).await)?.map(User))
+        Ok(none_if_not_found(RequestContext::of(ctx)?.ask(GetUser { username }).await)?.map(User::new))
     }
 
     /// Everyone with a live connection anywhere, by username.
@@ -87,24 +87,30 @@ impl Query {
     }
 
     /// Looks for text in your rooms, newest first: words, `prefixes*` and `"phrases"`, all of which a message must have. Without `q` it finds all
-    /// messages of a sender, or all that are pinned.
+    /// messages of a sender or of a thread, all that mention you, or all that are pinned.
     #[graphql(complexity = "100 + times(&[first], 50) * child_complexity")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of the field in the schema")]
     async fn search(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What for; at most 500 characters. It may be left out with a sender or with `pinned: true`.")] q: Option<String>,
+        #[graphql(
+            desc = "What for; at most 500 characters. It may be left out with a sender, a thread, `mentionsMe: true` or `pinned: true`."
+        )]
+        q: Option<String>,
         #[graphql(desc = "Only in this room.")] room: Option<ID>,
         #[graphql(desc = "Only from this sender, by username.")] sender: Option<String>,
         #[graphql(desc = "The older name of `sender`.")] from: Option<String>,
         #[graphql(desc = "`true`: only messages that are pinned now.")] pinned: Option<bool>,
+        #[graphql(desc = "Only messages in the thread that begins with this seq; needs `room`.")] thread: Option<i64>,
+        #[graphql(desc = "`true`: only messages that mention you, by name or with everybody.")] mentions_me: Option<bool>,
         #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
         #[graphql(desc = "The next of an earlier answer to the same search: only what is older.")] after: Option<String>,
     ) -> Result<Option<Finds>> {
         let room = room.map(|id| RoomId::parse(&id).ok_or_else(|| refuse(Refusal::no_room()))).transpose()?;
         let (sender, from) = (by_name("sender", sender).map_err(refuse)?, by_name("from", from).map_err(refuse)?);
         let limit = limit("first", first).map_err(refuse)?;
-        let search = Search { q: q.unwrap_or_default(), room, sender, from, pinned: pinned.unwrap_or(false), before: after, limit };
+        let (q, pinned, mentions_me) = (q.unwrap_or_default(), pinned.unwrap_or(false), mentions_me.unwrap_or(false));
+        let search = Search { q, room, sender, from, pinned, thread, mentions_me, before: after, limit };
         let searched = RequestContext::of(ctx)?.look(search, |searched| searched.looked_at).await.map_err(about_after).map_err(refuse)?;
         Ok(Some(Finds::new(searched.page)))
     }

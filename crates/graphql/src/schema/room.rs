@@ -2,9 +2,10 @@
 
 use super::message::{self, Message, Messages};
 use super::scalars::{DateTime, Kind};
+use super::thread::{self, Threads};
 use super::user::{User, Users};
 use crate::batch_loader::{FoundRoom, MessageRange, MessageRooms, RoomBatch};
-use crate::paging::{limit, times};
+use crate::paging::{limit, seq, times};
 use crate::refuse::refuse;
 use crate::request_context::RequestContext;
 use async_graphql::connection::{Connection, Edge};
@@ -27,6 +28,11 @@ impl Room {
     pub(crate) async fn among(whereabouts: &MessageRooms, context: &RequestContext, room: RoomId) -> Result<Option<Self>, Refusal> {
         let rooms = whereabouts.rooms(context).await?;
         Ok(rooms.find(room).map(|room| Self::new(room, &rooms)))
+    }
+
+    /// Where its messages are: in the rooms that were found with it.
+    fn whereabouts(&self) -> Arc<MessageRooms> {
+        Arc::new(MessageRooms::Known(Arc::clone(&self.group)))
     }
 }
 
@@ -66,7 +72,7 @@ impl Room {
 
     /// The room's owner: its creator, or, since the owner left, who has been a member the longest. Null only with an error.
     async fn created_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        User::of(self.group.people(), RequestContext::of(ctx)?, &self.seen.room.created_by).await.map(Some).map_err(refuse)
+        User::of(self.group.last_messages().people(), RequestContext::of(ctx)?, &self.seen.room.created_by).await.map(Some).map_err(refuse)
     }
 
     /// When it was created.
@@ -94,10 +100,20 @@ impl Room {
         self.seen.room.unread
     }
 
-    /// The newest message; null where there is none, and for a channel that you have not joined.
+    /// How many messages that you have not read mention you, by name or with everybody: those past `read`, and in threads those past your mark
+    /// there. Counted up to 1,000.
+    async fn mentions(&self) -> i64 {
+        self.seen.room.mentions
+    }
+
+    /// How many of the threads that you follow have something unread.
+    async fn unread_threads(&self) -> i64 {
+        self.seen.room.unread_threads
+    }
+
+    /// The newest message outside threads; null where there is none, and for a channel that you have not joined.
     async fn last_message(&self) -> Option<Message> {
-        let whereabouts = Arc::new(MessageRooms::Known(Arc::clone(&self.group)));
-        self.seen.last.clone().map(|message| Message::new(message, self.group.people(), &whereabouts))
+        self.seen.last.clone().map(|message| Message::new(message, self.group.last_messages(), &self.whereabouts()))
     }
 
     /// The members, those who have been in it the longest first. A channel that you have not joined refuses with `forbidden`.
@@ -120,7 +136,7 @@ impl Room {
         Ok(Some(members))
     }
 
-    /// The messages, in their order. Page forward with `first` and `after`, backward with `last` and `before`; without any of them these are
+    /// The messages, in their order, without those that stand in threads alone. Page forward with `first` and `after`, backward with `last` and `before`; without any of them these are
     /// the newest 50. A message's cursor is its seq. A page of very long messages ends early: `pageInfo` says whether there are more. A
     /// channel that you have not joined refuses with `forbidden`.
     #[graphql(complexity = "1 + times(&[first, last], 50) * child_complexity")]
@@ -133,8 +149,8 @@ impl Room {
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<Option<Messages>> {
         let which = which(first, after, last, before).map_err(refuse)?;
-        let (found, people) = self.group.messages(RequestContext::of(ctx)?, self.seen.room.id, which).await.map_err(refuse)?;
-        Ok(Some(message::stretch(found, &people, &self.group)))
+        let (found, batch) = self.group.messages(RequestContext::of(ctx)?, self.seen.room.id, which).await.map_err(refuse)?;
+        Ok(Some(message::stretch(found, &batch, &self.group)))
     }
 
     /// The pinned messages, the newest pin first. A page of very long messages ends early: `pageInfo` says whether there are more. A channel that
@@ -148,8 +164,23 @@ impl Room {
     ) -> Result<Option<Messages>> {
         let limit = limit("first", first).map_err(refuse)?;
         let goes_on = after.is_some();
-        let (page, people) = self.group.pins(RequestContext::of(ctx)?, self.seen.room.id, after, limit).await.map_err(refuse)?;
-        Ok(Some(message::pinned(page, goes_on, &people, &self.group)))
+        let (page, batch) = self.group.pins(RequestContext::of(ctx)?, self.seen.room.id, after, limit).await.map_err(refuse)?;
+        Ok(Some(message::placed(page, goes_on, &batch, &self.whereabouts())))
+    }
+
+    /// The threads, the one with the newest message first. A thread of which every message was deleted is left out. A page ends early where the
+    /// first messages are very long: `pageInfo` says whether there are more. A channel that you have not joined refuses with `forbidden`.
+    #[graphql(complexity = "1 + times(&[first], 50) * child_complexity")]
+    async fn threads(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many: 1-100, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
+    ) -> Result<Option<Threads>> {
+        let limit = limit("first", first).map_err(refuse)?;
+        let goes_on = after.is_some();
+        let (page, batch) = self.group.threads(RequestContext::of(ctx)?, self.seen.room.id, after, limit).await.map_err(refuse)?;
+        Ok(Some(thread::placed(page, goes_on, &batch, &self.whereabouts())))
     }
 }
 
@@ -165,12 +196,6 @@ fn which(first: Option<i32>, after: Option<String>, last: Option<i32>, before: O
     let after = after.map(|cursor| seq("after", &cursor)).transpose()?.unwrap_or(0);
     let before = before.map(|cursor| seq("before", &cursor)).transpose()?;
     Ok(MessageRange { after, before, newest, limit: limit.into() })
-}
-
-fn seq(field: &str, cursor: &str) -> Result<i64, Refusal> {
-    // A number has several spellings, a cursor has one.
-    let seq = cursor.parse().ok().filter(|seq: &i64| *seq >= 0 && seq.to_string() == cursor);
-    seq.ok_or_else(|| Refusal::invalid(field, format!("{field} is the cursor of a message: its seq")))
 }
 
 #[cfg(test)]

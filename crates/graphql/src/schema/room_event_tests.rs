@@ -1,6 +1,7 @@
 use crate::testing::House;
 use async_graphql::Response;
 use contract::log::{Amended, Event, Membership, Pinned, ReactionChange, ReactionsChanged, RoomUpdated, Unknown};
+use contract::message::ThreadInfo;
 use contract::{Clock, Message, Reaction, Room, RoomId, RoomKind, Time, UserId, UserRef};
 use edge::{Admission, AdmissionSettings};
 use futures_util::StreamExt;
@@ -121,6 +122,7 @@ async fn it_ends_with_ones_own_leave_and_hears_no_other_room() {
         head: 0,
         read: 0,
         unread: 0,
+        mentions: 0,
         unread_threads: 0,
         last_message: None,
     };
@@ -151,6 +153,22 @@ async fn what_an_event_leaves_out_is_asked_for() {
     assert_eq!((&message["pinnedAt"], &message["pinnedBy"]["username"]), (&json!(Time(9).to_string()), &json!("ann")));
     let reactions = json!([{ "emoji": "x", "mine": true }, { "emoji": "y", "mine": false }]);
     assert_eq!(next(&mut events).await, json!({ "reactions": reactions }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thread_is_told_of_the_message_that_begins_it() {
+    let (house, admission) = (House::new(), admission());
+    let mut events =
+        begun(&house, &admission, "... on NewMessage { message { seq thread alsoInRoom threadInfo { replies lastSeq usernames } } }").await;
+    house.say("hello");
+    let thread_info = Some(Box::new(ThreadInfo { replies: 1, last_seq: 2, last_at: Time(9), usernames: vec![house.me().username] }));
+    let message = Box::new(Message { thread: Some(1), thread_info, ..house.message(2, "aside") });
+    house.happens(Event::NewMessage { sender: house.me(), message });
+    let begins =
+        json!({ "seq": 1, "thread": null, "alsoInRoom": false, "threadInfo": { "replies": 1, "lastSeq": 9, "usernames": ["ann"] } });
+    assert_eq!(next(&mut events).await["message"], begins, "asked for, because an event leaves it out");
+    let aside = json!({ "seq": 2, "thread": 1, "alsoInRoom": false, "threadInfo": null });
+    assert_eq!(next(&mut events).await["message"], aside, "an event tells it beside every message of the thread");
 }
 
 #[tokio::test(start_paused = true)]

@@ -77,6 +77,7 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
             ("rooms", "Rooms of the three kinds, and who is in them."),
             ("messages", "The log of each room, by `seq`, and what others sent lately."),
             ("threads", "Messages under a message: who follows, and up to where one has read."),
+            ("state", "What you keep for yourself: a small store that follows you over all devices."),
             ("graphql", "The same, to be asked for together in GraphQL; the schema is at `/graphql/schema.graphql`."),
             ("operations", "For those who run the server: probes and numbers."),
             ("documents", "This document, and its like."),

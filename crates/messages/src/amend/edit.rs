@@ -3,13 +3,15 @@
 use super::target::{Target, target};
 use crate::access;
 use crate::extra::Extra;
+use crate::mentions::{GivenMentions, follow_of_mentioned};
 use crate::send::blank_body;
 use crate::service::Messages;
 use crate::store::log::{Kind, LogRow};
+use crate::threads;
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
-use contract::calls::messages::EditMessage;
+use contract::calls::messages::{EditMessage, Edited};
 use contract::metadata::{MESSAGE_BYTES, changed};
-use contract::{Answer, Body, Caller, Format, Message, Patch, Refusal, RoomId, UserId};
+use contract::{Answer, Body, Caller, Format, Patch, Refusal, RoomId, UserId, Warning};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -17,15 +19,21 @@ use std::sync::Arc;
 const MOST: i64 = 100;
 
 impl Answer<EditMessage> for Messages {
-    async fn answer(&self, who: &Caller, call: EditMessage) -> Result<Message, Refusal> {
+    async fn answer(&self, who: &Caller, call: EditMessage) -> Result<Edited, Refusal> {
         let who = who.user()?;
         self.names.learn(who.id, &who.username);
         if let Some(body) = &call.body {
             self.must_not_be_long(body)?;
         }
-        let EditMessage { room, seq, body, format, metadata, if_rev } = call;
-        let edited = self.writer()?.write(Edit { room, seq, sender: who.id, body, format, metadata, if_rev }).await?;
-        self.message_after(edited, who.id).await
+        let EditMessage { room, seq, body, format, metadata, mentions, if_rev } = call;
+        let mentions = match mentions {
+            Patch::Keep => None,
+            Patch::Clear => Some(GivenMentions::default()),
+            Patch::Set(mentions) => Some(self.given_mentions(who, mentions).await?),
+        };
+        let (edited, dropped) = self.writer()?.write(Edit { room, seq, sender: who.id, body, format, metadata, mentions, if_rev }).await?;
+        let warnings = if dropped { vec![Warning::mention_dropped()] } else { Vec::new() };
+        Ok(Edited { message: self.message_after(edited, who.id).await?, warnings })
     }
 }
 
@@ -36,18 +44,22 @@ struct Edit {
     body: Option<Body>,
     format: Patch<Format>,
     metadata: Patch<Map<String, Value>>,
+    /// Whom it mentions from here on; none leaves that.
+    mentions: Option<GivenMentions>,
     if_rev: Option<i64>,
 }
 
 impl Operation for Edit {
-    type Done = Arc<LogRow>;
+    /// The message after it, and whether the mention of everybody was dropped.
+    type Done = (Arc<LogRow>, bool);
 
     fn room(&self) -> RoomId {
         self.room
     }
 
     fn needs(&self) -> Needs {
-        Needs { messages: vec![self.seq], ..Needs::of([self.sender]) }
+        let mentioned = self.mentions.iter().flat_map(|mentions| mentions.ids.users.iter().copied());
+        Needs { messages: vec![self.seq], ..Needs::of(std::iter::once(self.sender).chain(mentioned)) }
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
@@ -56,12 +68,16 @@ impl Operation for Edit {
         target.must_be_there()?;
         let (before, body) = (target.message.body_now(), self.body.as_ref().map(Body::as_str));
         let extra_before = Extra::read(target.message.extra_now());
-        let (body, extra) = (body.unwrap_or(before), self.extra(&extra_before)?);
+        let (mentions, dropped) = match &self.mentions {
+            Some(mentions) => mentions.judged(batch, self.room, self.sender).await?,
+            None => (extra_before.mentions.clone(), false),
+        };
+        let (body, extra) = (body.unwrap_or(before), Extra { mentions: mentions.clone(), ..self.extra(&extra_before)? });
         if body.is_empty() && !extra.speaks() {
             return Err(blank_body().into());
         }
         if body == before && extra == extra_before {
-            return Ok(target.message);
+            return Ok((target.message, dropped));
         }
         self.must_be_newest(&target)?;
         let mut state = target.state();
@@ -72,8 +88,13 @@ impl Operation for Edit {
         state.edits += 1;
         state.edited = Some((seq, batch.now()));
         (state.body, state.extra) = (body.clone(), extra.clone());
-        let new = NewRow { payload: body, extra, ..NewRow::new(Kind::MessageEdited, self.sender) };
-        batch.amend(&target.message, state, new).await
+        let new = NewRow { payload: body, extra, mentions: mentions.clone(), ..NewRow::new(Kind::MessageEdited, self.sender) };
+        let message = batch.amend(&target.message, state, new).await?;
+        if let Some(place) = message.thread {
+            let last = batch.message(self.room, place.root).await?.map_or(0, |root| threads::last_of(&root));
+            follow_of_mentioned(batch, &message, &mentions, last);
+        }
+        Ok((message, dropped))
     }
 }
 

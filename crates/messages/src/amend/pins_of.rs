@@ -2,8 +2,8 @@
 
 use crate::request::{after_pin, at_most};
 use crate::service::Messages;
+use crate::store::listed::{self, List, ListedRows};
 use crate::store::log::LogRow;
-use crate::store::pinned::{self, PinnedRows};
 use crate::store::{present, sets};
 use crate::{access, resolve};
 use contract::calls::messages::{OfRoom, PinsOf};
@@ -26,7 +26,7 @@ impl Answer<PinsOf> for Messages {
                     let found = sets::rooms_for_readers(tx, &pairs).await?;
                     let is_member = |room: &Option<sets::RoomForReader>| room.as_ref().is_some_and(|room| room.read.is_some());
                     let members: Vec<_> = pairs.iter().zip(&found).filter(|(_, room)| is_member(room)).map(|(pair, _)| *pair).collect();
-                    let pins = pinned::of_each(tx, &members, before, limit, BYTES).await?;
+                    let pins = listed::of_each(tx, List::Pins, &members, before, limit, BYTES).await?;
                     Ok((found, attached(tx, pins, reader).await?))
                 })
             })
@@ -38,8 +38,8 @@ impl Answer<PinsOf> for Messages {
         let mut of_room = |found: Option<sets::RoomForReader>| {
             let found = found.ok_or_else(Refusal::no_room)?;
             access::member_only(found.row.kind, found.read.is_some())?;
-            let PinnedRows { rows, more } = pins.next().unwrap_or_default();
-            let place = |row: &LogRow| Some(row.state()?.pinned?.0.to_string());
+            let ListedRows { rows, more } = pins.next().unwrap_or_default();
+            let place = |row: &LogRow| List::Pins.place(row).map(|place| place.to_string());
             let items = rows.into_iter().filter(LogRow::is_message).filter_map(|row| Some((place(&row)?, row)));
             let items = items.map(|(place, row)| Ok((place, resolve::message(row, &names, reader)?)));
             Ok(Placed { items: items.collect::<Result<_, Refusal>>()?, more })
@@ -49,11 +49,11 @@ impl Answer<PinsOf> for Messages {
 }
 
 /// The same rows, with what is told beside them.
-async fn attached(tx: &mut db::Tx, pins: Vec<PinnedRows>, reader: contract::UserId) -> Result<Vec<PinnedRows>, db::Error> {
+async fn attached(tx: &mut db::Tx, pins: Vec<ListedRows>, reader: contract::UserId) -> Result<Vec<ListedRows>, db::Error> {
     let (lengths, mores): (Vec<usize>, Vec<bool>) = pins.iter().map(|pins| (pins.rows.len(), pins.more)).unzip();
     let mut rows: Vec<LogRow> = pins.into_iter().flat_map(|pins| pins.rows).collect();
     present::attach_for(tx, &mut rows, reader).await?;
     let mut rows = rows.into_iter();
-    let page = |(length, more)| PinnedRows { rows: rows.by_ref().take(length).collect(), more };
+    let page = |(length, more)| ListedRows { rows: rows.by_ref().take(length).collect(), more };
     Ok(lengths.into_iter().zip(mores).map(page).collect())
 }

@@ -5,6 +5,8 @@
 //! does to its room's counts is not known here, so the counts of each row are compared with those of the row before it.
 
 mod amendments;
+mod mentions;
+mod own_state;
 mod projections;
 mod rules;
 mod threads;
@@ -49,11 +51,14 @@ pub(crate) async fn inside(tx: &mut Tx, sqlite: bool) -> Result<Report, Error> {
     if unknown > 0 {
         report.counts.insert(1, (UNKNOWN.0, unknown));
     }
-    for rule in rules::RULES.into_iter().chain(amendments::RULES).chain(threads::RULES) {
+    for rule in rules::RULES.into_iter().chain(amendments::RULES).chain(threads::RULES).chain(own_state::RULES) {
         let broken = tx.rows(rule.finds, &values![], |row| describe(row, rule.columns)).await?;
         report.note(rule.says, broken);
     }
     projections::check(tx, &mut report).await?;
+    let broken = mentions::check(tx).await?;
+    report.note("the mentions of messages are noted", broken);
+    own_state::check(tx, &mut report).await?;
     Ok(report)
 }
 

@@ -107,6 +107,10 @@ async fn rooms(tx: &mut Tx) -> Result<Vec<String>, Error> {
         let rows = log::by_seq_each(tx, &keys).await?;
         for ((id, name, details), row) in rooms.into_iter().zip(rows) {
             let rev = details.rev;
+            if row.as_ref().is_some_and(|row| matches!(row.kind, log::Kind::Unknown { .. })) {
+                // A newer program has written it, and only that one knows what it says.
+                continue;
+            }
             let says =
                 row.filter(|row| row.kind == log::Kind::RoomUpdated).map(|row| (row.payload.clone(), about(row.extra.as_deref(), rev)));
             if says != Some((name, Some(details))) {

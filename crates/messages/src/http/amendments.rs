@@ -5,9 +5,9 @@ use axum::Json as Answered;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contract::calls::messages as calls;
-use contract::message::Version;
+use contract::message::{Mentions, Version};
 use contract::{Answer, Body, Caller, Emoji, Format, Message, Page, Patch, Reaction, Reason, Refusal, RoomId, claiming};
-use edge::{Changes, Json, Path, Problem, Query, Reads, Refuses, room_id};
+use edge::{Changes, Json, Path, Problem, Query, Reads, Refuses, Warnings, room_id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -51,6 +51,10 @@ claiming! {
         #[serde(default)]
         #[schema(value_type = Option<Object>)]
         metadata: Patch<Map<String, Value>>,
+        /// Whom it mentions, instead of those before; null for nobody.
+        #[serde(default)]
+        #[schema(value_type = Option<Mentions>)]
+        mentions: Patch<Mentions>,
         /// Only if nobody has edited the message since it had this `rev`.
         #[serde(default, deserialize_with = "contract::whole::maybe")]
         #[schema(minimum = 1)]
@@ -69,14 +73,17 @@ claiming! {
 async fn edit_message(
     State(s): State<Shared>,
     Changes(who): Changes,
+    warnings: Warnings,
     Path((id, seq)): Path<(String, String)>,
     Json(body): Json<MessageChange>,
 ) -> Reply<Message> {
     who.user()?.check_claim(&body)?;
-    let MessageChange { body, format, metadata, if_rev, .. } = body;
+    let MessageChange { body, format, metadata, mentions, if_rev, .. } = body;
     let (room, seq, body) = (room_id(&id)?, message_seq("seq", &seq)?, body.value("body")?);
-    let call = calls::EditMessage { room, seq, body, format, metadata, if_rev };
-    Ok(Answered(s.messages.answer(&who, call).await?))
+    let call = calls::EditMessage { room, seq, body, format, metadata, mentions, if_rev };
+    let calls::Edited { message, warnings: undone } = s.messages.answer(&who, call).await?;
+    warnings.add(undone);
+    Ok(Answered(message))
 }
 
 /// Why a message is deleted.

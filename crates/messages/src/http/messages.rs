@@ -5,8 +5,11 @@ use axum::Json as Answered;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contract::calls::messages as calls;
-use contract::{Answer, Body, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Refusal, RoomId, Username, claiming};
-use edge::{Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, room_id};
+use contract::message::Mentions;
+use contract::{
+    Answer, Body, Format, Limit, Message, MessageType, Metadata, Nonce, Page, Patch, Refusal, RoomId, StateKey, Username, claiming,
+};
+use edge::{Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, Sends, Warnings, room_id};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -89,6 +92,10 @@ claiming! {
         /// Whether a message in a thread stands among the room's messages too.
         #[serde(default)]
         also_in_room: bool,
+        /// Whom it mentions: up to 50 members by name, and with `room` everybody.
+        mentions: Option<Mentions>,
+        /// A key of your own state that is to go with this send: the draft of this message.
+        clears: Option<StateKey>,
     }
 }
 
@@ -104,13 +111,15 @@ claiming! {
 async fn send(
     State(s): State<Shared>,
     Sends(who, paid): Sends,
+    warnings: Warnings,
     Path(id): Path<String>,
     Json(body): Json<NewMessage>,
 ) -> Result<(StatusCode, Answered<Message>), Problem> {
     who.user()?.check_claim(&body)?;
-    let NewMessage { body, nonce, message_type, format, metadata, reply_to, thread, also_in_room, .. } = body;
-    let rich = calls::Rich { message_type, format, metadata, reply_to, thread, also_in_room };
+    let NewMessage { body, nonce, message_type, format, metadata, reply_to, thread, also_in_room, mentions, clears, .. } = body;
+    let rich = calls::Rich { message_type, format, metadata, reply_to, thread, also_in_room, mentions, clears };
     let sent = s.messages.answer(&who, calls::Send { room: room_id(&id)?, body, nonce, rich }).await?;
+    warnings.add(sent.warnings);
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
     if sent.created {
         paid.counted();
@@ -192,7 +201,7 @@ impl RecentParams {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct SearchParams {
-    /// Words, `prefixes*` and `"phrases"`; a message has all of them. It may be left out with `sender` or `pinned=true`.
+    /// Words, `prefixes*` and `"phrases"`; a message has all of them. It may be left out with `sender`, `thread`, `mentions=me` or `pinned=true`.
     #[serde(default)]
     #[param(max_length = 500, example = "good morn*")]
     q: String,
@@ -205,6 +214,12 @@ struct SearchParams {
     from: Option<Username>,
     /// `true`: only messages that are pinned now.
     pinned: Option<bool>,
+    /// Only messages in the thread that begins with this seq; needs `room`.
+    #[param(minimum = 1)]
+    thread: Option<i64>,
+    /// `me`: only messages that mention you, by name or with everybody.
+    #[param(value_type = Option<String>, example = "me", pattern = "^me$")]
+    mentions: Option<String>,
     /// The `next` of the page before, of the same search.
     before: Option<String>,
     /// How many items.
@@ -216,7 +231,7 @@ struct SearchParams {
 ///
 /// Full text over the whole history of the rooms that you are in now, newest first. A message is found that has all of the words;
 /// `hel*` stands for every word that begins so, `"good morning"` for the words in that order. Case and diacritics do not matter; Chinese, Japanese
-/// and Korean are found by any characters in a row. Each item has an `excerpt` in pieces, of which those that matched say so. With `sender` or `pinned=true`
+/// and Korean are found by any characters in a row. Each item has an `excerpt` in pieces, of which those that matched say so. With `sender`, `thread`, `mentions=me` or `pinned=true`
 /// you may leave out `q`: all such messages are found then, and an excerpt is a message's beginning. Pass `next` back as `before` for older ones until
 /// it is null: a page may hold fewer than `limit`, even none, where much had to be looked at.
 #[utoipa::path(get, path = "/messages/search", operation_id = "searchMessages", tag = "messages",
@@ -234,7 +249,12 @@ async fn search(State(s): State<Shared>, Looks(who, paid): Looks, params: Parsed
 impl SearchParams {
     fn call(self) -> Result<calls::Search, Problem> {
         let room = self.room.as_deref().map(room_id).transpose()?;
-        let Self { q, sender, from, pinned, before, .. } = self;
-        Ok(calls::Search { q, room, sender, from, pinned: pinned.unwrap_or(false), before, limit: limit(self.limit)? })
+        let Self { q, sender, from, pinned, thread, before, .. } = self;
+        let mentions_me = match self.mentions.as_deref() {
+            None => false,
+            Some("me") => true,
+            Some(_) => return Err(Refusal::invalid("mentions", "mentions can only be me: what mentions others is not told").into()),
+        };
+        Ok(calls::Search { q, room, sender, from, pinned: pinned.unwrap_or(false), thread, mentions_me, before, limit: limit(self.limit)? })
     }
 }

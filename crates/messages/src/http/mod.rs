@@ -1,11 +1,13 @@
 //! The REST calls about rooms and messages. A handler reads the request, asks the service, and answers what it gets; it decides nothing.
 //! `rooms` has those about rooms and members, `messages` those that send and read, `amendments` those about one message, `room_events` the events of a
-//! room, `threads` those about threads.
+//! room, `threads` those about threads, `mentions` that about mentions, `state` those about the caller's own state.
 
 mod amendments;
+mod mentions;
 mod messages;
 mod room_events;
 mod rooms;
+mod state;
 mod threads;
 
 use crate::service::Messages;
@@ -47,6 +49,8 @@ pub fn routes(messages: Arc<Messages>, bus: Bus, admission: Arc<Admission>) -> O
         .merge(amendments::routes())
         .merge(room_events::routes())
         .merge(threads::routes())
+        .merge(mentions::routes())
+        .merge(state::routes())
         .with_state(Shared { messages, bus, admission })
 }
 

@@ -5,7 +5,7 @@ use axum::Json as Answered;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contract::calls::messages as calls;
-use contract::{Answer, NewRoomName, Page, Patch, Room, RoomId, Topic, User, Username, claiming, wire};
+use contract::{Answer, Caller, NewRoomName, Page, Patch, Refusal, Room, RoomId, Topic, User, Username, claiming, wire};
 use edge::{Changes, Json, Path, Problem, Query, Reads, Refuses, room_id, username};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -19,6 +19,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(get_room, update_room))
         .routes(routes!(list_members, add_members))
         .routes(routes!(add_member, remove_member))
+        .routes(routes!(list_reads))
 }
 
 /// The channels
@@ -137,9 +138,31 @@ async fn add_members(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The read marks of a room's members
+///
+/// Those who have been in it the longest come first. In rooms of up to 100 members; a larger one is `forbidden`.
+#[utoipa::path(get, path = "/rooms/{id}/reads", operation_id = "listReads", tag = "rooms",
+    params(("id" = RoomId, Path, description = "The room."), Paging), security(("token" = [])),
+    responses((status = 200, body = Page<calls::MemberRead>, description = "A page of read marks."), Refuses<400, 404>))]
+async fn list_reads(
+    State(s): State<Shared>,
+    Reads(who): Reads,
+    Path(id): Path<String>,
+    Query(page): Query<Paging>,
+) -> Reply<Page<calls::MemberRead>> {
+    let call = calls::ListReads { room: room_id(&id)?, after: page.after, limit: limit(page.limit)? };
+    Ok(Answered(s.messages.answer(&who, call).await?))
+}
+
+/// Whom a path names: `me` is the caller.
+fn member(who: &Caller, name: &str) -> Result<Username, Refusal> {
+    if name == "me" { Ok(who.user()?.username.clone()) } else { username(name) }
+}
+
 /// Make somebody a member
 ///
-/// Any member of a group may add others; a channel everybody joins for themselves. Nothing happens to those who are in it already.
+/// Any member of a group may add others; a channel everybody joins for themselves. Nothing happens to those who are in it already. `me` stands for
+/// yourself.
 #[utoipa::path(put, path = "/rooms/{id}/members/{username}", operation_id = "addMember", tag = "rooms", security(("token" = [])),
     params(("id" = RoomId, Path, description = "The room."), ("username" = Username, Path, description = "Whose membership.")),
     responses((status = 204, description = "A member now."), Refuses<404, 409>))]
@@ -148,12 +171,14 @@ async fn add_member(
     Changes(who): Changes,
     Path((id, name)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let call = calls::AddMember { room: room_id(&id)?, username: username(&name)? };
+    let call = calls::AddMember { room: room_id(&id)?, username: member(&who, &name)? };
     s.messages.answer(&who, call).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Leave a room, or as its owner remove somebody
+///
+/// `me` stands for yourself.
 #[utoipa::path(delete, path = "/rooms/{id}/members/{username}", operation_id = "removeMember", tag = "rooms", security(("token" = [])),
     params(("id" = RoomId, Path, description = "The room."), ("username" = Username, Path, description = "Whose membership.")),
     responses((status = 204, description = "Not a member any more."), Refuses<404>))]
@@ -162,7 +187,7 @@ async fn remove_member(
     Changes(who): Changes,
     Path((id, name)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let call = calls::RemoveMember { room: room_id(&id)?, username: username(&name)? };
+    let call = calls::RemoveMember { room: room_id(&id)?, username: member(&who, &name)? };
     s.messages.answer(&who, call).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,9 +4,7 @@ use crate::access;
 use crate::service::Messages;
 use crate::writer::{Batch, Denied, Needs, Operation};
 use contract::calls::messages::AddMembers;
-use contract::calls::users::UsersByName;
-use contract::{Answer, Caller, Refusal, RoomId, UserCaller, UserId, Username};
-use std::collections::{HashMap, HashSet};
+use contract::{Answer, Caller, Refusal, RoomId, UserId, Username};
 
 /// Most users at once (rich.md, "Limits").
 const MOST: usize = 100;
@@ -19,35 +17,10 @@ impl Answer<AddMembers> for Messages {
         if usernames.len() > MOST {
             return Err(Refusal::invalid("usernames", format!("usernames: at most {MOST} at once, these are {}", usernames.len())));
         }
-        let (subjects, unknown) = self.subjects(who, usernames).await?;
+        let (subjects, unknown) = self.users_named(who, usernames).await?;
         // Decided in the operation: only a caller who may see the room learns which users there are.
         let operation = JoinMany { room, actor: who.id, subjects, unknown, most: self.settings.room_members };
         self.writer()?.write(operation).await
-    }
-}
-
-impl Messages {
-    /// The users of these names, each once, in the order of the names; and the names of no user.
-    async fn subjects(&self, who: &UserCaller, usernames: Vec<Username>) -> Result<(Vec<UserId>, Vec<Username>), Refusal> {
-        let mut ids = HashMap::from([(who.username.clone(), who.id)]);
-        let others: HashSet<Username> = usernames.iter().filter(|name| **name != who.username).cloned().collect();
-        if !others.is_empty() {
-            let call = UsersByName { usernames: others.into_iter().collect() };
-            for user in self.bus.ask(&Caller::service("messages"), call).await? {
-                self.names.learn(user.id, &user.username);
-                ids.insert(user.username, user.id);
-            }
-        }
-        let (mut named, mut subjects, mut unknown) = (HashSet::new(), Vec::new(), Vec::new());
-        for username in usernames {
-            if named.insert(username.clone()) {
-                match ids.get(&username) {
-                    Some(id) => subjects.push(*id),
-                    None => unknown.push(username),
-                }
-            }
-        }
-        Ok((subjects, unknown))
     }
 }
 

@@ -2,12 +2,14 @@
 
 use crate::access;
 use crate::service::Messages;
-use crate::store::{log, state};
+use crate::store::{log, mentions, state};
 use crate::writer::{Batch, Denied, Needs, Operation};
 use contract::calls::messages::{MarkRead, ReadMark};
 use contract::hint::ReadMoved;
 use contract::{Answer, Caller, Refusal, RoomId, UserId, UserRef};
 use db::{Error, Tx};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 impl Answer<MarkRead> for Messages {
     async fn answer(&self, who: &Caller, call: MarkRead) -> Result<ReadMark, Refusal> {
@@ -18,23 +20,28 @@ impl Answer<MarkRead> for Messages {
         let room = call.room;
         let marked = self.writer()?.write(Mark { room, reader: who.id, seq: call.seq }).await?;
         let Marked { read, head, messages, moved } = marked;
-        if moved {
-            let user = UserRef { id: who.id, username: who.username.clone() };
-            self.bus.publish(ReadMoved { room, user, seq: read });
-        }
-        // Only the answer needs it, so it is read after the commit; and mostly everything is read.
-        let unread = match read == head {
-            true => 0,
-            false => messages - self.db.read(move |tx| Box::pin(not_unread(tx, room, read, head))).await?,
+        let reader = who.id;
+        // Only what is told needs them, so they are read after the commit.
+        let counted = match read == head && moved.is_none() {
+            true => Ok((messages, 0)),
+            false => self.db.read(move |tx| Box::pin(counts(tx, room, reader, read, head))).await,
         };
-        Ok(ReadMark { read, unread })
+        let mentions = counted.as_ref().ok().map(|(_, mentions)| *mentions);
+        let unread = if read == head { Ok(0) } else { counted.map(|(not_unread, _)| messages - not_unread) };
+        if let Some(end) = moved {
+            let user = UserRef { id: who.id, username: who.username.clone() };
+            let place = Some((self.partitions.of_room(room), end.load(Ordering::Relaxed)));
+            self.bus.publish(ReadMoved { room, user, seq: read, unread: unread.as_ref().ok().copied(), mentions, place });
+        }
+        Ok(ReadMark { read, unread: unread? })
     }
 }
 
 /// How many of a room's messages are not unread for one who has read up to this seq: those up to it, and those
-/// between it and the head of then that were deleted.
-async fn not_unread(tx: &mut Tx, room: RoomId, read: i64, head: i64) -> Result<i64, Error> {
-    Ok(log::messages_up_to(tx, room, read).await? + state::deleted_between(tx, room, read, head).await?)
+/// between it and the head of then that were deleted. And how many unread ones mention the reader.
+async fn counts(tx: &mut Tx, room: RoomId, reader: UserId, read: i64, head: i64) -> Result<(i64, i64), Error> {
+    let not_unread = log::messages_up_to(tx, room, read).await? + state::deleted_between(tx, room, read, head).await?;
+    Ok((not_unread, mentions::unread(tx, room, reader, read).await?))
 }
 
 struct Mark {
@@ -50,8 +57,8 @@ struct Marked {
     /// The room's newest seq, and how many messages the room holds.
     head: i64,
     messages: i64,
-    /// Whether this call moved it.
-    moved: bool,
+    /// If this call moved it: the partition's last position after the commit.
+    moved: Option<Arc<AtomicI64>>,
 }
 
 impl Operation for Mark {
@@ -75,6 +82,7 @@ impl Operation for Mark {
         if read > before {
             batch.mark_read(self.room, self.reader, read);
         }
-        Ok(Marked { read, head, messages, moved: read > before })
+        let moved = (read > before).then(|| batch.end());
+        Ok(Marked { read, head, messages, moved })
     }
 }

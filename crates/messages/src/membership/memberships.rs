@@ -1,7 +1,7 @@
 //! Reads which rooms users are in. In a storm of reconnecting users, many of these reads share one transaction.
 
 use crate::partitions::Partitions;
-use crate::store::{log, members};
+use crate::store::{log, members, user_state};
 use contract::UserId;
 use contract::calls::messages::{InRoom, InRooms};
 use db::{Coalescer, Db, Error};
@@ -26,9 +26,18 @@ async fn read(db: Db, users: Vec<UserId>) -> Result<Vec<InRooms>, Error> {
         Box::pin(async move {
             let positions = log::ends(tx, partitions).await?;
             let mut all = Vec::with_capacity(users.len());
-            for rooms in members::rooms_of_each(tx, &users).await? {
-                let rooms = rooms.into_iter().map(|(room, kind, member_count)| InRoom { room, kind, member_count }).collect();
-                all.push(InRooms { rooms, epoch, positions: positions.clone() });
+            let rooms = members::rooms_of_each(tx, &users).await?;
+            let values = user_state::changed_each(tx, &users).await?;
+            for (rooms, values) in rooms.into_iter().zip(values) {
+                let marks = rooms.iter().filter_map(|room| Some((partitions.of_room(room.room), room.read_position?)));
+                let mut changed = vec![-1; positions.len()];
+                for (part, position) in values.into_iter().chain(marks) {
+                    if let Some(last) = changed.get_mut(usize::from(part)) {
+                        *last = position.max(*last);
+                    }
+                }
+                let rooms = rooms.iter().map(|own| InRoom { room: own.room, kind: own.kind, member_count: own.member_count }).collect();
+                all.push(InRooms { rooms, epoch, positions: positions.clone(), changed });
             }
             Ok(all)
         })

@@ -5,11 +5,13 @@ mod join;
 mod join_many;
 mod leave;
 mod list_members;
+mod list_reads;
 mod mark_read;
 mod members_of;
 pub(crate) mod memberships;
 mod must_be_member;
 mod room_of;
 mod rooms_of;
+mod users_named;
 
 pub(crate) use must_be_member::must_be_member;

@@ -22,7 +22,7 @@ impl Answer<Heads> for Messages {
             .read_in_epoch(move |tx| {
                 Box::pin(async move {
                     let rooms: Vec<_> =
-                        members::rooms_of_each(tx, &[call.user]).await?.into_iter().flatten().map(|(id, _, _)| id).collect();
+                        members::rooms_of_each(tx, &[call.user]).await?.into_iter().flatten().map(|room| room.room).collect();
                     let heads = log::head_row_each(tx, &rooms).await?;
                     let heads = rooms.into_iter().zip(heads).map(|(id, head)| RoomHead { id, head: head.map_or(0, |head| head.seq) });
                     Ok((heads.collect(), log::ends(tx, partitions).await?))

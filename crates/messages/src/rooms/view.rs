@@ -3,7 +3,7 @@
 use crate::store::lists::{AT_ONCE, RoomAndReader};
 use crate::store::log::{self, LogRow};
 use crate::store::rooms::{self, RoomRow};
-use crate::store::{members, present, sets, state, threads};
+use crate::store::{members, mentions, present, sets, state, threads};
 use contract::room::LISTED_MEMBERS;
 use contract::{RoomId, RoomKind, UserId};
 use db::{Error, Tx};
@@ -24,6 +24,8 @@ pub(crate) struct RawRoom {
     pub unread: i64,
     /// How many of the threads that the reader follows have something unread.
     pub unread_threads: i64,
+    /// How many unread messages mention the reader.
+    pub mentions: i64,
     /// The newest message; only for a member.
     pub last: Option<LogRow>,
 }
@@ -89,13 +91,13 @@ pub(crate) async fn several(tx: &mut Tx, wanted: &[RoomAndReader]) -> Result<Vec
         let heads = sets::heads(tx, wanted).await?;
         let members = sets::members(tx, wanted, None, LISTED_MEMBERS).await?;
         for (((room, (head, newest)), members), (_, reader)) in rooms.into_iter().zip(heads).zip(members).zip(wanted) {
-            views.push(room.map(|sets::RoomForReader { row, read, deleted, unread_threads }| {
+            views.push(room.map(|sets::RoomForReader { row, read, deleted, unread_threads, mentions }| {
                 let members = members.into_iter().map(|(_, member)| member).collect();
                 let is_member = read.is_some();
                 let (read, messages_read) = read.unwrap_or((0, head.messages));
                 let (unread, last) = (head.messages - messages_read - deleted, newest.filter(|_| is_member));
-                let unread_threads = if is_member { unread_threads } else { 0 };
-                RawRoom { row, reader: *reader, is_member, members, head: head.seq, read, unread, unread_threads, last }
+                let (unread_threads, mentions) = if is_member { (unread_threads, mentions) } else { (0, 0) };
+                RawRoom { row, reader: *reader, is_member, members, head: head.seq, read, unread, unread_threads, mentions, last }
             }));
         }
     }
@@ -125,8 +127,18 @@ pub(crate) async fn of(tx: &mut Tx, row: RoomRow, reader: UserId) -> Result<RawR
     let member = members::find(tx, id, reader).await?.filter(|member| member.active);
     let head = log::head(tx, id).await?;
     let members = members::by_age(tx, id, None, LISTED_MEMBERS as i64).await?.into_iter().map(|(_, member)| member).collect();
-    let mut view =
-        RawRoom { row, reader, is_member: member.is_some(), members, head: 0, read: 0, unread: 0, unread_threads: 0, last: None };
+    let mut view = RawRoom {
+        row,
+        reader,
+        is_member: member.is_some(),
+        members,
+        head: 0,
+        read: 0,
+        unread: 0,
+        unread_threads: 0,
+        mentions: 0,
+        last: None,
+    };
     if let Some(head) = head {
         view.head = head.seq.unwrap_or(0);
         if let Some(member) = member {
@@ -134,6 +146,7 @@ pub(crate) async fn of(tx: &mut Tx, row: RoomRow, reader: UserId) -> Result<RawR
             let deleted = state::deleted_between(tx, id, member.read, view.head).await?;
             view.unread = head.messages - log::messages_up_to(tx, id, member.read).await? - deleted;
             view.unread_threads = threads::unread_threads(tx, id, reader).await?;
+            view.mentions = mentions::unread(tx, id, reader, member.read).await?;
             view.last = if head.newest == view.head { Some(head) } else { log::by_seq(tx, id, head.newest).await? };
             attach_last(tx, std::iter::once(&mut view)).await?;
         }

@@ -25,10 +25,18 @@ impl Answer<Search> for Messages {
     async fn answer(&self, who: &Caller, call: Search) -> Result<Searched, Refusal> {
         let reader = who.user()?.id;
         let sender = sender(&call)?;
-        let has_filter = sender.is_some() || call.pinned;
+        if call.thread.is_some() && call.room.is_none() {
+            return Err(Refusal::invalid("thread", "a thread is one of a room; give room too"));
+        }
+        let has_filter = sender.is_some() || call.pinned || call.thread.is_some() || call.mentions_me;
         let query = match call.q.as_str() {
             "" if has_filter => None,
-            "" => return Err(Refusal::invalid("q", "q is what to look for; only with sender or pinned it may be left out")),
+            "" => {
+                return Err(Refusal::invalid(
+                    "q",
+                    "q is what to look for; only with sender, thread, mentions or pinned it may be left out",
+                ));
+            }
             q => Some(Query::read(q)?),
         };
         let before = call.before.as_deref().map(|before| SearchCursor::read(before, self.partitions.count())).transpose()?;
@@ -36,7 +44,7 @@ impl Answer<Search> for Messages {
             None => None,
             Some((field, name)) => Some(self.user(name).await?.ok_or_else(|| Refusal::not_found("no such user").about(field))?.id),
         };
-        let filters = Filters { sender, pinned: call.pinned };
+        let filters = Filters { sender, pinned: call.pinned, thread: call.thread, mentions: call.mentions_me.then_some(reader) };
         let criteria = Criteria { query, rooms: HashSet::new(), filters, limit: call.limit.get() };
         let (room, partitions) = (call.room, self.partitions);
         let outcome = self

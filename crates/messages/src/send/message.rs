@@ -2,18 +2,22 @@
 
 use crate::access;
 use crate::extra::Extra;
+use crate::mentions::{GivenMentions, follow_of_mentioned};
 use crate::resolve;
 use crate::send::rate_limit_token::RateLimitToken;
 use crate::service::{Limits, Messages};
+use crate::state;
 use crate::store::log::{Kind, LogRow, With};
+use crate::store::user_state::StateRowKey;
 use crate::threads::{self, Opened};
 use crate::writer::{Batch, Denied, Needs, NewRow, Operation};
 use contract::calls::messages::{Send, Sent};
 use contract::hint::ThreadReadMoved;
 use contract::metadata::MESSAGE_BYTES;
 use contract::names::BLANK_BODY;
-use contract::{Answer, Body, Caller, Code, MessageId, Refusal, RoomId, RoomKind, UserId};
+use contract::{Answer, Body, Caller, Code, MessageId, Refusal, RoomId, RoomKind, Stamp, UserId, Warning};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 impl Answer<Send> for Messages {
     async fn answer(&self, who: &Caller, call: Send) -> Result<Sent, Refusal> {
@@ -26,6 +30,11 @@ impl Answer<Send> for Messages {
         if also_in_room && thread.is_none() {
             return Err(Refusal::invalid("also_in_room", "also_in_room is for a message in a thread; give thread too, or leave it out"));
         }
+        let mentions = match rich.mentions.take().filter(|mentions| !mentions.is_empty()) {
+            Some(mentions) => self.given_mentions(who, mentions).await?,
+            None => GivenMentions::default(),
+        };
+        let clears = rich.clears.take().map(|key| ((who.id, key), Stamp::new()));
         let extra = Extra::from(rich);
         if body.as_str().is_empty() && !extra.speaks() {
             return Err(blank_body());
@@ -36,25 +45,28 @@ impl Answer<Send> for Messages {
             sender: who.id,
             body: body.into(),
             nonce: nonce.map(String::from),
-            reply_to: extra.reply_to,
-            extra: extra.column(),
+            extra,
+            mentions,
             thread,
             also_in_room,
+            clears,
             limits: Arc::clone(&self.limits),
             token: RateLimitToken::default(),
         };
         self.names.learn(who.id, &who.username);
-        let (row, created) = self.writer()?.write(operation).await?;
-        if let Some(place) = row.thread.filter(|_| created) {
+        let Written { row, created, dropped, thread_read } = self.writer()?.write(operation).await?;
+        if let Some((thread, end)) = row.thread.zip(thread_read) {
             // Who writes in a thread has read it.
             let read = row.seq.unwrap_or(0);
-            self.bus.publish(ThreadReadMoved { room: row.room, thread: place.root, user: who.id, read, unread: 0 });
+            let place = (self.partitions.of_room(row.room), end.load(Ordering::Relaxed));
+            self.bus.publish(ThreadReadMoved { room: row.room, thread: thread.root, user: who.id, read, unread: 0, place });
         }
         let message = match row.with {
-            None => resolve::plain(row, who.username.clone(), who.id)?,
-            Some(_) => self.resolver.told(row, who.id).await?,
+            None if Extra::mentions(row.extra.as_deref()).is_empty() => resolve::plain(row, who.username.clone(), who.id)?,
+            _ => self.resolver.told(row, who.id).await?,
         };
-        Ok(Sent { message, created })
+        let warnings = if dropped { vec![Warning::mention_dropped()] } else { Vec::new() };
+        Ok(Sent { message, created, warnings })
     }
 }
 
@@ -75,19 +87,38 @@ struct SendMessage {
     sender: UserId,
     body: String,
     nonce: Option<String>,
-    /// The seq of the message that it answers.
-    reply_to: Option<i64>,
-    extra: Option<String>,
+    /// What it has besides its text, but for the mentions.
+    extra: Extra,
+    mentions: GivenMentions,
     /// The seq of the message in whose thread it is written.
     thread: Option<i64>,
     also_in_room: bool,
+    /// What goes from the sender's own state with this send, and the stamp of that change.
+    clears: Option<(StateRowKey, Stamp)>,
     limits: Arc<Limits>,
     token: RateLimitToken,
 }
 
+/// The outcome of a send.
+struct Written {
+    /// The message's row.
+    row: LogRow,
+    /// Whether this send wrote it.
+    created: bool,
+    /// Whether the mention of everybody was dropped.
+    dropped: bool,
+    /// If it moved the sender's mark in a thread: the partition's last position after the commit.
+    thread_read: Option<Arc<AtomicI64>>,
+}
+
+impl Written {
+    fn earlier(row: LogRow) -> Self {
+        Self { row, created: false, dropped: false, thread_read: None }
+    }
+}
+
 impl Operation for SendMessage {
-    /// The message's row, and whether this send wrote it.
-    type Done = (LogRow, bool);
+    type Done = Written;
 
     fn room(&self) -> RoomId {
         self.room
@@ -95,7 +126,10 @@ impl Operation for SendMessage {
 
     fn needs(&self) -> Needs {
         let nonce = self.nonce.clone().map(|nonce| (self.sender, nonce));
-        Needs { nonce, messages: self.reply_to.into_iter().chain(self.thread).collect(), ..Needs::of([self.sender]) }
+        let members = std::iter::once(self.sender).chain(self.mentions.ids.users.iter().copied());
+        let messages = self.extra.reply_to.into_iter().chain(self.thread).collect();
+        let own_state = self.clears.as_ref().map(|(key, _)| key.clone());
+        Needs { nonce, messages, own_state, ..Needs::of(members) }
     }
 
     async fn decide(&self, batch: &mut Batch<'_>) -> Result<Self::Done, Denied> {
@@ -105,18 +139,22 @@ impl Operation for SendMessage {
         if let Err(wait) = self.token.take(&self.limits.sends, self.sender) {
             // A repeated send does not count, so its message is found even without a token.
             if let Some(row) = self.earlier(batch).await? {
-                return Ok((row, false));
+                return Ok(Written::earlier(row));
             }
             metrics::counter!("guild_rate_limited_total", "what" => "send").increment(1);
             return Err(Refusal::rate_limited("you send too fast; slow down", wait).into());
         }
-        let about = self.about(batch, kind).await.inspect_err(|_| self.token.give_back(&self.limits.sends, self.sender))?;
-        let (with, opened) = about;
+        let give_back = |_: &Denied| self.token.give_back(&self.limits.sends, self.sender);
+        let (with, opened) = self.about(batch, kind).await.inspect_err(give_back)?;
+        let (mentions, dropped) = self.mentions.judged(batch, self.room, self.sender).await.inspect_err(give_back)?;
+        let extra =
+            if mentions.is_empty() { self.extra.column() } else { Extra { mentions: mentions.clone(), ..self.extra.clone() }.column() };
         let new = NewRow {
             id: Some(self.id),
             nonce: self.nonce.clone(),
             payload: Some(self.body.clone()),
-            extra: self.extra.clone(),
+            extra,
+            mentions: mentions.clone(),
             thread: opened.as_ref().map(|opened| opened.new),
             with,
             ..NewRow::new(Kind::Message, self.sender)
@@ -125,17 +163,22 @@ impl Operation for SendMessage {
             Some(row) => {
                 if let Some(opened) = opened {
                     threads::wrote(batch, opened, &row);
+                    follow_of_mentioned(batch, &row, &mentions, head + 1);
                 }
                 if !row.is_aside() {
                     // A sender has read everything up to the own message.
                     batch.mark_read(self.room, self.sender, head + 1);
                 }
-                Ok((row, true))
+                if let Some((key, stamp)) = &self.clears {
+                    state::remove(batch, key, *stamp).await?;
+                }
+                let thread_read = row.thread.map(|_| batch.end());
+                Ok(Written { row, created: true, dropped, thread_read })
             }
             None => {
                 self.token.give_back(&self.limits.sends, self.sender);
                 let row = self.earlier(batch).await?.ok_or_else(|| db::Error::Failed("a nonce was there and is gone".into()))?;
-                Ok((row, false))
+                Ok(Written::earlier(row))
             }
         }
     }
@@ -144,11 +187,11 @@ impl Operation for SendMessage {
 impl SendMessage {
     /// The messages that it is about: the one that it answers, and the one in whose thread it is.
     async fn about(&self, batch: &mut Batch<'_>, kind: RoomKind) -> Result<(Option<Box<With>>, Option<Opened>), Denied> {
-        if self.reply_to.is_none() && self.thread.is_none() {
+        if self.extra.reply_to.is_none() && self.thread.is_none() {
             return Ok((None, None));
         }
         let mut with = With::default();
-        if let Some(seq) = self.reply_to {
+        if let Some(seq) = self.extra.reply_to {
             let no_reply = || Refusal::invalid("reply_to", "reply_to is the seq of an earlier message of this room");
             with.replied = Some(batch.message(self.room, seq).await?.ok_or_else(no_reply)?);
         }

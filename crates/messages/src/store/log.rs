@@ -2,6 +2,7 @@
 
 use super::members::SeqRange;
 use super::state::{MessageKey, MessageState, ThreadState, size_of_state};
+use crate::extra::Extra;
 use crate::partitions::{self, Partitions};
 use contract::{MessageId, RoomId, Time, UserId};
 use db::{Error, Row, Tx, values};
@@ -50,7 +51,7 @@ impl Kind {
     /// The log version since which programs know it ([`crate::log_version`]).
     pub(crate) fn since(self, form: Form) -> i64 {
         match self {
-            Self::Message if form.in_thread => 3,
+            Self::Message | Self::MessageEdited if form.in_thread || form.has_mentions => 3,
             Self::Message | Self::RoomUpdated if form.has_extra => 2,
             Self::RoomCreated | Self::Message | Self::MemberJoined | Self::MemberLeft | Self::RoomUpdated => 1,
             Self::MessageEdited | Self::MessageDeleted | Self::ReactionsChanged | Self::MessagePinned | Self::MessageUnpinned => 2,
@@ -88,6 +89,8 @@ impl Kind {
 pub(crate) struct Form {
     pub has_extra: bool,
     pub in_thread: bool,
+    /// A program that knows no mentions would lose them with its next edit.
+    pub has_mentions: bool,
 }
 
 /// The rows that this program knows, as a condition of SQL over the columns `kind` and `version`.
@@ -173,9 +176,9 @@ impl LogRow {
         self.thread.is_some() && self.seq != Some(self.newest)
     }
 
-    /// What decides of which version it is.
+    /// What decides of which version it is, which mentions do not.
     pub(crate) fn form(&self) -> Form {
-        Form { has_extra: self.extra.is_some(), in_thread: self.thread.is_some() }
+        Form { has_extra: self.extra.is_some(), in_thread: self.thread.is_some(), has_mentions: false }
     }
 
     /// The message that an amendment is about.
@@ -217,6 +220,9 @@ impl LogRow {
     pub(crate) fn people(&self, ids: &mut HashSet<UserId>) {
         ids.insert(self.actor);
         ids.extend(self.subject);
+        if self.is_message() {
+            ids.extend(Extra::mentions(self.extra_now()).users);
+        }
         let Some(with) = &self.with else { return };
         if let Some(state) = &with.state {
             ids.extend(state.deleted.map(|(_, by)| by));
@@ -373,6 +379,16 @@ pub(crate) async fn is_empty(tx: &mut Tx) -> Result<bool, Error> {
 /// A partition's last position and the time of its row; (0, 1970) where it is empty.
 pub(crate) async fn end(tx: &mut Tx, part: u16) -> Result<(i64, Time), Error> {
     Ok(tx.row(END, &values![i64::from(part)], |row| Ok((row.int(0)?, Time(row.int(1)?)))).await?.unwrap_or((0, Time(0))))
+}
+
+/// The same, and the number of the partition's last change of users' own state, in one way to the database.
+pub(crate) async fn end_with_state(tx: &mut Tx, part: u16) -> Result<(i64, Time, i64), Error> {
+    let sql =
+        "SELECT COALESCE(l.position, 0), COALESCE(l.created_at, 0), COALESCE(e.number, 0) FROM (SELECT CAST($1 AS BIGINT) AS part) AS p
+        LEFT JOIN (SELECT position, created_at FROM log WHERE part = $1 ORDER BY position DESC LIMIT 1) AS l ON l.position > 0
+        LEFT JOIN user_state_ends e ON e.part = p.part";
+    let end = tx.row(sql, &values![i64::from(part)], |row| Ok((row.int(0)?, Time(row.int(1)?), row.int(2)?))).await?;
+    Ok(end.unwrap_or((0, Time(0), 0)))
 }
 
 const END: &str = "SELECT position, created_at FROM log WHERE part = $1 ORDER BY position DESC LIMIT 1";

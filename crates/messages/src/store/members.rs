@@ -112,22 +112,37 @@ pub(crate) async fn by_age(tx: &mut Tx, room: RoomId, after: Option<(i64, UserId
     tx.rows(sql, &values![room.bytes(), since, member, limit], |row| Ok((row.int(0)?, UserId::from_bytes(row.id(1)?)))).await
 }
 
-/// Moves read marks forward; one that another server has moved further stays there.
-pub(crate) async fn mark_read(tx: &mut Tx, marks: impl Iterator<Item = ((RoomId, UserId), i64)>) -> Result<(), Error> {
-    let sql = "UPDATE members SET read = $3 WHERE room = $1 AND member = $2 AND read < $3";
-    let each: Vec<_> = marks.map(|((room, member), seq)| values![room.bytes(), member.bytes(), seq].to_vec()).collect();
+/// Moves read marks forward, at a position of their rooms' partition; one that another server has moved further stays there.
+pub(crate) async fn mark_read(tx: &mut Tx, marks: impl Iterator<Item = ((RoomId, UserId), i64)>, position: i64) -> Result<(), Error> {
+    let sql = "UPDATE members SET read = $3, read_position = $4 WHERE room = $1 AND member = $2 AND read < $3";
+    let each: Vec<_> = marks.map(|((room, member), seq)| values![room.bytes(), member.bytes(), seq, position].to_vec()).collect();
     tx.execute_each(sql, &each).await.map(|_| ())
 }
 
-/// The rooms that each of these users is in now, with their kinds and counts of members.
-pub(crate) async fn rooms_of_each(tx: &mut Tx, members: &[UserId]) -> Result<Vec<Vec<(RoomId, RoomKind, i64)>>, Error> {
-    let sql =
-        "SELECT r.id, r.kind, r.member_count FROM stays s JOIN rooms r ON r.id = s.room WHERE s.member = $1 AND s.to_position IS NULL";
+/// A room that a user is in now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnRoom {
+    pub room: RoomId,
+    pub kind: RoomKind,
+    pub member_count: i64,
+    /// The position at which the user's read mark there, or one in a thread of the room, moved last; none where none ever has, or a program of
+    /// before has moved it.
+    pub read_position: Option<i64>,
+}
+
+/// The rooms that each of these users is in now.
+pub(crate) async fn rooms_of_each(tx: &mut Tx, members: &[UserId]) -> Result<Vec<Vec<OwnRoom>>, Error> {
+    let sql = "SELECT r.id, r.kind, r.member_count, m.read_position, (SELECT t.read_position FROM thread_members t
+            WHERE t.member = s.member AND t.room = s.room AND t.read_position IS NOT NULL ORDER BY t.read_position DESC LIMIT 1)
+        FROM stays s JOIN rooms r ON r.id = s.room
+        LEFT JOIN members m ON m.room = s.room AND m.member = s.member WHERE s.member = $1 AND s.to_position IS NULL";
     let each: Vec<_> = members.iter().map(|member| values![member.bytes()].to_vec()).collect();
     tx.rows_each(sql, &each, |row| {
         let kind = row.text(1)?;
         let kind = RoomKind::parse(&kind).ok_or_else(|| Error::Failed(format!("a room of the unknown kind {kind:?}")))?;
-        Ok((RoomId::from_bytes(row.id(0)?), kind, row.int(2)?))
+        let room = RoomId::from_bytes(row.id(0)?);
+        let read_position = row.maybe_int(3)?.max(row.maybe_int(4)?);
+        Ok(OwnRoom { room, kind, member_count: row.int(2)?, read_position })
     })
     .await
 }
@@ -147,6 +162,28 @@ pub(crate) async fn rooms_by_activity(
         WHERE (active_at, room) < ($2, $3) ORDER BY active_at DESC, room DESC LIMIT $4";
     let (time, room) = after.map_or((i64::MAX, [0xff; 16]), |(time, room)| (time.0, room.bytes()));
     tx.rows(sql, &values![member.bytes(), time, room, limit], |row| Ok((Time(row.int(0)?), RoomId::from_bytes(row.id(1)?)))).await
+}
+
+/// The rooms of a user in which the own read mark has moved at this position or later, each with the position. Positions of several partitions
+/// cannot be compared, so the caller looks at the partition of each room.
+pub(crate) async fn marks_since(tx: &mut Tx, member: UserId, position: i64) -> Result<Vec<(RoomId, i64)>, Error> {
+    let sql = "SELECT m.room, m.read_position FROM stays s CROSS JOIN members m
+        WHERE s.member = $1 AND s.to_position IS NULL AND m.room = s.room AND m.member = s.member AND m.read_position >= $2";
+    tx.rows(sql, &values![member.bytes(), position], |row| Ok((RoomId::from_bytes(row.id(0)?), row.int(1)?))).await
+}
+
+/// Members with their read marks, the longest-standing first, each with the position of the joining; only those after the given one.
+pub(crate) async fn reads_by_age(
+    tx: &mut Tx,
+    room: RoomId,
+    after: Option<(i64, UserId)>,
+    limit: i64,
+) -> Result<Vec<((i64, UserId), i64)>, Error> {
+    let sql = "SELECT since, member, read FROM members WHERE room = $1 AND state = 'active' AND (since, member) > ($2, $3)
+        ORDER BY since, member LIMIT $4";
+    let (since, member) = after.map_or((0, [0; 16]), |(since, member)| (since, member.bytes()));
+    let read = |row: &Row<'_>| Ok(((row.int(0)?, UserId::from_bytes(row.id(1)?)), row.int(2)?));
+    tx.rows(sql, &values![room.bytes(), since, member, limit], read).await
 }
 
 /// The memberships of a user that last.

@@ -17,8 +17,9 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration { number: 4, name: "the index of words by rules 2", sqlite: SQLITE_WORDS_2, postgres: POSTGRES_WORDS_2 },
         Migration { number: 5, name: "nonces of direct rooms beside those of others", sqlite: NONCES, postgres: NONCES },
         Migration { number: 6, name: "what messages and rooms become", sqlite: SQLITE_RICH, postgres: POSTGRES_RICH },
+        Migration { number: 7, name: "users' own state", sqlite: SQLITE_OWN_STATE, postgres: POSTGRES_OWN_STATE },
         Migration { number: 8, name: "reactions that are told together", sqlite: SQLITE_TOGETHER, postgres: POSTGRES_TOGETHER },
-        Migration { number: 9, name: "threads", sqlite: SQLITE_THREADS, postgres: POSTGRES_THREADS },
+        Migration { number: 9, name: "threads and mentions", sqlite: SQLITE_THREADS, postgres: POSTGRES_THREADS },
     ],
 };
 
@@ -188,7 +189,7 @@ CREATE INDEX reactions_of_member ON reactions (member, room, seq);
 ";
 
 /// Threads: which one a message is in, how many came in it up to the message, what a thread's first message tells of it, and who follows. A message outside
-/// threads has nothing in any of it.
+/// threads has nothing in any of it. A mark in a thread has the position at which it moved; it is null where it never has.
 const SQLITE_THREADS: &str = "
 ALTER TABLE log ADD COLUMN thread BIGINT;
 ALTER TABLE log ADD COLUMN thread_count BIGINT;
@@ -210,10 +211,38 @@ CREATE TABLE thread_members (
     following BIGINT NOT NULL,
     read BIGINT NOT NULL,
     unread BIGINT NOT NULL,
+    read_position BIGINT,
     PRIMARY KEY (member, room, thread)
 ) WITHOUT ROWID;
 CREATE INDEX thread_members_unread ON thread_members (member, room) WHERE unread = 1;
 CREATE INDEX thread_members_following ON thread_members (room, thread, unread, read) WHERE following = 1;
+CREATE INDEX thread_members_marked ON thread_members (member, room, read_position) WHERE read_position IS NOT NULL;
+
+CREATE TABLE mentions (
+    member BLOB NOT NULL,
+    room BLOB NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    thread BIGINT,
+    aside BIGINT NOT NULL,
+    seen BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (member, room, seq)
+) WITHOUT ROWID;
+CREATE INDEX mentions_unseen ON mentions (member, room, seq) WHERE aside = 1 AND seen = 0;
+CREATE INDEX mentions_by_age ON mentions (member, created_at, room, seq);
+CREATE INDEX mentions_in_thread ON mentions (member, room, thread, seq) WHERE thread IS NOT NULL;
+CREATE INDEX mentions_of_message ON mentions (room, seq);
+
+CREATE TABLE room_mentions (
+    room BLOB NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    thread BIGINT,
+    aside BIGINT NOT NULL,
+    sender BLOB NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (room, seq)
+) WITHOUT ROWID;
+CREATE INDEX room_mentions_in_thread ON room_mentions (room, thread, seq) WHERE thread IS NOT NULL;
 ";
 
 /// The same.
@@ -238,10 +267,90 @@ CREATE TABLE thread_members (
     following BIGINT NOT NULL,
     read BIGINT NOT NULL,
     unread BIGINT NOT NULL,
+    read_position BIGINT,
     PRIMARY KEY (member, room, thread)
 );
 CREATE INDEX thread_members_unread ON thread_members (member, room) WHERE unread = 1;
 CREATE INDEX thread_members_following ON thread_members (room, thread, unread, read) WHERE following = 1;
+CREATE INDEX thread_members_marked ON thread_members (member, room, read_position) WHERE read_position IS NOT NULL;
+
+CREATE TABLE mentions (
+    member BYTEA NOT NULL,
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    thread BIGINT,
+    aside BIGINT NOT NULL,
+    seen BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (member, room, seq)
+);
+CREATE INDEX mentions_unseen ON mentions (member, room, seq) WHERE aside = 1 AND seen = 0;
+CREATE INDEX mentions_by_age ON mentions (member, created_at, room, seq);
+CREATE INDEX mentions_in_thread ON mentions (member, room, thread, seq) WHERE thread IS NOT NULL;
+CREATE INDEX mentions_of_message ON mentions (room, seq);
+
+CREATE TABLE room_mentions (
+    room BYTEA NOT NULL REFERENCES rooms (id),
+    seq BIGINT NOT NULL,
+    thread BIGINT,
+    aside BIGINT NOT NULL,
+    sender BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (room, seq)
+);
+CREATE INDEX room_mentions_in_thread ON room_mentions (room, thread, seq) WHERE thread IS NOT NULL;
+";
+
+/// Users' own state. A row without a value is one that was removed; it stays so that whoever was away hears of it. `user_state_floors` says up to
+/// where such rows are gone. `user_state_ends` counts the changes of each partition. A read mark has the position at which it moved; it is null
+/// where a program of before has written it. The table has row ids, because its values may be long.
+const SQLITE_OWN_STATE: &str = "
+CREATE TABLE user_state (
+    member BLOB NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT,
+    stamp BLOB NOT NULL,
+    part BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (member, key)
+);
+CREATE INDEX user_state_by_position ON user_state (member, part, position);
+CREATE INDEX user_state_by_number ON user_state (part, number);
+CREATE TABLE user_state_floors (
+    member BLOB NOT NULL,
+    part BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (member, part)
+) WITHOUT ROWID;
+CREATE TABLE user_state_ends (part BIGINT NOT NULL PRIMARY KEY, number BIGINT NOT NULL) WITHOUT ROWID;
+ALTER TABLE members ADD COLUMN read_position BIGINT;
+";
+
+/// The same.
+const POSTGRES_OWN_STATE: &str = "
+CREATE TABLE user_state (
+    member BYTEA NOT NULL,
+    key TEXT COLLATE \"C\" NOT NULL,
+    value TEXT,
+    stamp BYTEA NOT NULL,
+    part BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (member, key)
+);
+CREATE INDEX user_state_by_position ON user_state (member, part, position);
+CREATE INDEX user_state_by_number ON user_state (part, number);
+CREATE TABLE user_state_floors (
+    member BYTEA NOT NULL,
+    part BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (member, part)
+);
+CREATE TABLE user_state_ends (part BIGINT NOT NULL PRIMARY KEY, number BIGINT NOT NULL);
+ALTER TABLE members ADD COLUMN read_position BIGINT;
 ";
 
 const SQLITE: &str = "

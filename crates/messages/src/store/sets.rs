@@ -4,6 +4,7 @@
 
 use super::lists::{RoomAndReader, digits, gathered, index, lists, pairs, placed};
 use super::log::{COLUMNS, LogRow, columns_of, log_row};
+use super::mentions::unread_mentions;
 use super::rooms::{RoomRow, room_row};
 use super::state::{MessageKey, size_of_state};
 use contract::UserId;
@@ -18,6 +19,8 @@ pub(crate) struct RoomForReader {
     pub deleted: i64,
     /// How many of the threads that the reader follows have something unread.
     pub unread_threads: i64,
+    /// How many unread messages mention the reader.
+    pub mentions: i64,
 }
 
 /// Each room with its reader's membership; none where there is no such room.
@@ -26,6 +29,9 @@ pub(crate) async fn rooms_for_readers(tx: &mut Tx, pairs: &[RoomAndReader]) -> R
         " SELECT r.id, r.kind, r.name, r.owner, r.created_at, r.member_count, r.topic, r.metadata, r.rev, m.read, l.messages,
                 (SELECT COUNT(*) FROM message_state d WHERE d.room = p.room AND d.seq > m.read AND d.deleted_at IS NOT NULL AND d.aside IS NULL),
                 (SELECT COUNT(*) FROM thread_members t WHERE t.member = p.reader AND t.room = p.room AND t.unread = 1),
+                ",
+        unread_mentions!("p.room", "p.reader", "m.read"),
+        ",
                 CAST(p.n AS BIGINT) FROM pairs p CROSS JOIN rooms r
             LEFT JOIN members m ON m.room = p.room AND m.member = p.reader AND m.state = 'active'
             LEFT JOIN log l ON l.room = p.room AND l.seq = m.read
@@ -33,7 +39,8 @@ pub(crate) async fn rooms_for_readers(tx: &mut Tx, pairs: &[RoomAndReader]) -> R
     );
     let room = |row: &Row<'_>| {
         let read = row.maybe_int(9)?.map(|read| Ok::<_, Error>((read, row.maybe_int(10)?.unwrap_or(0)))).transpose()?;
-        Ok((index(row, 13)?, RoomForReader { row: room_row(row)?, read, deleted: row.int(11)?, unread_threads: row.int(12)? }))
+        let (deleted, unread_threads, mentions) = (row.int(11)?, row.int(12)?, row.int(13)?);
+        Ok((index(row, 14)?, RoomForReader { row: room_row(row)?, read, deleted, unread_threads, mentions }))
     };
     Ok(placed(pairs.len(), tx.rows(SQL, &lists(pairs), room).await?))
 }
@@ -198,6 +205,25 @@ async fn sizes(tx: &mut Tx, pairs: &[RoomAndReader], span: Span) -> Result<Vec<V
     let size = |row: &Row<'_>| Ok((index(row, 2)?, (row.int(0)?, usize::try_from(row.int(1)?).unwrap_or(0))));
     let found = tx.rows(sql, &values, size).await?;
     Ok(gathered(pairs.len(), found))
+}
+
+/// The rows with these seqs; none where there is none. At most [`super::lists::AT_ONCE`] of them.
+pub(crate) async fn rows(tx: &mut Tx, keys: &[MessageKey]) -> Result<Vec<Option<LogRow>>, Error> {
+    const SQL: &str = pairs!(
+        " SELECT ",
+        columns_of!("l"),
+        ", CAST(p.n AS BIGINT) FROM pairs p
+            CROSS JOIN log l WHERE l.room = p.room AND l.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)"
+    );
+    // An empty text is no seq.
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    // No reader asks here; the list only wants one.
+    let [rooms, readers] = lists(&keys.iter().map(|(room, _)| (*room, UserId::from_bytes([0; 16]))).collect::<Vec<_>>());
+    let seqs: String = keys.iter().map(|(_, seq)| digits(*seq)).collect();
+    let found = tx.rows(SQL, &values![rooms, readers, seqs], |row| Ok((index(row, COLUMNS)?, log_row(row)?))).await?;
+    Ok(placed(keys.len(), found))
 }
 
 /// How many bytes of text each of these messages has, with its state; 0 where there is none. No seq is negative. At most [`super::lists::AT_ONCE`] of them.

@@ -5,6 +5,7 @@
 //! with each message, so that many followers who have not read cost a message nothing. And how many threads have something unread is one
 //! index scan over just those.
 
+use super::lists::{RoomAndReader, digits, index, lists, pairs, placed};
 use super::log::LogRow;
 use super::state::MessageKey;
 use contract::{RoomId, Time, UserId};
@@ -46,7 +47,7 @@ fn key_values((room, thread, member): &ThreadMemberKey) -> Vec<Value> {
 /// Writes how members stand.
 pub(crate) async fn save_each(tx: &mut Tx, changes: &[(ThreadMemberKey, ThreadMemberChange)]) -> Result<(), Error> {
     let save = "INSERT INTO thread_members (member, room, thread, following, read, unread) VALUES ($1, $2, $3, $4, $5, 0)
-        ON CONFLICT (member, room, thread) DO UPDATE SET following = CASE WHEN $6 = 1 THEN $4 ELSE thread_members.following END,
+        ON CONFLICT (member, room, thread) DO UPDATE SET following = CASE WHEN CAST($6 AS BIGINT) = 1 THEN $4 ELSE thread_members.following END,
             read = CASE WHEN thread_members.read < $5 THEN $5 ELSE thread_members.read END";
     let judge = "UPDATE thread_members SET unread = CASE WHEN following = 1 AND read < $4 THEN 1 ELSE 0 END
         WHERE member = $1 AND room = $2 AND thread = $3";
@@ -61,6 +62,13 @@ pub(crate) async fn save_each(tx: &mut Tx, changes: &[(ThreadMemberKey, ThreadMe
     }
     tx.execute_each(save, &saved).await?;
     tx.execute_each(judge, &judged).await.map(|_| ())
+}
+
+/// Stamps marks that have moved with a position of their rooms' partition.
+pub(crate) async fn stamp_each(tx: &mut Tx, moved: &[ThreadMemberKey], position: i64) -> Result<(), Error> {
+    let sql = "UPDATE thread_members SET read_position = $4 WHERE member = $1 AND room = $2 AND thread = $3";
+    let stamped = |(room, thread, member): &ThreadMemberKey| values![member.bytes(), room.bytes(), *thread, position].to_vec();
+    tx.execute_each(sql, &moved.iter().map(stamped).collect::<Vec<_>>()).await.map(|_| ())
 }
 
 /// Threads in which something came, each with its newest message: who follows and had read everything has something unread now.
@@ -99,18 +107,58 @@ pub(crate) async fn last_left(tx: &mut Tx, (room, thread): MessageKey, below: i6
     tx.row(sql, &values![room.bytes(), thread, below], |row| Ok((row.int(0)?, Time(row.int(1)?)))).await
 }
 
-/// How many messages of each thread lie past a mark, without those that were deleted. Each is named with its mark, and with how many came in it.
-pub(crate) async fn unread_each(tx: &mut Tx, threads: &[(MessageKey, i64, i64)]) -> Result<Vec<i64>, Error> {
+/// A thread with a mark in it, and with how many messages came in it.
+pub(crate) type MarkedThread = (MessageKey, i64, i64);
+
+/// The threads in which a user's own mark has moved at these positions or later, one for each partition, in rooms that the user is in; of each
+/// partition at most `limit`.
+pub(crate) async fn marks_since(tx: &mut Tx, member: UserId, positions: &[i64], limit: i64) -> Result<Vec<MarkedThread>, Error> {
+    let sql = "SELECT t.room, t.thread, t.read,
+            COALESCE((SELECT m.thread_total FROM message_state m WHERE m.room = t.room AND m.seq = t.thread), 0)
+        FROM stays s CROSS JOIN thread_members t
+        WHERE s.member = $1 AND s.part = $2 AND s.to_position IS NULL AND t.member = s.member AND t.room = s.room AND t.read_position >= $3
+        LIMIT $4";
+    let each: Vec<_> = (0_i64..).zip(positions).map(|(part, position)| values![member.bytes(), part, *position, limit].to_vec()).collect();
+    let marked = |row: &Row<'_>| Ok(((RoomId::from_bytes(row.id(0)?), row.int(1)?), row.int(2)?, row.int(3)?));
+    Ok(tx.rows_each(sql, &each, marked).await?.concat())
+}
+
+/// How many messages of each thread lie past the mark, without those that were deleted.
+pub(crate) async fn unread_each(tx: &mut Tx, threads: &[MarkedThread]) -> Result<Vec<i64>, Error> {
     let counted = "SELECT thread_count FROM log WHERE room = $1 AND thread = $2 AND seq <= $3 ORDER BY seq DESC LIMIT 1";
     let deleted = "SELECT COUNT(*) FROM message_state WHERE room = $1 AND thread = $2 AND seq > $3 AND thread IS NOT NULL
         AND deleted_at IS NOT NULL";
     let each: Vec<_> = threads.iter().map(|((room, thread), read, _)| values![room.bytes(), *thread, *read].to_vec()).collect();
     let counted = tx.row_each(counted, &each, |row| row.int(0)).await?;
     let deleted = tx.row_each(deleted, &each, |row| row.int(0)).await?;
-    let unread = |(((_, _, total), counted), deleted): ((&(MessageKey, i64, i64), Option<i64>), Option<i64>)| {
-        total - counted.unwrap_or(0) - deleted.unwrap_or(0)
-    };
-    Ok(threads.iter().zip(counted).zip(deleted).map(unread).collect())
+    let each = threads.iter().zip(counted).zip(deleted);
+    Ok(each.map(|(((_, _, total), counted), deleted)| total - counted.unwrap_or(0) - deleted.unwrap_or(0)).collect())
+}
+
+/// How many messages of each thread lie past its reader's mark, without those that were deleted; 0 for what is no thread. In one statement, for at
+/// most [`super::lists::AT_ONCE`] threads.
+pub(crate) async fn unread_for(tx: &mut Tx, threads: &[MessageKey], reader: UserId) -> Result<Vec<i64>, Error> {
+    const SQL: &str = pairs!(
+        " SELECT s.thread_total
+                - COALESCE((SELECT l.thread_count FROM log l WHERE l.room = p.room AND l.thread = s.seq AND l.seq <= m.read
+                    ORDER BY l.seq DESC LIMIT 1), 0)
+                - (SELECT COUNT(*) FROM message_state d WHERE d.room = p.room AND d.thread = s.seq AND d.seq > COALESCE(m.read, 0)
+                    AND d.thread IS NOT NULL AND d.deleted_at IS NOT NULL),
+                CAST(p.n AS BIGINT)
+            FROM pairs p CROSS JOIN message_state s
+            LEFT JOIN thread_members m ON m.member = p.reader AND m.room = p.room AND m.thread = s.seq
+            WHERE s.room = p.room AND s.seq = CAST(substr(CAST($3 AS TEXT), (p.n - 1) / 16 * 19 + 1, 19) AS BIGINT)
+                AND s.thread_total IS NOT NULL"
+    );
+    // An empty text is no seq.
+    if threads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pairs: Vec<RoomAndReader> = threads.iter().map(|(room, _)| (*room, reader)).collect();
+    let [rooms, readers] = lists(&pairs);
+    let roots: String = threads.iter().map(|(_, root)| digits(*root)).collect();
+    let found = tx.rows(SQL, &values![rooms, readers, roots], |row| Ok((index(row, 1)?, row.int(0)?))).await?;
+    Ok(placed(threads.len(), found).into_iter().map(Option::unwrap_or_default).collect())
 }
 
 /// The threads of a room, those with the newest message first, only those whose newest message lies before a seq: of each its first message, and
@@ -119,6 +167,14 @@ pub(crate) async fn of_room(tx: &mut Tx, room: RoomId, before: i64, limit: i64) 
     let sql = "SELECT seq, thread_last_seq FROM message_state
         WHERE room = $1 AND thread_last_seq IS NOT NULL AND thread_last_seq < $2 ORDER BY thread_last_seq DESC LIMIT $3";
     tx.rows(sql, &values![room.bytes(), before, limit], |row| Ok((row.int(0)?, row.int(1)?))).await
+}
+
+/// The positions of a thread's messages in these rooms, which are one; at most `limit` of them, the newest first.
+pub(crate) async fn positions(tx: &mut Tx, rooms: &[RoomId], thread: i64, limit: usize) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT position FROM log WHERE room = $1 AND thread = $2 ORDER BY seq DESC LIMIT $3";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let each: Vec<_> = rooms.iter().map(|room| values![room.bytes(), thread, limit].to_vec()).collect();
+    Ok(tx.rows_each(sql, &each, |row| row.int(0)).await?.concat())
 }
 
 /// A place in the list of a user's threads: when the newest message came, the room, the first message.

@@ -154,9 +154,10 @@ impl House {
             body: Some(body.try_into().unwrap()),
             format: Patch::Keep,
             metadata: Patch::Keep,
+            mentions: Patch::Keep,
             if_rev: None,
         };
-        self.ask(&caller(by), call).await
+        Ok(self.ask(&caller(by), call).await?.message)
     }
 
     pub async fn delete(&self, by: u64, room: RoomId, seq: i64) -> Result<Message, Refusal> {

@@ -6,6 +6,7 @@ mod house;
 mod http;
 mod log_rules;
 mod many_members;
+mod mentions;
 mod missed;
 mod recent;
 mod rooms;
@@ -14,6 +15,7 @@ mod search;
 mod search_filters;
 mod sends;
 mod several;
+mod state;
 mod threads;
 mod together;
 mod trips;
@@ -87,11 +89,21 @@ scenarios![
     threads::a_thread_is_of_a_message_in_no_thread,
     threads::who_is_in_a_thread_follows_it,
     threads::threads_are_listed_by_their_newest_message,
+    threads::threads_of_several_rooms_come_together,
+    threads::messages_of_several_threads_come_together,
     threads::deletions_leave_a_thread_in_order,
     threads::members_are_told_of_threads,
     threads::random_threads_are_sound,
     threads::a_page_walks_past_a_long_thread,
     threads::the_check_finds_broken_threads,
+    mentions::a_mention_counts_until_it_is_read,
+    mentions::who_is_mentioned_is_a_member,
+    mentions::edits_and_deletions_move_mentions,
+    mentions::a_mention_in_a_thread_counts_until_the_thread_is_read,
+    mentions::only_an_owner_mentions_everybody_in_a_large_room,
+    mentions::mentions_of_everybody_are_found_in_all_rooms,
+    mentions::a_search_finds_what_mentions_one_and_what_is_in_a_thread,
+    mentions::the_check_finds_broken_mentions,
     together::many_reactions_at_once_are_told_in_one_row,
     together::the_last_change_is_always_told,
     together::a_crash_between_two_tellings_loses_none,
@@ -110,6 +122,20 @@ scenarios![
     deleted::a_message_without_a_text_leaves_the_index,
     deleted::a_quote_of_what_is_deleted_is_told_no_more,
     deleted::nothing_is_left_in_the_database,
+    state::values_are_kept_and_paged,
+    state::a_value_is_changed_only_by_who_has_seen_it,
+    state::a_user_has_a_number_of_keys,
+    state::a_send_takes_its_draft_away,
+    state::one_of_many_changes_at_once_wins,
+    state::sends_and_changes_of_the_same_keys_wait_for_each_other,
+    state::changes_are_counted_and_found,
+    state::what_has_changed_since_a_cursor_is_told,
+    state::own_read_marks_are_told_since_a_cursor,
+    state::own_marks_in_threads_are_told_since_a_cursor,
+    state::more_than_is_told_is_a_reset,
+    state::what_was_removed_long_ago_is_forgotten,
+    state::the_check_finds_what_is_broken_in_it,
+    state::members_see_how_far_others_have_read,
     recent::they_are_those_of_others,
     recent::they_are_the_newest_of_all_rooms,
     recent::a_call_looks_at_no_more_than_it_pays_for,
@@ -166,6 +192,7 @@ scenarios![
     writer::two_servers_write_one_log,
     writer::two_servers_create_a_room_once,
     trips::a_batch_costs_a_fixed_number_of_ways_to_the_database,
+    trips::marks_in_threads_are_written_together,
     trips::two_servers_create_rooms_with_crossing_nonces_and_pairs,
     trips::reads_cost_a_fixed_number_of_ways_to_the_database,
     writer::a_log_that_became_shorter_is_gone_on_with,

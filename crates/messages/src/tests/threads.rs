@@ -3,7 +3,7 @@
 use super::house::{House, caller, service};
 use contract::RoomKind::{Channel, Direct, Group};
 use contract::calls::messages as calls;
-use contract::calls::threads::{FollowThread, MarkThreadRead, MyThreads, RoomThreads, Thread};
+use contract::calls::threads::{FollowThread, MarkThreadRead, MyThreads, MyThreadsPlaced, RepliesOf, RoomThreads, Thread, ThreadsOf};
 use contract::log::Event;
 use contract::message::ThreadInfo;
 use contract::{Code, Limit, Message, Page, Refusal, RoomId};
@@ -193,6 +193,92 @@ pub async fn threads_are_listed_by_their_newest_message(house: House) {
     house.must_be_sound().await;
 }
 
+pub async fn threads_of_several_rooms_come_together(house: House) {
+    let mut rooms = Vec::new();
+    for name in ["g", "h"] {
+        let room = house.room(1, Group, Some(name), &[2]).await.id;
+        for _ in 0..3 {
+            house.send(1, room, "root").await;
+        }
+        for thread in [2, 1, 3, 2] {
+            house.turn_clock(10);
+            house.reply(2, room, thread, "x").await.unwrap();
+        }
+        house.read_thread(1, room, 2, 4).await;
+        rooms.push(room);
+    }
+    let not_hers = house.room(2, Group, Some("i"), &[]).await.id;
+    let channel = house.room(2, Channel, Some("c"), &[]).await.id;
+    let asked = vec![rooms[1], not_hers, channel, rooms[0]];
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let call = ThreadsOf { rooms: asked.clone(), after: after.clone(), limit: Limit::try_from(2).unwrap() };
+        let mut found = house.ask(&caller(1), call).await.unwrap();
+        assert_eq!(found.iter().map(|of| of.room).collect::<Vec<_>>(), asked);
+        assert_eq!(refused(found.remove(1).answer).0, Code::NotFound);
+        assert_eq!(refused(found.remove(1).answer).0, Code::Forbidden);
+        let pages: Vec<_> = found.into_iter().map(|of| of.answer.unwrap()).collect();
+        assert_eq!(pages[0].more, pages[1].more);
+        assert!(pages[0].items.iter().all(|(_, thread)| thread.root.room == rooms[1]));
+        let brief = |items: &[(String, Thread)]| items.iter().map(|(_, thread)| (thread.root.seq, thread.unread)).collect::<Vec<_>>();
+        assert_eq!(brief(&pages[0].items), brief(&pages[1].items));
+        seen.extend(brief(&pages[0].items));
+        if !pages[0].more {
+            break;
+        }
+        after = pages[0].items.last().map(|(place, _)| place.clone());
+    }
+    assert_eq!(seen, [(2, 1), (3, 1), (1, 1)]);
+    let whole: Vec<Thread> = house.threads_of(1, rooms[0]).await;
+    let call = ThreadsOf { rooms: vec![rooms[0]], after: None, limit: Limit::MOST };
+    let same = house.ask(&caller(1), call).await.unwrap().remove(0).answer.unwrap();
+    assert_eq!(Page::from(same), Page { items: whole, next: None }, "the two calls answer the same");
+    let call = MyThreadsPlaced { unread: true, after: None, limit: Limit::try_from(4).unwrap() };
+    let mine = house.ask(&caller(1), call).await.unwrap();
+    let call = MyThreadsPlaced { unread: true, after: Some(mine.items[1].0.clone()), limit: Limit::MOST };
+    let rest = house.ask(&caller(1), call).await.unwrap();
+    assert!(mine.more && !rest.more, "from any place of it");
+    assert_eq!((rest.items.len(), &rest.items[..2]), (4, &mine.items[2..]));
+    let too_many = ThreadsOf { rooms: vec![rooms[0]; 101], after: None, limit: Limit::MOST };
+    assert_eq!(refused(house.ask(&caller(1), too_many).await).0, Code::InvalidRequest);
+}
+
+pub async fn messages_of_several_threads_come_together(house: House) {
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    let not_hers = house.room(2, Group, Some("h"), &[]).await.id;
+    for at in [room, room, not_hers] {
+        house.send(2, at, "root").await;
+    }
+    house.send(1, room, "no thread").await;
+    for (thread, body) in [(1, "a"), (2, "b"), (1, "c"), (1, "d")] {
+        house.reply(2, room, thread, body).await.unwrap();
+    }
+    house.reply(2, not_hers, 1, "hidden").await.unwrap();
+    house.edit(2, room, 4, "A").await.unwrap();
+    house.delete(2, room, 6).await.unwrap();
+    house.react(1, room, 7, "👍", true).await.unwrap();
+    let page = async |after, limit| {
+        let call =
+            RepliesOf { threads: vec![(room, 2), (not_hers, 1), (room, 3), (room, 1)], after, limit: Limit::try_from(limit).unwrap() };
+        let mut found = house.ask(&caller(1), call).await.unwrap();
+        assert_eq!(refused(found.remove(1).answer).0, Code::NotFound);
+        let brief =
+            |items: &[(String, Message)]| items.iter().map(|(place, message)| format!("{place} {}", message.body.as_str())).collect();
+        found.into_iter().map(|of| of.answer.map(|page| (brief(&page.items), page.more)).unwrap()).collect::<Vec<(Vec<String>, bool)>>()
+    };
+    let text = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    assert_eq!(page(0, 2).await, [(text(&["5 b"]), false), (vec![], false), (text(&["4 A", "6 "]), true)]);
+    assert_eq!(page(6, 2).await, [(vec![], false), (vec![], false), (text(&["7 d"]), false)]);
+    let call = RepliesOf { threads: vec![(room, 1)], after: 6, limit: Limit::MOST };
+    let found = house.ask(&caller(1), call).await.unwrap().remove(0).answer.unwrap();
+    assert_eq!(found.items[0].1, house.message(1, room, 7).await.unwrap(), "with what is told beside it");
+    let call = RepliesOf { threads: vec![(room, 1)], after: -1, limit: Limit::MOST };
+    assert_eq!(refused(house.ask(&caller(1), call).await), (Code::InvalidRequest, Some("after".to_owned())));
+    let call = RepliesOf { threads: vec![(room, 1); 101], after: 0, limit: Limit::MOST };
+    assert_eq!(refused(house.ask(&caller(1), call).await), (Code::InvalidRequest, Some("threads".to_owned())));
+    assert!(house.ask(&caller(1), RepliesOf { threads: vec![], after: 0, limit: Limit::MOST }).await.unwrap().is_empty());
+}
+
 pub async fn deletions_leave_a_thread_in_order(house: House) {
     let room = house.room(1, Group, Some("g"), &[2, 3]).await.id;
     house.send(1, room, "root").await;
@@ -352,6 +438,7 @@ pub async fn the_check_finds_broken_threads(house: House) {
         ("UPDATE thread_members SET unread = 1 - unread", "lies past the mark"),
         ("UPDATE thread_members SET read = 99", "lies past the mark"),
         ("UPDATE thread_members SET following = 2", "lies past the mark"),
+        ("UPDATE thread_members SET read_position = 99", "a read mark has moved"),
         ("UPDATE log SET newest = 1, messages = 1 WHERE seq = 3", "count of messages and newest"),
         ("UPDATE log SET active_at = NULL WHERE seq = 2", "order of rooms"),
     ];

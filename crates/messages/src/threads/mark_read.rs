@@ -8,6 +8,8 @@ use contract::calls::messages::ReadMark;
 use contract::calls::threads::MarkThreadRead;
 use contract::hint::ThreadReadMoved;
 use contract::{Answer, Caller, Refusal, RoomId, UserId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 impl Answer<MarkThreadRead> for Messages {
     async fn answer(&self, who: &Caller, call: MarkThreadRead) -> Result<ReadMark, Refusal> {
@@ -25,8 +27,9 @@ impl Answer<MarkThreadRead> for Messages {
                 self.db.read(move |tx| Box::pin(async move { threads::unread_each(tx, &threads).await })).await?.into_iter().sum()
             }
         };
-        if moved {
-            self.bus.publish(ThreadReadMoved { room, thread, user: reader, read, unread });
+        if let Some(end) = moved {
+            let place = (self.partitions.of_room(room), end.load(Ordering::Relaxed));
+            self.bus.publish(ThreadReadMoved { room, thread, user: reader, read, unread, place });
         }
         Ok(ReadMark { read, unread })
     }
@@ -46,8 +49,8 @@ struct Marked {
     /// How many messages came in the thread, and the newest one.
     total: i64,
     last: i64,
-    /// Whether this call moved it.
-    moved: bool,
+    /// If this call moved it: the partition's last position after the commit.
+    moved: Option<Arc<AtomicI64>>,
 }
 
 impl Operation for Mark {
@@ -72,6 +75,7 @@ impl Operation for Mark {
             let following = known.is_none().then_some(false);
             batch.thread_changes().stand(key, following, read, last);
         }
-        Ok(Marked { read, total: thread_of(&root).total, last, moved: read > before })
+        let moved = (read > before).then(|| batch.end());
+        Ok(Marked { read, total: thread_of(&root).total, last, moved })
     }
 }

@@ -5,9 +5,11 @@ mod follow;
 mod mark_read;
 mod of_member;
 mod of_room;
+mod of_rooms;
+mod replies_of;
 mod reply;
 mod root;
 mod view;
 
 pub(crate) use reply::{Opened, open, was_deleted, wrote};
-pub(crate) use root::must_be_root;
+pub(crate) use root::{last_of, must_be_root};

@@ -1,30 +1,39 @@
 //! The threads that the caller follows, the one with the newest message first.
 
-use super::view;
+use super::view::{self, RawThread};
 use crate::request::bad_after;
 use crate::service::Messages;
 use crate::store::threads::{self, ThreadListPlace};
-use contract::calls::threads::{MyThreads, Thread};
-use contract::{Answer, Caller, Page, Refusal, RoomId, Time};
+use contract::calls::threads::{MyThreads, MyThreadsPlaced, Thread};
+use contract::{Answer, Caller, Page, Placed, Refusal, RoomId, Time};
 
 impl Answer<MyThreads> for Messages {
     async fn answer(&self, who: &Caller, call: MyThreads) -> Result<Page<Thread>, Refusal> {
-        let reader = who.user()?.id;
         let MyThreads { unread, after, limit } = call;
+        self.answer(who, MyThreadsPlaced { unread, after, limit }).await.map(Page::from)
+    }
+}
+
+impl Answer<MyThreadsPlaced> for Messages {
+    async fn answer(&self, who: &Caller, call: MyThreadsPlaced) -> Result<Placed<Thread>, Refusal> {
+        let reader = who.user()?.id;
+        let MyThreadsPlaced { unread, after, limit } = call;
         let after = after.map(|text| place(&text).ok_or_else(bad_after)).transpose()?;
         // All threads that one follows are looked at, and there may be thousands.
-        let (raw, next) = self
+        let (raw, more) = self
             .db
             .read_slowly(move |tx| {
                 Box::pin(async move {
-                    let found = threads::of_member(tx, reader, unread, after, limit.and_one()).await?;
-                    let page = Page::cut(found, limit, |(at, room, thread)| format!("{}.{room}.{thread}", at.0));
-                    let roots: Vec<_> = page.items.into_iter().map(|(_, room, thread)| (room, thread)).collect();
-                    Ok((view::read(tx, &roots, reader).await?, page.next))
+                    let mut found = threads::of_member(tx, reader, unread, after, limit.and_one()).await?;
+                    let more = found.len() > limit.get();
+                    found.truncate(limit.get());
+                    let roots: Vec<_> = found.into_iter().map(|(_, room, thread)| (room, thread)).collect();
+                    Ok((view::read(tx, &roots, reader).await?, more))
                 })
             })
             .await?;
-        Ok(Page { items: self.threads(raw, reader).await?, next })
+        let places: Vec<String> = raw.iter().map(RawThread::place_of_member).collect();
+        Ok(Placed { items: places.into_iter().zip(self.threads(raw, reader).await?).collect(), more })
     }
 }
 

@@ -35,6 +35,6 @@ pub(super) fn thread_of(root: &LogRow) -> ThreadState {
 }
 
 /// The seq of the newest message of a thread that was not deleted; 0 for none.
-pub(super) fn last_of(root: &LogRow) -> i64 {
+pub(crate) fn last_of(root: &LogRow) -> i64 {
     thread_of(root).last.map_or(0, |(seq, _)| seq)
 }

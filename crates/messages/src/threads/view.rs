@@ -1,12 +1,13 @@
 //! Threads as their reader sees them: each with its first message, and how much of it is unread.
 
 use crate::service::Messages;
-use crate::store::log::{self, LogRow};
+use crate::store::listed::List;
+use crate::store::lists::AT_ONCE;
+use crate::store::log::LogRow;
 use crate::store::state::MessageKey;
-use crate::store::threads::ThreadMemberKey;
-use crate::store::{present, threads};
+use crate::store::{present, sets, threads};
 use contract::calls::threads::Thread;
-use contract::{Refusal, UserId};
+use contract::{Refusal, Time, UserId};
 use db::{Error, Tx};
 
 /// A thread's first message, with its state, and how many messages of the thread are unread.
@@ -15,17 +16,39 @@ pub(super) struct RawThread {
     unread: i64,
 }
 
-/// These threads, in the same order.
+impl RawThread {
+    /// When its newest message came.
+    fn last_at(&self) -> Time {
+        let last = self.root.state().and_then(|state| state.thread.as_ref()?.last);
+        last.map_or(self.root.created_at, |(_, at)| at)
+    }
+
+    /// Its place among the threads of a user, as [`threads::ThreadListPlace`] has it.
+    pub(super) fn place_of_member(&self) -> String {
+        format!("{}.{}.{}", self.last_at().0, self.root.room, self.root.seq.unwrap_or(0))
+    }
+
+    /// Its place among the threads of its room.
+    pub(super) fn place_in_room(&self) -> String {
+        List::Threads.place(&self.root).unwrap_or(0).to_string()
+    }
+}
+
+/// These threads, in the same order. At most 100.
 pub(super) async fn read(tx: &mut Tx, roots: &[MessageKey], reader: UserId) -> Result<Vec<RawThread>, Error> {
-    let mut rows: Vec<LogRow> = log::by_seq_each(tx, roots).await?.into_iter().flatten().filter(LogRow::is_message).collect();
+    let rows = sets::rows(tx, roots).await?.into_iter().flatten().collect();
+    beginning_with(tx, rows, reader).await
+}
+
+/// The threads that begin with these rows, in the same order. A row that this program does not know is left out.
+pub(super) async fn beginning_with(tx: &mut Tx, mut rows: Vec<LogRow>, reader: UserId) -> Result<Vec<RawThread>, Error> {
+    rows.retain(LogRow::is_message);
     present::attach_for(tx, &mut rows, reader).await?;
-    let keys: Vec<ThreadMemberKey> = rows.iter().filter_map(|row| Some((row.room, row.seq?, reader))).collect();
-    let marks = threads::find_each(tx, &keys).await?;
-    let total = |row: &LogRow| row.state().and_then(|state| state.thread.as_ref()).map_or(0, |thread| thread.total);
-    let marked = rows.iter().zip(keys).zip(marks);
-    let marked: Vec<(MessageKey, i64, i64)> =
-        marked.map(|((row, (room, seq, _)), mark)| ((room, seq), mark.map_or(0, |mark| mark.read), total(row))).collect();
-    let unread = threads::unread_each(tx, &marked).await?;
+    let keys: Vec<MessageKey> = rows.iter().filter_map(|row| Some((row.room, row.seq?))).collect();
+    let mut unread = Vec::with_capacity(rows.len());
+    for keys in keys.chunks(AT_ONCE) {
+        unread.extend(threads::unread_for(tx, keys, reader).await?);
+    }
     Ok(rows.into_iter().zip(unread).map(|(root, unread)| RawThread { root, unread }).collect())
 }
 
@@ -33,11 +56,11 @@ impl Messages {
     pub(super) async fn threads(&self, raw: Vec<RawThread>, reader: UserId) -> Result<Vec<Thread>, Refusal> {
         let mut counts = Vec::with_capacity(raw.len());
         let mut roots = Vec::with_capacity(raw.len());
-        for RawThread { root, unread } in raw {
-            let thread = root.state().and_then(|state| state.thread.clone()).unwrap_or_default();
-            let last_at = thread.last.map_or(root.created_at, |(_, at)| at);
-            counts.push((thread.total - thread.deleted, unread, last_at));
-            roots.push(root);
+        for thread in raw {
+            let last_at = thread.last_at();
+            let replies = thread.root.state().and_then(|state| state.thread.as_ref()).map_or(0, |thread| thread.total - thread.deleted);
+            counts.push((replies, thread.unread, last_at));
+            roots.push(thread.root);
         }
         let roots = self.resolver.messages(roots, reader).await?;
         let threads = roots.into_iter().zip(counts);

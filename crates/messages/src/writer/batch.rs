@@ -8,19 +8,25 @@ use super::denied::Denied;
 use super::needs::Needs;
 use super::prefetch::Prefetched;
 use super::thread_changes::ThreadChanges;
+use super::user_states::UserStates;
+use crate::extra::{Extra, MentionIds};
 use crate::partitions;
 use crate::search::index;
+use crate::send::publish::Committed;
 use crate::store::log::{Form, Kind, LogRow, ThreadPlace, With};
+use crate::store::mentions::MessageMentions;
 use crate::store::rooms::{Details, Earlier};
 use crate::store::search::Reindexed;
 use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ReactionPlace, ThreadState};
 use crate::store::threads::{self, ThreadMember, ThreadMemberKey};
 use crate::store::untold::{self, Untold};
+use crate::store::user_state::{StateCount, StateRow, StateRowKey};
 use crate::store::{log, members, present, rooms};
-use contract::{Clock, MessageId, Refusal, RoomId, Time, UserId};
+use contract::{Clock, MessageId, Refusal, RoomId, Stamp, Time, UserId};
 use db::{Error, Tx};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// See the module.
 pub(crate) struct Batch<'t> {
@@ -47,6 +53,10 @@ pub(crate) struct Batch<'t> {
     pins: HashMap<RoomId, i64>,
     /// Texts that are others now in the database, and not yet in the index, by the positions of their messages.
     reindexed: BTreeMap<i64, Reindexed>,
+    /// Users' own state as operations have read and left it.
+    user_states: UserStates,
+    /// The partition's last position, once everything is written.
+    end: Arc<AtomicI64>,
     messages: u64,
     /// What it holds by now; on a shared database without what was read before.
     bytes: Bytes,
@@ -66,9 +76,8 @@ pub(super) struct WriteTarget {
 
 /// What a committed batch has done.
 pub(super) struct Outcome {
-    /// The database's epoch.
-    pub epoch: u64,
-    pub rows: Vec<LogRow>,
+    /// What is told of it.
+    pub committed: Committed,
     pub messages: u64,
     /// How many operations have decided. Those after them have done nothing.
     pub decided: usize,
@@ -86,6 +95,8 @@ pub(crate) struct NewRow {
     pub payload: Option<String>,
     pub ref_seq: Option<i64>,
     pub extra: Option<String>,
+    /// Whom the message mentions, which stands in `extra` too.
+    pub mentions: MentionIds,
     /// The thread that a message is in.
     pub thread: Option<NewInThread>,
     /// What is told with the row.
@@ -103,7 +114,19 @@ pub(crate) struct NewInThread {
 impl NewRow {
     /// A row of this kind by this user, with nothing else.
     pub(crate) fn new(kind: Kind, actor: UserId) -> Self {
-        Self { kind, actor, subject: None, id: None, nonce: None, payload: None, ref_seq: None, extra: None, thread: None, with: None }
+        Self {
+            kind,
+            actor,
+            subject: None,
+            id: None,
+            nonce: None,
+            payload: None,
+            ref_seq: None,
+            extra: None,
+            mentions: MentionIds::default(),
+            thread: None,
+            with: None,
+        }
     }
 }
 
@@ -129,10 +152,12 @@ impl<'t> Batch<'t> {
         // Times never fall within a partition, even if the machine's clock does.
         cache.time = cache.time.max(clock.now());
         let mut prepared = count;
+        let mut user_states = UserStates::default();
         let prefetched = match needs {
             Some(mut needs) => {
                 prepared = Prefetched::fitting(tx, &needs).await?;
                 needs.truncate(prepared);
+                user_states.prefetch(tx, needs.iter_mut().filter_map(|(_, needs)| needs.own_state.take()).collect()).await?;
                 Some(Prefetched::read(tx, cache, needs).await?)
             }
             None => None,
@@ -151,6 +176,8 @@ impl<'t> Batch<'t> {
             holds_back: false,
             pins: HashMap::new(),
             reindexed: BTreeMap::new(),
+            user_states,
+            end: Arc::default(),
             messages: 0,
             bytes: Bytes::default(),
             prepared,
@@ -165,10 +192,15 @@ impl<'t> Batch<'t> {
     /// Writes everything that so many operations have decided, and indexes what is due for search.
     pub(super) async fn finish(mut self, decided: usize) -> Result<Outcome, Error> {
         self.settle().await?;
-        self.changes.write_read_marks(self.tx).await?;
+        let position = self.cache.position;
+        self.end.store(position, Ordering::Relaxed);
+        self.changes.write_read_marks(self.tx, position).await?;
+        let state = self.user_states.write(self.tx, (self.part, position), self.cache.state_end).await?;
+        self.cache.state_end = state.end;
         let has_forgotten = index::replace(self.tx, self.part, self.reindexed.values()).await?;
-        index::keep_up(self.tx, self.part, self.cache.position, &mut self.cache.indexed, has_forgotten).await?;
-        Ok(Outcome { epoch: self.cache.epoch, rows: self.rows, messages: self.messages, decided, holds_back: self.holds_back })
+        index::keep_up(self.tx, self.part, position, &mut self.cache.indexed, has_forgotten).await?;
+        let committed = Committed { epoch: self.cache.epoch, rows: self.rows, position, state };
+        Ok(Outcome { committed, messages: self.messages, decided, holds_back: self.holds_back })
     }
 
     /// The transaction, after everything that was decided so far is in its tables.
@@ -282,9 +314,21 @@ impl<'t> Batch<'t> {
             self.changes.amendments.erased.insert(key);
             self.set_untold(key, None);
         }
+        self.note_mentions(message, &after);
         self.changes.amendments.states.insert(key, state);
         self.amended.insert(key, Arc::clone(&after));
         Ok(after)
+    }
+
+    /// Notes whom a message mentions after a change, where that is not whom it mentioned before.
+    fn note_mentions(&mut self, before: &LogRow, after: &LogRow) {
+        let ids = if after.is_deleted() { MentionIds::default() } else { Extra::mentions(after.extra_now()) };
+        if ids == Extra::mentions(before.extra_now()) {
+            return;
+        }
+        let place = after.thread.map(|place| (place.root, after.is_aside()));
+        let mentions = MessageMentions { ids, sender: after.actor, created_at: after.created_at, place, is_new: false };
+        self.changes.amendments.mentions.insert((after.room, after.seq.unwrap_or(0)), mentions);
     }
 
     /// Gives the first message of a thread this state, which differs in what came in the thread alone. No row tells of that.
@@ -553,6 +597,26 @@ impl<'t> Batch<'t> {
         self.changes.save(room);
     }
 
+    /// Where the partition's last position is found after the commit.
+    pub(crate) fn end(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.end)
+    }
+
+    /// What stands under a key of a user's own state.
+    pub(crate) async fn user_state(&mut self, key: &StateRowKey) -> Result<Option<StateRow>, Error> {
+        self.user_states.row(self.tx, key).await
+    }
+
+    /// How many rows a user's own state has.
+    pub(crate) async fn user_state_count(&mut self, owner: UserId) -> Result<StateCount, Error> {
+        self.user_states.count(self.tx, owner).await
+    }
+
+    /// Changes what stands under a key of a user's own state, after [`Self::user_state`] of it; no value removes it.
+    pub(crate) fn set_user_state(&mut self, key: StateRowKey, value: Option<String>, stamp: Stamp) {
+        self.user_states.set(key, value, stamp);
+    }
+
     /// Moves a read mark; the caller knows that it moves forward.
     pub(crate) fn mark_read(&mut self, room: RoomId, member: UserId, seq: i64) {
         if let Some(state) = self.cache.members.get_mut(&(room, member)) {
@@ -574,11 +638,15 @@ impl<'t> Batch<'t> {
     /// Appends to the room's log. `None` if the sender has used this nonce in this room before; then nothing is appended. A kind that is
     /// newer than the log's minimal version is refused, so an operation appends such a row before it writes anything else.
     pub(crate) async fn append(&mut self, room: RoomId, new: NewRow) -> Result<Option<LogRow>, Denied> {
-        self.may_append(new.kind, Form { has_extra: new.extra.is_some(), in_thread: new.thread.is_some() })?;
+        self.may_append(
+            new.kind,
+            Form { has_extra: new.extra.is_some(), in_thread: new.thread.is_some(), has_mentions: !new.mentions.is_empty() },
+        )?;
         let position = self.cache.position + 1;
         let (part, created_at) = (self.part, self.cache.time);
         let Some(state) = self.room(room).await? else { return Err(gone(room).into()) };
         let is_message = new.kind == Kind::Message;
+        let new_mentions = new.mentions;
         // Only what stands among the room's messages counts there.
         let is_aside = new.thread.is_some_and(|thread| thread.aside);
         let is_of_room = is_message && !is_aside;
@@ -639,6 +707,11 @@ impl<'t> Batch<'t> {
                 state.active_at = row.active_at();
             }
         }
+        if is_message && !new_mentions.is_empty() {
+            let place = row.thread.map(|thread| (thread.root, is_aside));
+            let mentions = MessageMentions { ids: new_mentions, sender: row.actor, created_at, place, is_new: true };
+            self.changes.amendments.mentions.insert((room, seq.unwrap_or(0)), mentions);
+        }
         self.cache.position = position;
         self.messages += u64::from(is_message);
         self.bytes.add_row(&row);
@@ -688,7 +761,7 @@ fn with_replied_now(amended: &HashMap<MessageKey, Arc<LogRow>>, mut row: Arc<Log
 async fn recall(tx: &mut Tx, part: u16, cache: &mut WriterCache) -> Result<(), Error> {
     if tx.is_shared() {
         // Every change of a room or a membership is a row in the room's partition.
-        let (position, time) = log::end(tx, part).await?;
+        let (position, time, state) = log::end_with_state(tx, part).await?;
         // A log that has become shorter is that of a promoted standby which lacked the last rows: nothing in the cache is true of it.
         if !(0..=FOREIGN).contains(&position.saturating_sub(cache.position)) {
             clear_but_epoch(cache);
@@ -698,10 +771,10 @@ async fn recall(tx: &mut Tx, part: u16, cache: &mut WriterCache) -> Result<(), E
                 member.and_then(|member| cache.members.pop(&(room, member)));
             }
         }
-        (cache.position, cache.time) = (position, time);
+        (cache.position, cache.time, cache.state_end) = (position, time, state);
     } else if cache.generation != Some(tx.generation()) {
         clear_but_epoch(cache);
-        (cache.position, cache.time) = log::end(tx, part).await?;
+        (cache.position, cache.time, cache.state_end) = log::end_with_state(tx, part).await?;
         cache.generation = Some(tx.generation());
     }
     Ok(())

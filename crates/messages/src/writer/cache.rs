@@ -75,6 +75,8 @@ pub(super) struct WriterCache {
     pub position: i64,
     /// The time of the log's last row.
     pub time: Time,
+    /// The number of the partition's last change of users' own state.
+    pub state_end: i64,
     /// The last known position up to which the partition is indexed for search.
     pub indexed: i64,
     pub rooms: LruCache<RoomId, RoomState>,
@@ -89,6 +91,7 @@ impl Default for WriterCache {
             epoch: 0,
             position: 0,
             time: Time(0),
+            state_end: 0,
             indexed: 0,
             rooms: LruCache::unbounded(),
             members: LruCache::unbounded(),

@@ -5,6 +5,7 @@ use super::cache::WriterCache;
 use super::thread_changes::ThreadChanges;
 use crate::store::log::{self, LogRow};
 use crate::store::members::{self, Entered, MembershipInterval};
+use crate::store::mentions::{self, MessageMentions};
 use crate::store::rooms::{self, Details, NewRoom};
 use crate::store::search::Reindexed;
 use crate::store::state::{self, MessageKey, MessageState, ReactionKey, ReactionPlace};
@@ -29,6 +30,8 @@ pub(super) struct Changes {
     entered: HashMap<(RoomId, UserId), Entered>,
     /// Earlier members who have left.
     left: HashSet<(RoomId, UserId)>,
+    /// The same, and those who have come back in this batch: nobody keeps how they stood in threads.
+    forgotten: HashSet<(RoomId, UserId)>,
     /// Read marks that moved: written once, however often each moved.
     read: HashMap<(RoomId, UserId), i64>,
     /// What messages and rooms have become: written once, however often each changed.
@@ -49,6 +52,8 @@ pub(super) struct Amendments {
     pub reindexed: HashMap<MessageKey, Reindexed>,
     pub details: HashMap<RoomId, Details>,
     pub threads: ThreadChanges,
+    /// Whom messages mention.
+    pub mentions: HashMap<MessageKey, MessageMentions>,
 }
 
 impl Amendments {
@@ -57,12 +62,13 @@ impl Amendments {
         if self.is_empty() {
             return Ok(Vec::new());
         }
-        let Self { states, reactions, untold, erased, reindexed, details, threads } = std::mem::take(self);
+        let Self { states, reactions, untold, erased, reindexed, details, threads, mentions } = std::mem::take(self);
         rooms::set_details(tx, details.into_iter()).await?;
         state::save_each(tx, states.into_iter()).await?;
         state::save_reactions(tx, reactions.into_iter()).await?;
         untold::save_each(tx, untold.into_iter()).await?;
-        threads.write(tx).await?;
+        mentions::replace_each(tx, &mentions.into_iter().collect::<Vec<_>>()).await?;
+        self.threads = threads.write(tx).await?;
         if !erased.is_empty() {
             let erased: Vec<MessageKey> = erased.into_iter().collect();
             log::erase_each(tx, &erased).await?;
@@ -72,9 +78,9 @@ impl Amendments {
     }
 
     fn is_empty(&self) -> bool {
-        let Self { states, reactions, untold, erased, reindexed, details, threads } = self;
+        let Self { states, reactions, untold, erased, reindexed, details, threads, mentions } = self;
         let is_plain = states.is_empty() && reactions.is_empty() && untold.is_empty() && erased.is_empty();
-        is_plain && reindexed.is_empty() && details.is_empty() && threads.is_empty()
+        is_plain && reindexed.is_empty() && details.is_empty() && threads.is_empty() && mentions.is_empty()
     }
 }
 
@@ -103,6 +109,7 @@ impl Changes {
             Some(begun) => begun.end = Some((position, seq)),
             None => self.ended.push((member, room, position, seq)),
         }
+        self.forgotten.insert((room, member));
         match self.entered.get_mut(&(room, member)) {
             Some(entered) => entered.active = false,
             None => _ = self.left.insert((room, member)),
@@ -119,7 +126,7 @@ impl Changes {
             return Ok(());
         }
         let (read, amendments) = (std::mem::take(&mut self.read), std::mem::take(&mut self.amendments));
-        let Self { rooms, changed, begun, ended, entered, left, .. } =
+        let Self { rooms, changed, begun, ended, entered, left, forgotten, .. } =
             std::mem::replace(self, Self { read, amendments, ..Self::default() });
         // The log and memberships refer to rooms. A membership ends before the next one of the same member begins.
         rooms::insert_each(tx, &rooms).await?;
@@ -129,9 +136,10 @@ impl Changes {
         members::end_intervals(tx, &ended).await?;
         members::begin_intervals(tx, &begun).await?;
         members::enter_each(tx, entered.into_iter()).await?;
-        let left: Vec<(RoomId, UserId)> = left.into_iter().collect();
-        members::leave_each(tx, left.iter().copied()).await?;
-        threads::forget_each(tx, &left).await?;
+        members::leave_each(tx, left.into_iter()).await?;
+        let forgotten: Vec<(RoomId, UserId)> = forgotten.into_iter().collect();
+        threads::forget_each(tx, &forgotten).await?;
+        mentions::forget_each(tx, &forgotten).await?;
         let changed = changed.into_iter().filter_map(|id| {
             let room = cache.rooms.peek(&id)?;
             Some((id, room.name.clone(), room.owner, room.member_count))
@@ -139,14 +147,17 @@ impl Changes {
         rooms::update_each(tx, changed).await
     }
 
-    /// Writes the read marks: once, at the batch's end, because every send moves one.
-    pub(super) async fn write_read_marks(&mut self, tx: &mut Tx) -> Result<(), Error> {
-        members::mark_read(tx, std::mem::take(&mut self.read).into_iter()).await
+    /// Writes the read marks, which moved at the partition's last position: once, at the batch's end, because every send moves one. Those in threads
+    /// are written already, and get the position.
+    pub(super) async fn write_read_marks(&mut self, tx: &mut Tx, position: i64) -> Result<(), Error> {
+        members::mark_read(tx, std::mem::take(&mut self.read).into_iter(), position).await?;
+        self.amendments.threads.write_stamps(tx, position).await
     }
 
     /// Whether nothing but read marks and amendments waits.
     fn is_written(&self) -> bool {
-        let Self { rooms, changed, begun, ended, entered, left, read: _, amendments: _ } = self;
-        rooms.is_empty() && changed.is_empty() && begun.is_empty() && ended.is_empty() && entered.is_empty() && left.is_empty()
+        let Self { rooms, changed, begun, ended, entered, left, forgotten, read: _, amendments: _ } = self;
+        let members = entered.is_empty() && left.is_empty() && forgotten.is_empty();
+        rooms.is_empty() && changed.is_empty() && begun.is_empty() && ended.is_empty() && members
     }
 }

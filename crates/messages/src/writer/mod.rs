@@ -18,6 +18,7 @@ mod needs;
 mod operation;
 mod prefetch;
 mod thread_changes;
+mod user_states;
 
 pub(crate) use batch::{Batch, NewInThread, NewRow};
 pub(crate) use denied::Denied;
@@ -142,7 +143,7 @@ async fn commit(committer: &Committer, mut cache: WriterCache, pending: Vec<Box<
                 metrics::counter!("guild_messages_total").increment(outcome.messages);
                 tracing::trace!(operations = count, took = ?began.elapsed(), "committed");
                 // Publish first, which only enters a queue; then answer.
-                committer.publisher.committed(outcome.epoch, outcome.rows);
+                committer.publisher.committed(outcome.committed);
                 if outcome.holds_back {
                     committer.held_back.notify_one();
                 }

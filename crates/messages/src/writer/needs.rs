@@ -1,6 +1,6 @@
 //! What an operation will read when it decides.
 
-use contract::UserId;
+use contract::{StateKey, UserId};
 
 /// On a shared database a batch reads the needs of all its operations in a few statements. What an operation does not name here costs a
 /// round trip of its own.
@@ -32,6 +32,8 @@ pub(crate) struct Needs {
     pub pins: bool,
     /// What the room is about.
     pub details: bool,
+    /// A value of a user's own state.
+    pub own_state: Option<(UserId, StateKey)>,
 }
 
 impl Needs {

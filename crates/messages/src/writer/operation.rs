@@ -18,7 +18,7 @@ pub(crate) trait Operation: Send + Sync + 'static {
     /// What the caller gets after the commit.
     type Done: Send + 'static;
 
-    /// The room that it changes or creates. It chooses the writer.
+    /// The room that it changes or creates. It chooses the writer. What changes only a user's own state has the user's id here.
     fn room(&self) -> RoomId;
 
     /// What it reads.

@@ -59,8 +59,8 @@ pub async fn what_a_message_carries_is_kept(house: House) {
             Patch::Clear => Patch::Clear,
             Patch::Set(value) => Patch::Set(object(value)),
         };
-        let call = calls::EditMessage { room, seq: 1, body: None, format, metadata, if_rev: None };
-        house.ask(&caller(1), call).await
+        let call = calls::EditMessage { room, seq: 1, body: None, format, metadata, mentions: Patch::Keep, if_rev: None };
+        house.ask(&caller(1), call).await.map(|edited| edited.message)
     };
     let merged = edit(Patch::Keep, Patch::Set(json!({"n": null, "deep": {"more": 1}}))).await.unwrap();
     let expected = json!({"options": ["tea", "coffee"], "deep": {"null": null, "more": 1}});

@@ -67,8 +67,16 @@ pub async fn two_edits_of_one_rev_have_one_winner(house: House) {
     house.send(1, room, "x").await;
     let edit = async |body: &str, if_rev| {
         let body = Some(body.try_into().unwrap());
-        let call = calls::EditMessage { room, seq: 1, body, format: Patch::Keep, metadata: Patch::Keep, if_rev: Some(if_rev) };
-        house.ask(&caller(1), call).await
+        let call = calls::EditMessage {
+            room,
+            seq: 1,
+            body,
+            format: Patch::Keep,
+            metadata: Patch::Keep,
+            mentions: Patch::Keep,
+            if_rev: Some(if_rev),
+        };
+        house.ask(&caller(1), call).await.map(|edited| edited.message)
     };
     let (one, two) = tokio::join!(edit("one", 1), edit("two", 1));
     let (won, lost) = if one.is_ok() { (one, two) } else { (two, one) };
