@@ -351,3 +351,22 @@ pub(crate) async fn reactions_of_each(tx: &mut Tx, keys: &[(UserId, MessageKey)]
     let each: Vec<_> = keys.iter().map(|(member, (room, seq))| values![member.bytes(), room.bytes(), *seq]).collect();
     tx.rows_each(sql, &each, |row| row.text(0)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_named_first_tells_whether_a_member_is_among_them() {
+        let [one, two, other] = [1, 2, 3].map(|n| UserId::from_bytes([n; 16]));
+        let reaction = |emoji: &str, count, first: &[UserId]| ReactionCount { emoji: emoji.to_owned(), count, first: first.to_vec() };
+        let all_named = vec![reaction("👍", 2, &[one, two]), reaction("❤", 1, &[two])];
+        let state = MessageState { reactions: all_named.clone(), ..MessageState::default() };
+        assert_eq!(state.reactions_of(two), Some(vec!["👍".to_owned(), "❤".to_owned()]));
+        assert_eq!(state.reactions_of(other), Some(Vec::new()));
+        let more = [all_named, vec![reaction("🎉", 3, &[one, two])]].concat();
+        let state = MessageState { reactions: more, ..MessageState::default() };
+        assert_eq!(state.reactions_of(other), None);
+        assert_eq!(state.reactions_of(one), Some(vec!["👍".to_owned(), "🎉".to_owned()]));
+    }
+}
