@@ -9,6 +9,7 @@ use crate::resolve::Resolver;
 use crate::rooms::view;
 use crate::search::index;
 use crate::send::publish::Publisher;
+use crate::send::turns::Turns;
 use crate::settings::Settings;
 use crate::writer::Writer;
 use bus::Bus;
@@ -31,6 +32,7 @@ pub struct Messages {
     pub(crate) resolver: Resolver,
     pub(crate) settings: Settings,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) turns: Turns,
     pub(crate) memberships: Memberships,
     pub(crate) partitions: Partitions,
     /// Told when changes of reactions wait to be told.
@@ -75,6 +77,7 @@ impl Messages {
             resolver,
             settings,
             limits,
+            turns: Turns::default(),
             memberships,
             partitions,
             held_back,

@@ -173,7 +173,7 @@ fn serve(folder: &TempDir, port: u16, options: &[String]) -> Result<Child, Strin
         .arg(folder.path().join("data"))
         .arg("-k")
         .arg(folder.path())
-        .args(["-p", &port.to_string(), "-c", "log_min_messages=warning", "-c", "lc_messages=C", "-c", "max_connections=500"])
+        .args(["-p", &port.to_string(), "-c", "log_min_messages=warning", "-c", "lc_messages=C", "-c", "max_connections=1000"])
         .args(options.iter().flat_map(|option| ["-c", option]))
         .current_dir(folder.path())
         .stdin(Stdio::null())

@@ -26,6 +26,7 @@ impl Answer<EditMessage> for Messages {
             self.must_not_be_long(body)?;
         }
         let EditMessage { room, seq, body, format, metadata, mentions, if_rev } = call;
+        let _turn = self.turns.turn(room, who.id, !matches!(mentions, Patch::Set(_))).await;
         let mentions = match mentions {
             Patch::Keep => None,
             Patch::Clear => Some(GivenMentions::default()),

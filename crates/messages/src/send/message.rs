@@ -30,6 +30,8 @@ impl Answer<Send> for Messages {
         if also_in_room && thread.is_none() {
             return Err(Refusal::invalid("also_in_room", "also_in_room is for a message in a thread; give thread too, or leave it out"));
         }
+        let mentioned = rich.mentions.as_ref().is_some_and(|mentions| !mentions.is_empty());
+        let _turn = self.turns.turn(room, who.id, !mentioned).await;
         let mentions = match rich.mentions.take().filter(|mentions| !mentions.is_empty()) {
             Some(mentions) => self.given_mentions(who, mentions).await?,
             None => GivenMentions::default(),

@@ -219,3 +219,21 @@ pub async fn a_search_finds_what_mentions_one_and_what_is_in_a_thread(house: Hou
     assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidRequest, Some("thread")));
     house.must_be_sound().await;
 }
+
+/// The users that a message mentions are looked up first. What its sender writes after it comes after it all the same.
+pub async fn a_message_with_mentions_keeps_its_place(house: House) {
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    let send = |n: u64| {
+        let house = &house;
+        async move {
+            let mentions = (n % 3 == 0).then(|| of(&[2], false));
+            let rich = calls::Rich { mentions, ..calls::Rich::default() };
+            let call = calls::Send { room, body: n.to_string().as_str().try_into().unwrap(), nonce: None, rich };
+            house.ask(&caller(1), call).await.unwrap().message
+        }
+    };
+    let sent = futures_util::future::join_all((0..40).map(send)).await;
+    let bodies: Vec<_> = sent.iter().map(|message| (message.seq, message.body.as_str().to_owned())).collect();
+    assert_eq!(bodies, (0..40).map(|n| (n + 1, n.to_string())).collect::<Vec<_>>());
+    house.must_be_sound().await;
+}
