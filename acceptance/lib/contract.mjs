@@ -253,6 +253,9 @@ function isOpen(document, schema) {
   if (schema === true || typeof schema !== 'object' || schema === null) return true;
   if (schema.$ref) return isOpen(document, lookup(document, schema.$ref));
   if (schema.additionalProperties !== undefined || schema.unevaluatedProperties !== undefined) return true;
+  // Where one of several may be any object, no field is one too many.
+  const may = (one) => !one.type || [one.type].flat().includes('object');
+  if ((schema.oneOf ?? schema.anyOf)?.some((one) => may(one) && isOpen(document, one))) return true;
   return !['properties', 'allOf', 'oneOf', 'anyOf'].some((word) => word in schema);
 }
 

@@ -324,6 +324,7 @@ story('messages', {}, (it) => {
       [alice.api, 201, 'POST', messages, { body: 'x' }],
       [alice.api, 200, 'PATCH', `${messages}/1`, { body: 'y' }],
       [alice.api, 200, 'PUT', `/rooms/${id}/read`, { seq: 1 }],
+      [alice.api, 200, 'PUT', `/rooms/${id}/threads/1/read`, { seq: 1 }],
       [alice.api, 200, 'POST', `${messages}/delete`, { seqs: [1] }],
       [alice.api, 201, 'POST', '/rooms', { usernames: [bob.username], name: 'x' }],
       [alice.api, 200, 'PATCH', `/rooms/${id}`, { topic: 'tea' }],

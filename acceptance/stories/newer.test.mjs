@@ -128,7 +128,7 @@ story('what a newer program has written', { timeout: 120_000 }, (it) => {
   it('is written once the upgrade is finished, after which an older program does not start', async ({ start }) => {
     const server = await start();
     const number = () => Number(server.sql("SELECT value FROM meta WHERE name = 'log_min_version'")[0]);
-    assert.equal(number(), 2);
+    assert.equal(number(), 3);
     const nothing = server.run(['upgrade', 'finish']);
     assert.equal(nothing.code, 0, nothing.text);
     assert.match(nothing.stdout, /nothing to finish/);

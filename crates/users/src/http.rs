@@ -1,6 +1,7 @@
 //! The REST edge: every route of `/users` on one page. Each handler reads the request, asks the bus, and answers; the OpenAPI document is
 //! made of what stands here.
 
+use crate::passed_on;
 use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -26,7 +27,8 @@ pub fn routes(bus: Bus, admission: Arc<Admission>) -> OpenApiRouter {
         .routes(routes!(directory))
         .routes(routes!(user))
         .routes(routes!(rooms))
-        .with_state(Edge { bus, admission })
+        .with_state(Edge { bus: bus.clone(), admission: Arc::clone(&admission) })
+        .merge(passed_on::routes(bus, admission))
 }
 
 #[derive(Clone)]

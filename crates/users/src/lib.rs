@@ -23,6 +23,7 @@ mod log_in;
 mod log_out;
 mod lookup;
 mod online;
+mod passed_on;
 mod presence;
 mod presence_writer;
 mod profile;

@@ -141,5 +141,5 @@ async fn whatever_happens_each_device_shows_the_users_own_state() {
         let (some, all) = one_life(seed).await;
         (told, reset) = (told + some, reset + all);
     }
-    assert!(told > 500 && reset > 300, "{told} {reset}");
+    assert!(told > 100 && reset > 300, "{told} {reset}");
 }

@@ -1,13 +1,12 @@
 //! The REST calls about rooms and messages. A handler reads the request, asks the service, and answers what it gets; it decides nothing.
 //! `rooms` has those about rooms and members, `messages` those that send and read, `amendments` those about one message, `room_events` the events of a
-//! room, `threads` those about threads, `mentions` that about mentions, `state` those about the caller's own state.
+//! room, `threads` those about the threads of a room. Calls under `/users/me` come through the users service, because an ingress sends all of
+//! `/users` there.
 
 mod amendments;
-mod mentions;
 mod messages;
 mod room_events;
 mod rooms;
-mod state;
 mod threads;
 
 use crate::service::Messages;
@@ -49,8 +48,6 @@ pub fn routes(messages: Arc<Messages>, bus: Bus, admission: Arc<Admission>) -> O
         .merge(amendments::routes())
         .merge(room_events::routes())
         .merge(threads::routes())
-        .merge(mentions::routes())
-        .merge(state::routes())
         .with_state(Shared { messages, bus, admission })
 }
 

@@ -5,16 +5,16 @@ use axum::Json as Answered;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contract::calls::messages::ReadMark;
-use contract::calls::threads::{FollowThread, MarkThreadRead, MyThreads, RoomThreads, Thread};
+use contract::calls::threads::{FollowThread, MarkThreadRead, RoomThreads, Thread};
 use contract::{Answer, Page, RoomId, claiming};
-use edge::{Changes, Json, Looks, Path, Problem, Query, Reads, Refuses, room_id};
+use edge::{Changes, Json, Path, Problem, Query, Reads, Refuses, room_id};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(of_room)).routes(routes!(follow, stop_following)).routes(routes!(mark_read)).routes(routes!(mine))
+    OpenApiRouter::new().routes(routes!(of_room)).routes(routes!(follow, stop_following)).routes(routes!(mark_read))
 }
 
 /// A room's threads
@@ -79,34 +79,4 @@ async fn mark_read(
     who.user()?.check_claim(&body)?;
     let call = MarkThreadRead { room: room_id(&id)?, thread: message_seq("thread", &seq)?, seq: body.seq };
     Ok(Answered(s.messages.answer(&who, call).await?))
-}
-
-/// Which of your threads.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct MyThreadsParams {
-    /// Only those with something unread.
-    #[serde(default)]
-    #[param(default = false)]
-    unread: bool,
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// How many items.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<i64>,
-}
-
-/// The threads that you follow
-///
-/// In all of your rooms, the one with the newest message first.
-#[utoipa::path(get, path = "/users/me/threads", operation_id = "listMyThreads", tag = "threads",
-    params(MyThreadsParams), security(("token" = [])),
-    responses((status = 200, body = Page<Thread>, description = "A page of threads."), Refuses<400>))]
-async fn mine(State(s): State<Shared>, Looks(who, paid): Looks, params: Result<Query<MyThreadsParams>, Problem>) -> Reply<Page<Thread>> {
-    let answer = match params.and_then(|Query(MyThreadsParams { unread, after, limit: items })| Ok((unread, after, limit(items)?))) {
-        Ok((unread, after, limit)) => s.messages.answer(&who, MyThreads { unread, after, limit }).await.map_err(Problem::from),
-        Err(refused) => Err(refused),
-    };
-    paid.looked_at(answer.as_ref().map_or(0, |page| page.items.len()));
-    Ok(Answered(answer?))
 }
