@@ -326,6 +326,8 @@ story('messages', {}, (it) => {
       [alice.api, 200, 'PUT', `/rooms/${id}/read`, { seq: 1 }],
       [alice.api, 200, 'PUT', `/rooms/${id}/threads/1/read`, { seq: 1 }],
       [alice.api, 200, 'POST', `${messages}/delete`, { seqs: [1] }],
+      [alice.api, 204, 'PUT', `/rooms/${id}/members`, { usernames: [alice.username] }],
+      [alice.api, 200, 'PUT', '/users/me/state/draft', { value: 'x' }],
       [alice.api, 201, 'POST', '/rooms', { usernames: [bob.username], name: 'x' }],
       [alice.api, 200, 'PATCH', `/rooms/${id}`, { topic: 'tea' }],
       [alice.api, 200, 'PATCH', '/users/me', { display_name: 'A' }],
