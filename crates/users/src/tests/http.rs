@@ -167,7 +167,7 @@ pub(super) async fn the_document_says_everything() {
             }
         }
     }
-    assert_eq!(ids.len(), 9);
+    assert_eq!(ids.len(), 15);
     let limit = &document["paths"]["/users"]["get"]["parameters"][2];
     assert_eq!((&limit["name"], &limit["required"], &limit["schema"]["maximum"]), (&json!("limit"), &json!(false), &json!(100)));
 }
