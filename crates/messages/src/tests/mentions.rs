@@ -226,7 +226,7 @@ pub async fn a_message_with_mentions_keeps_its_place(house: House) {
     let send = |n: u64| {
         let house = &house;
         async move {
-            let mentions = (n % 3 == 0).then(|| of(&[2], false));
+            let mentions = n.is_multiple_of(3).then(|| of(&[2], false));
             let rich = calls::Rich { mentions, ..calls::Rich::default() };
             let call = calls::Send { room, body: n.to_string().as_str().try_into().unwrap(), nonce: None, rich };
             house.ask(&caller(1), call).await.unwrap().message
