@@ -189,14 +189,15 @@ fn thread_info(thread: Option<&ThreadState>, names: &ResolvedNames) -> Result<Op
 /// A message row as `reader` sees it.
 pub(crate) fn message(mut row: LogRow, names: &ResolvedNames, reader: UserId) -> Result<Message, Refusal> {
     let sender = names.name(row.actor)?;
-    let with = row.with.take().unwrap_or_default();
-    let state = with.state.as_deref();
+    let with = row.with.take();
+    let state = with.as_ref().and_then(|with| with.state.as_deref());
     if let Some(edited) = state.filter(|state| state.edits > 0) {
         (row.payload, row.extra) = (edited.body.clone(), edited.extra.clone());
     }
     let mentions = mentions(&row, names)?;
     let mut now = plain(row, sender, reader)?;
     now.mentions = mentions.map(Box::new);
+    let Some(with) = &with else { return Ok(now) };
     now.reply_to = with.replied.as_deref().map(|replied| reply_to(replied, names)).transpose()?.map(Box::new);
     if let Some(state) = state {
         now.rev = state.rev;

@@ -70,7 +70,7 @@ impl Operation for Edit {
         let (before, body) = (target.message.body_now(), self.body.as_ref().map(Body::as_str));
         let extra_before = Extra::read(target.message.extra_now());
         let (mentions, dropped) = match &self.mentions {
-            Some(mentions) => mentions.judged(batch, self.room, self.sender).await?,
+            Some(mentions) => mentions.judged(batch, self.room, self.sender, &extra_before.mentions).await?,
             None => (extra_before.mentions.clone(), false),
         };
         let (body, extra) = (body.unwrap_or(before), Extra { mentions: mentions.clone(), ..self.extra(&extra_before)? });

@@ -30,13 +30,20 @@ impl Messages {
 }
 
 impl GivenMentions {
-    /// Whom the message will mention, and whether the mention of everybody was dropped, because the sender may not.
-    pub(crate) async fn judged(&self, batch: &mut Batch<'_>, room: RoomId, sender: UserId) -> Result<(MentionIds, bool), Denied> {
+    /// Whom the message will mention, and whether the mention of everybody was dropped, because the sender may not. Whom it mentions already
+    /// it may go on to mention, so that an edit can be repeated after somebody has left.
+    pub(crate) async fn judged(
+        &self,
+        batch: &mut Batch<'_>,
+        room: RoomId,
+        sender: UserId,
+        before: &MentionIds,
+    ) -> Result<(MentionIds, bool), Denied> {
         let no_member = || Refusal::invalid("mentions", "a message mentions members of its room; one of these names is no member's");
         if self.has_unknown {
             return Err(no_member().into());
         }
-        for user in &self.ids.users {
+        for user in self.ids.users.iter().filter(|user| !before.users.contains(user)) {
             if !batch.member(room, *user).await?.is_some_and(|member| member.active) {
                 return Err(no_member().into());
             }
@@ -44,6 +51,7 @@ impl GivenMentions {
         let mut ids = self.ids.clone();
         let mut dropped = false;
         if ids.room
+            && !before.room
             && let Some(state) = batch.room(room).await?
             && !access::mention_everybody(state.member_count, state.owner == sender)
         {

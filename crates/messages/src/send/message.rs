@@ -1,7 +1,7 @@
 //! Sending a message. Membership, nonce and seq are decided in the writer's transaction. The answer means that the message is on disk.
 
 use crate::access;
-use crate::extra::Extra;
+use crate::extra::{Extra, MentionIds};
 use crate::mentions::{GivenMentions, follow_of_mentioned};
 use crate::resolve;
 use crate::send::rate_limit_token::RateLimitToken;
@@ -146,9 +146,14 @@ impl Operation for SendMessage {
             metrics::counter!("guild_rate_limited_total", "what" => "send").increment(1);
             return Err(Refusal::rate_limited("you send too fast; slow down", wait).into());
         }
-        let give_back = |_: &Denied| self.token.give_back(&self.limits.sends, self.sender);
-        let (with, opened) = self.about(batch, kind).await.inspect_err(give_back)?;
-        let (mentions, dropped) = self.mentions.judged(batch, self.room, self.sender).await.inspect_err(give_back)?;
+        let ((with, opened), (mentions, dropped)) = match self.judged(batch, kind).await {
+            Ok(judged) => judged,
+            Err(denied) => {
+                self.token.give_back(&self.limits.sends, self.sender);
+                // What is on disk stays sent, though somebody whom it mentions has left since.
+                return self.earlier(batch).await?.map(Written::earlier).ok_or(denied);
+            }
+        };
         let extra =
             if mentions.is_empty() { self.extra.column() } else { Extra { mentions: mentions.clone(), ..self.extra.clone() }.column() };
         let new = NewRow {
@@ -186,9 +191,18 @@ impl Operation for SendMessage {
     }
 }
 
+/// The messages that a message is about, as its row and its thread need them.
+type About = (Option<Box<With>>, Option<Opened>);
+
 impl SendMessage {
+    /// What the message is about, whom it will mention, and whether the mention of everybody was dropped.
+    async fn judged(&self, batch: &mut Batch<'_>, kind: RoomKind) -> Result<(About, (MentionIds, bool)), Denied> {
+        let about = self.about(batch, kind).await?;
+        Ok((about, self.mentions.judged(batch, self.room, self.sender, &MentionIds::default()).await?))
+    }
+
     /// The messages that it is about: the one that it answers, and the one in whose thread it is.
-    async fn about(&self, batch: &mut Batch<'_>, kind: RoomKind) -> Result<(Option<Box<With>>, Option<Opened>), Denied> {
+    async fn about(&self, batch: &mut Batch<'_>, kind: RoomKind) -> Result<About, Denied> {
         if self.extra.reply_to.is_none() && self.thread.is_none() {
             return Ok((None, None));
         }

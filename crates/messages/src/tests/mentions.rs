@@ -237,3 +237,21 @@ pub async fn a_message_with_mentions_keeps_its_place(house: House) {
     assert_eq!(bodies, (0..40).map(|n| (n + 1, n.to_string())).collect::<Vec<_>>());
     house.must_be_sound().await;
 }
+
+/// A send or an edit whose answer was lost is sent again when somebody whom it mentions has left. It is on disk, and nothing is wrong with it.
+pub async fn a_repeated_send_is_found_although_who_is_mentioned_has_left(house: House) {
+    let room = house.room(1, Group, Some("g"), &[2]).await.id;
+    let send = || {
+        let rich = calls::Rich { mentions: Some(of(&[2], false)), ..calls::Rich::default() };
+        calls::Send { room, body: "hey".try_into().unwrap(), nonce: Some("n".try_into().unwrap()), rich }
+    };
+    let first = house.ask(&caller(1), send()).await.unwrap();
+    house.remove(2, room, 2).await.unwrap();
+    let again = house.ask(&caller(1), send()).await.unwrap();
+    assert_eq!((again.message, again.created), (first.message, false));
+    let other = calls::Send { nonce: Some("m".try_into().unwrap()), ..send() };
+    assert_eq!(house.ask(&caller(1), other).await.unwrap_err().field.as_deref(), Some("mentions"), "a new one is refused");
+    let edited = house.edit_mentions(1, room, 1, Patch::Set(of(&[2], false))).await.unwrap();
+    assert_eq!(edited.message.rev, 1, "so it is with an edit that changes nothing");
+    house.must_be_sound().await;
+}

@@ -104,6 +104,7 @@ scenarios![
     mentions::mentions_of_everybody_are_found_in_all_rooms,
     mentions::a_search_finds_what_mentions_one_and_what_is_in_a_thread,
     mentions::a_message_with_mentions_keeps_its_place,
+    mentions::a_repeated_send_is_found_although_who_is_mentioned_has_left,
     mentions::the_check_finds_broken_mentions,
     together::many_reactions_at_once_are_told_in_one_row,
     together::the_last_change_is_always_told,
