@@ -2,8 +2,8 @@
 //! message with this seq.
 
 use crate::access;
+use crate::membership::must_be_member;
 use crate::store::log::{self, LogRow};
-use crate::store::{members, rooms};
 use crate::writer::{Batch, Denied};
 use contract::{Refusal, RoomId, RoomKind, UserId};
 use db::{Error, Tx};
@@ -45,11 +45,10 @@ pub(crate) async fn target(batch: &mut Batch<'_>, room: RoomId, caller: UserId, 
 
 /// The same for a call that only reads. Nothing is attached to the message.
 pub(crate) async fn read_target(tx: &mut Tx, room: RoomId, caller: UserId, seq: i64) -> Result<Result<Target, Refusal>, Error> {
-    let Some(row) = rooms::find(tx, room).await? else { return Ok(Err(Refusal::no_room())) };
-    let is_member = members::find(tx, room, caller).await?.is_some_and(|member| member.active);
-    if let Err(refusal) = access::member_only(row.kind, is_member) {
-        return Ok(Err(refusal));
-    }
+    let row = match must_be_member(tx, room, caller).await? {
+        Ok(row) => row,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let Some(message) = log::by_seq(tx, room, seq).await?.filter(LogRow::is_message) else { return Ok(Err(no_message())) };
     Ok(Ok(Target { kind: row.kind, is_owner: row.owner == caller, message: Arc::new(message) }))
 }

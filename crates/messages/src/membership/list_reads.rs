@@ -1,9 +1,10 @@
 //! The read marks of a room's members, the longest-standing first.
 
+use super::must_be_member;
 use crate::access;
 use crate::request::after_member;
 use crate::service::Messages;
-use crate::store::{members, rooms};
+use crate::store::members;
 use contract::calls::messages::{ListReads, MemberRead};
 use contract::{Answer, Caller, Page, Refusal};
 
@@ -16,9 +17,8 @@ impl Answer<ListReads> for Messages {
             .db
             .read(move |tx| {
                 Box::pin(async move {
-                    let Some(row) = rooms::find(tx, room).await? else { return Ok(Err(Refusal::no_room())) };
-                    let is_member = members::find(tx, room, reader).await?.is_some_and(|member| member.active);
-                    if let Err(refusal) = access::member_only(row.kind, is_member).and_then(|()| access::reads(row.member_count)) {
+                    let may = must_be_member(tx, room, reader).await?.and_then(|row| access::reads(row.member_count));
+                    if let Err(refusal) = may {
                         return Ok(Err(refusal));
                     }
                     members::reads_by_age(tx, room, after, limit.and_one()).await.map(Ok)

@@ -1,8 +1,8 @@
 //! The durable events of one room after a seq: for a client that has noticed a gap, or a reader that follows one room.
 
-use crate::access;
+use crate::membership::must_be_member;
 use crate::service::Messages;
-use crate::store::{log, members, present, rooms};
+use crate::store::{log, present};
 use contract::calls::messages::RoomEvents;
 use contract::log::Event;
 use contract::message::nonce_for_reader;
@@ -31,9 +31,7 @@ impl Answer<RoomEvents> for Messages {
             .db
             .read(move |tx| {
                 Box::pin(async move {
-                    let Some(row) = rooms::find(tx, room).await? else { return Ok(Err(Refusal::no_room())) };
-                    let is_member = members::find(tx, room, reader).await?.is_some_and(|member| member.active);
-                    if let Err(refusal) = access::member_only(row.kind, is_member) {
+                    if let Err(refusal) = must_be_member(tx, room, reader).await? {
                         return Ok(Err(refusal));
                     }
                     let (mut rows, mut bytes, mut last, mut more) = (Vec::new(), 0, after, true);
